@@ -1,0 +1,74 @@
+"""What all commands share: arguments, exit statuses, tables on a terminal."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from .errors import ArtifactError, HousingError
+
+DONE, GATE_FAILED, BAD_INPUT, BAD_ARTIFACT = 0, 1, 2, 3
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, like all others."""
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(prog=f"housing_np {name}", description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message}; see --help\n")
+
+
+def run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """Run a command and turn a user's mistake into one line on stderr and an exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # Whatever the locale: the tables hold R², and the rows hold the user's names.
+        stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    # As process 1 of a container, Python would ignore the signal that stops it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        status = command(arguments)
+        sys.stdout.flush()
+        return status
+    except HousingError as error:
+        _flush()
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_ARTIFACT if isinstance(error, ArtifactError) else BAD_INPUT
+    except BrokenPipeError:
+        _close()
+        return DONE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _flush() -> None:
+    """What was already answered is written before the error is."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close()
+
+
+def _close() -> None:
+    """The reader is gone: nothing more can be written, not even what Python flushes at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def note(message: str) -> None:
+    """One line on stderr that is not an error."""
+    print(f"note: {message}", file=sys.stderr)
+
+
+def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Lines of aligned columns; the first of the rows is the head, all but the first `left` columns stand to the right.
+
+    >>> print(table([["stage", "R²"], ["float64", "0.6"]]))
+    stage     R²
+    float64  0.6
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    aligned = ([f"{cell:{'<' if i < left else '>'}{widths[i]}}" for i, cell in enumerate(row)] for row in rows)
+    return "\n".join("  ".join(row).rstrip() for row in aligned)

@@ -1,0 +1,96 @@
+"""What a model is worth: on all rows, on rows that the fit has not seen, and against the float model."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .artifact import Model
+from .linear import LinearRegression
+from .metrics import largest_deviation, mean_squared_error, r2_score, rms_deviation
+from .table import Table, holdout_split
+
+
+class Figures(NamedTuple):
+    """A model on rows with known targets, and how far it is from a float model.
+
+    Attributes
+    ----------
+    r2 : float
+    mse : float
+        In squared target units.
+    largest_deviation, rms_deviation : float
+        From the predictions of the float model, in target units.
+    """
+
+    r2: float
+    mse: float
+    largest_deviation: float
+    rms_deviation: float
+
+
+def figures(model: Model, reference: LinearRegression, table: Table) -> Figures:
+    """The figures of a model on a table, with the deviation from the reference model.
+
+    Examples
+    --------
+    >>> from housing_np.table import load_california
+    >>> table = load_california()
+    >>> model = LinearRegression().fit(table.X, table.y)
+    >>> round(figures(model, model, table).r2, 4)
+    0.6062
+    """
+    predicted, expected = model.predict(table.X), reference.predict(table.X)
+    return Figures(
+        r2_score(table.y, predicted),
+        mean_squared_error(table.y, predicted),
+        largest_deviation(expected, predicted),
+        rms_deviation(expected, predicted),
+    )
+
+
+class Unseen(NamedTuple):
+    """R² and MSE on rows that the fit has not seen; None where there are too few rows to tell."""
+
+    r2: float | None
+    mse: float | None
+
+
+def leave_one_out(model: LinearRegression, table: Table) -> Unseen:
+    """Each row predicted by the model fitted to all others, in closed form from the leverages."""
+    predicted = model.leave_one_out(table.X, table.y)
+    # A row that alone determines a coefficient cannot be predicted without it.
+    if not np.isfinite(predicted).all():
+        return Unseen(None, None)
+    return Unseen(r2_score(table.y, predicted), mean_squared_error(table.y, predicted))
+
+
+def held_out(table: Table, fit_intercept: bool = True) -> Unseen:
+    """The fifth of the rows that `holdout_split` sets aside, predicted by a fit to the others."""
+    train, test = holdout_split(len(table.y))
+    if len(train) <= table.X.shape[1] + fit_intercept:
+        return Unseen(None, None)
+    model = LinearRegression(fit_intercept).fit(table.X[train], table.y[train])
+    predicted = model.predict(table.X[test])
+    return Unseen(r2_score(table.y[test], predicted), mean_squared_error(table.y[test], predicted))
+
+
+class Limits(NamedTuple):
+    """What a caller allows a quantized model to lose; None for no limit."""
+
+    max_r2_drop: float | None = None
+    max_deviation: float | None = None
+
+    def broken(self, name: str, quantized: Figures, reference: Figures) -> list[str]:
+        """One line for each limit that is broken, with the figure that broke it.
+
+        >>> Limits(max_deviation=0.1).broken("uint8", Figures(0.5, 1, 0.25, 0.1), Figures(0.5, 1, 0, 0))
+        ['uint8: the largest deviation is 0.25, more than the limit 0.1']
+        """
+        drop = reference.r2 - quantized.r2
+        lines = []
+        if self.max_r2_drop is not None and not drop <= self.max_r2_drop:
+            lines.append(f"{name}: R² drops by {drop:.3g}, more than the limit {self.max_r2_drop:g}")
+        if self.max_deviation is not None and not quantized.largest_deviation <= self.max_deviation:
+            deviation = f"{quantized.largest_deviation:.3g}"
+            lines.append(f"{name}: the largest deviation is {deviation}, more than the limit {self.max_deviation:g}")
+        return lines

@@ -1,0 +1,155 @@
+"""python -m housing_np.predict: rows in, predictions out."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
+from typing import TextIO
+
+import numpy as np
+
+from . import cli
+from .artifact import Model, load
+from .errors import HousingError, TableError
+from .files import open_whole
+from .quantized import QuantizedLinear
+from .rows import Rows, format_of, open_rows
+from .table import CALIFORNIA_FEATURES, CALIFORNIA_TARGET, load_california
+
+DEFAULT_MODEL = "models/uint8-per-channel.npz"
+SAMPLES = 5
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Predict the rows of INPUT, a block at a time; without INPUT, the first rows of the bundled data."""
+    parser = cli.Parser("predict", "Predict rows with a saved model. Columns are matched by name, in any order.")
+    parser.add_argument(
+        "model", metavar="MODEL.npz", nargs="?", help=f"(default: $HOUSING_NP_MODEL or {DEFAULT_MODEL})"
+    )
+    parser.add_argument("input", metavar="INPUT", nargs="?", help="CSV, JSON, JSON Lines or .npy; - for stdin")
+    parser.add_argument("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
+    parser.add_argument("--format", choices=("csv", "json", "jsonl"), help="of the answers, and of rows on stdin")
+    parser.add_argument("--bounds", action="store_true", help="beside each prediction, how far the float model can be")
+    parser.add_argument("--on-error", choices=("stop", "skip"), default="stop", help="what to do at a bad row")
+    parser.add_argument("--json", action="store_true", help="answer in one JSON object, as with --format json")
+    options = parser.parse_args(arguments)
+    if options.model and not options.input and not options.model.endswith(".npz"):
+        options.model, options.input = None, options.model
+    path = options.model or os.environ.get("HOUSING_NP_MODEL") or DEFAULT_MODEL
+    model = load(path)
+    if options.bounds and not isinstance(model, QuantizedLinear):
+        raise HousingError(f"{path} is a float model: bounds are for quantized ones, which can be off from it")
+    wanted = "json" if options.json else options.format
+    with _output(options.output) as out:
+        if options.input is None:
+            _samples(model, out, wanted, options.bounds)
+        else:
+            known = format_of(options.input)
+            with open_rows(options.input, known or options.format) as rows:
+                blocks = _answers(model, rows, options.bounds, options.on_error == "skip")
+                format = wanted or (known if known in _WRITERS else "csv")
+                _write(_names(model, options.bounds), blocks, out, format)
+    return cli.DONE
+
+
+@contextmanager
+def _output(path: str | None) -> Iterator[TextIO]:
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        with open_whole(path) as file:
+            text = TextIOWrapper(file, encoding="utf-8", newline="\n")
+            yield text
+            text.flush()
+            text.detach()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise HousingError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _answers(model: Model, rows: Rows, bounds: bool, skip: bool) -> Iterator[np.ndarray]:
+    """Predictions block by block; what was ignored, skipped or saturated is told on stderr."""
+    names = model.feature_names_in_
+    if rows.named and (ignored := [name for name in rows.columns if name not in names]):
+        cli.note(f"ignored columns: {', '.join(ignored)}")
+    skipped: list[TableError] = []
+    count = saturated = 0
+    for X in rows.blocks(names, *([skipped.append] if skip else [])):
+        count += len(X)
+        if isinstance(model, QuantizedLinear) and model.scheme == "integer":
+            saturated += int(model.saturated(X).sum())
+        yield _answer(model, X, bounds)
+    if saturated:
+        cli.note(f"{saturated} of {count} rows lie outside the range that the model was calibrated on")
+    if skipped:
+        cli.note(f"{len(skipped)} bad rows skipped; the first: {skipped[0]}")
+
+
+def _answer(model: Model, X: np.ndarray, bounds: bool) -> np.ndarray:
+    """Predictions of a block of rows, shape (n, k), and beside them their bounds if they are wanted."""
+    predictions = model.predict(X).reshape(len(X), -1)
+    if not bounds or not isinstance(model, QuantizedLinear):
+        return predictions
+    return np.hstack([predictions, model.error_bound(X).reshape(len(X), -1)])
+
+
+def _names(model: Model, bounds: bool) -> list[str]:
+    targets = list(model.target_names_)
+    return targets + [f"{name}_bound" for name in targets] if bounds else targets
+
+
+def _write(names: list[str], blocks: Iterable[np.ndarray], out: TextIO, format: str) -> None:
+    for text in _WRITERS[format](names, blocks):
+        out.write(text)
+        # A slow pipe is answered as it comes.
+        out.flush()
+
+
+def _csv(names: list[str], blocks: Iterable[np.ndarray]) -> Iterator[str]:
+    quoted = ('"' + name.replace('"', '""') + '"' if set(name) & set('",\n\r') else name for name in names)
+    yield ",".join(quoted) + "\n"
+    for block in blocks:
+        yield "\n".join(map(",".join, zip(*(map(repr, column) for column in block.T.tolist()), strict=True))) + "\n"
+
+
+def _jsonl(names: list[str], blocks: Iterable[np.ndarray]) -> Iterator[str]:
+    for block in blocks:
+        yield "".join(f"{json.dumps(dict(zip(names, row, strict=True)))}\n" for row in block.tolist())
+
+
+def _json(names: list[str], blocks: Iterable[np.ndarray]) -> Iterator[str]:
+    """One object with "predictions", as MLflow's servers answer, and "bounds"; a list for each row if k > 1."""
+    whole = np.concatenate([np.empty((0, len(names))), *blocks])
+    bounded = names[-1] == f"{names[0]}_bound"
+    parts = np.hsplit(whole, 2 if bounded else 1)
+    lists = [(part[:, 0] if part.shape[1] == 1 else part).tolist() for part in parts]
+    yield json.dumps(dict(zip(("predictions", "bounds"), lists, strict=False))) + "\n"
+
+
+_WRITERS = {"csv": _csv, "json": _json, "jsonl": _jsonl}
+
+
+def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> None:
+    """The first bundled rows, as a table beside the true values unless a format is asked for."""
+    missing = [name for name in model.feature_names_in_ if name not in CALIFORNIA_FEATURES]
+    if missing:
+        raise HousingError(f"the bundled rows have no {missing[0]!r}, which the model needs: give it rows as INPUT")
+    table = load_california(rows=SAMPLES)
+    X = table.X[:, [CALIFORNIA_FEATURES.index(name) for name in model.feature_names_in_]]
+    names, answers = _names(model, bounds), _answer(model, X, bounds)
+    if format is not None:
+        _write(names, [answers], out, format)
+        return
+    columns = {"row": [str(i + 1) for i in range(SAMPLES)]}
+    columns |= {name: [f"{x:.4f}" for x in column] for name, column in zip(names, answers.T.tolist(), strict=True)}
+    if model.target_names_ == (CALIFORNIA_TARGET,):
+        columns["actual"] = [f"{x:.4f}" for x in table.y.tolist()]
+    out.write(cli.table([list(columns), *zip(*columns.values(), strict=True)]) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, sys.argv[1:]))

@@ -1,0 +1,63 @@
+"""python -m housing_np.quantize: a saved float model to uint8, if it stays within the caller's limits."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from . import cli
+from .artifact import load, save
+from .errors import HousingError
+from .evaluation import Limits, figures
+from .linear import LinearRegression
+from .quantized import SCHEMES, QuantizedLinear
+from .table import CALIFORNIA_FEATURES, Table, load_california, read_table
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Quantize a float model on rows like those that it will be used on."""
+    parser = cli.Parser("quantize", "Quantize a saved float model to uint8.")
+    parser.add_argument("model", metavar="MODEL.npz", help="a float model, as train writes it")
+    parser.add_argument("--scheme", choices=SCHEMES, default="per-tensor", help="(default: per-tensor)")
+    parser.add_argument("--out", metavar="FILE", required=True, help="where the uint8 model goes")
+    parser.add_argument("--data", metavar="FILE", help="calibration rows with the target (default: the bundled data)")
+    parser.add_argument("--bits", type=int, choices=range(2, 9), default=8, help="(default: 8)", metavar="2..8")
+    parser.add_argument("--max-r2-drop", metavar="D", type=float, help="exit 1 and save nothing if R² drops by more")
+    parser.add_argument("--max-deviation", metavar="D", type=float, help="the same for the largest deviation")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    model = load(options.model)
+    if not isinstance(model, LinearRegression):
+        raise HousingError(f"{options.model} is quantized already: give the float model that it was made from")
+    table = _calibration(model, options.data)
+    quantized = QuantizedLinear.from_linear(model, table.X, options.scheme, options.bits)
+    before, after = figures(model, model, table), figures(quantized, model, table)
+    broken = Limits(options.max_r2_drop, options.max_deviation).broken(options.scheme, after, before)
+    if broken:
+        print("\n".join(broken), file=sys.stderr)
+        return cli.GATE_FAILED
+    report = {
+        "file": options.out,
+        "scheme": options.scheme,
+        "bits": options.bits,
+        "r2_float": before.r2,
+        **after._asdict(),
+        "payload_bytes": quantized.payload_bytes,
+        "file_bytes": save(quantized, options.out),
+    }
+    print(json.dumps(report) if options.json else "\n".join(f"{name}: {value}" for name, value in report.items()))
+    return cli.DONE
+
+
+def _calibration(model: LinearRegression, path: str | None) -> Table:
+    if len(model.target_names_) > 1:
+        raise HousingError("a model of several targets is quantized in Python: QuantizedLinear.from_linear(model, X)")
+    if path is not None:
+        return read_table(path, model.target_names_[0], model.feature_names_in_)
+    table = load_california()
+    if model.feature_names_in_ != CALIFORNIA_FEATURES or model.target_names_ != (table.target_name,):
+        raise HousingError("the model has other columns than the bundled data: give its rows with --data")
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, sys.argv[1:]))

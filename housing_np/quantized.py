@@ -1,0 +1,337 @@
+"""A linear model in uint8: from a float model, integer inference, and a bound on what the rounding can do."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .affine import Affine, scale_and_zero_point
+from .errors import HousingError
+from .linear import LinearRegression, dot_rows
+
+SCHEMES = ("per-tensor", "per-channel", "integer")
+_UNIT_ROUNDOFF = 2.0**-53
+_BLOCK_ROWS = 1 << 14
+_INT32_MAX = 2**31 - 1
+
+
+class Calibration(NamedTuple):
+    """What the rows that a model is used on look like, in the units of the features.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (p,)
+    covariance : ndarray, shape (p, p)
+        Divided by n.
+    low, high : ndarray, shape (p,)
+        The range that the integer scheme covers.
+    """
+
+    mean: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, X: ArrayLike, percentile: float = 100.0) -> Self:
+        """From rows X (n, p); the range leaves out (100 − percentile) % of the values at each end.
+
+        >>> Calibration.of([[0.0], [2.0], [4.0]]).mean
+        array([2.])
+        """
+        X = _rows(X)
+        if not 50 < percentile <= 100:
+            raise HousingError(f"percentile is {percentile}: expected more than 50, and at most 100")
+        mean = X.mean(axis=0)
+        centred = X - mean
+        low, high = np.percentile(X, [100 - percentile, percentile], axis=0)
+        return cls(mean, centred.T @ centred / len(X), low, high)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedLinear:
+    """A linear model whose weights are uint8, and in the scheme "integer" its inputs too.
+
+    Attributes
+    ----------
+    scheme : {"per-tensor", "per-channel", "integer"}
+        One scale for all weights, in the units of the raw features; one scale per feature, such that the rounding of
+        each weighs the same in a prediction; or one scale for weights that take inputs in uint8.
+    weights : ndarray of uint8, shape (p,) or (k, p)
+    affine : Affine
+        What the weights stand for; along the last axis for "per-channel".
+    intercept : ndarray of float64, shape () or (k,)
+        Refitted to the rounded weights, so that the mean prediction stays; a whole number of `affine.scale` for
+        "integer", whose int32 `bias` it is.
+    center : ndarray, shape (p,)
+        Where the deviation from the float model is at most `slack`: near the mean of the calibration rows.
+        Zeros for "per-tensor", which has no bytes for it; uint8 in the units of the quantized inputs for "integer".
+    radius : float
+        No weight is further than `radius` times its scale from the float weight.
+    slack : ndarray of float32, shape () or (k,)
+    feature_names_in_, target_names_ : tuple of str
+    input_scale, input_offset : ndarray of float32 and float64, shape (p,), optional
+        Only for "integer": x ≈ input_offset + input_scale · uint8.
+
+    Raises
+    ------
+    HousingError
+        If the int32 sum of the scheme "integer" could overflow.
+    """
+
+    scheme: str
+    weights: NDArray[np.uint8]
+    affine: Affine
+    intercept: NDArray[np.float64]
+    center: np.ndarray
+    radius: np.float32
+    slack: NDArray[np.float32]
+    feature_names_in_: tuple[str, ...]
+    target_names_: tuple[str, ...]
+    input_scale: NDArray[np.float32] | None = None
+    input_offset: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        if self.scheme == "integer" and self._largest_sum > _INT32_MAX:
+            raise HousingError(
+                f"the int32 sum of the scheme 'integer' could reach {self._largest_sum}: "
+                "use the scheme 'per-channel', or features and targets centred on 0"
+            )
+
+    @classmethod
+    def from_linear(
+        cls,
+        model: LinearRegression,
+        X: ArrayLike | Calibration,
+        scheme: str = "per-tensor",
+        bits: int = 8,
+        rounding: str = "nearest",
+    ) -> Self:
+        """Quantize a fitted float model.
+
+        Parameters
+        ----------
+        model : LinearRegression
+        X : array_like, shape (n, p), or Calibration
+            Rows like those that the model will be used on: what a rounding error costs depends on them.
+        scheme : {"per-tensor", "per-channel", "integer"}
+        bits : int
+            2 to 8.
+        rounding : {"nearest"}
+            Which integers: the nearest to each weight.
+
+        Returns
+        -------
+        QuantizedLinear
+
+        Raises
+        ------
+        HousingError
+            For an unknown scheme or rounding, other features than the model's, or weights beyond float32's range.
+
+        Examples
+        --------
+        >>> X = [[0.0, 1.0], [1.0, 3.0], [2.0, 2.0]]
+        >>> model = LinearRegression().fit(X, [1.0, 4.0, 5.0])
+        >>> QuantizedLinear.from_linear(model, X, "per-channel").predict(X).round(2)
+        array([1., 4., 5.])
+        """
+        if scheme not in SCHEMES:
+            raise HousingError(f"scheme is {scheme!r}: expected one of {', '.join(SCHEMES)}")
+        if rounding != "nearest":
+            raise HousingError(f"rounding is {rounding!r}: expected nearest")
+        rows = X if isinstance(X, Calibration) else Calibration.of(X)
+        if len(rows.mean) != model.n_features_in_:
+            raise HousingError(f"X has {len(rows.mean)} features, the model {model.n_features_in_}: they must be equal")
+        inputs: dict[str, np.ndarray] = {}
+        coef, mean = model.coef_, rows.mean
+        center = np.zeros(len(mean), np.float32)
+        if scheme == "per-channel":
+            center = mean.astype(np.float32)
+        if scheme == "integer":
+            span = rows.high - rows.low
+            step = np.where(span > 0, span / 255, 1.0).astype(np.float32)
+            inputs = {"input_scale": step, "input_offset": rows.low}
+            # Folded: the weights of the quantized inputs.
+            coef, mean = coef * step.astype(np.float64), (mean - rows.low) / step
+            center = np.clip(np.rint(mean), 0, 255).astype(np.uint8)
+        affine = _spread_evenly(coef, rows, bits) if scheme == "per-channel" else Affine.fit(coef, bits=bits)
+        weights = affine.quantize(coef)
+        error = affine.dequantize(weights) - coef
+        origin = np.asarray(model.intercept_) + (model.coef_ @ rows.low if inputs else 0.0)
+        intercept = origin - error @ mean
+        if inputs:
+            intercept = np.rint(intercept / affine.scale) * affine.scale.astype(np.float64)
+        radius = np.max(np.abs(error) / affine.scale) + 2.0**-40
+        slack = np.abs(error @ center + (intercept - origin))
+        # What rounding in float64 can hide from the two lines above.
+        magnitude = (np.abs(coef) + np.abs(error)) @ np.abs(center) + np.abs(intercept) + np.abs(origin)
+        slack += _rounding(len(mean)) * magnitude
+        return cls(
+            scheme,
+            weights,
+            affine,
+            intercept,
+            center,
+            np.float32(_rounded_up(radius)),
+            _rounded_up(slack),
+            model.feature_names_in_,
+            model.target_names_,
+            **inputs,
+        )
+
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes of the numbers that the model is made of, names and container left out."""
+        return sum(array.nbytes for array in self.numbers().values())
+
+    def numbers(self) -> dict[str, np.ndarray]:
+        """The numbers that the model is made of, by name, as an artifact stores them."""
+        numbers: dict[str, np.ndarray] = {
+            "bits": np.array(self.affine.bits, np.uint8),
+            "weights": self.weights,
+            "scale": self.affine.scale,
+            "zero_point": self.affine.zero_point,
+            "radius": np.array(self.radius),
+            "slack": self.slack,
+        }
+        if self.scheme == "integer":
+            scale, offset = self._inputs()
+            numbers |= {"bias": self.bias, "input_scale": scale, "input_offset": offset}
+        else:
+            numbers["intercept"] = self.intercept
+        if self.scheme != "per-tensor":
+            numbers["center"] = self.center
+        return numbers
+
+    @property
+    def bias(self) -> NDArray[np.int32]:
+        """The intercept of the scheme "integer", in units of `affine.scale`; shape () or (k,)."""
+        return np.asarray(np.rint(self.intercept / self.affine.scale)).astype(np.int32)
+
+    @cached_property
+    def coef(self) -> NDArray[np.float64]:
+        """What the weights stand for; per unit of the quantized inputs in the scheme "integer"."""
+        return self.affine.dequantize(self.weights).astype(np.float64)
+
+    @cached_property
+    def _steps(self) -> NDArray[np.float64]:
+        return self.weights.astype(np.float64) - self.affine.zero_point
+
+    @property
+    def _largest_sum(self) -> int:
+        bias = np.abs(np.rint(self.intercept / self.affine.scale))
+        return int(np.max(255 * np.abs(self._steps).sum(axis=-1) + bias))
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Predictions for rows X (n, p), in target units; shape (n,) or (n, k)."""
+        if self.scheme == "integer":
+            return self.predict_quantized(self.quantize_input(X))
+        return dot_rows(self._checked(X), self.coef) + self.intercept
+
+    def quantize_input(self, X: ArrayLike) -> NDArray[np.uint8]:
+        """Rows X (n, p) as uint8, saturated to the calibrated range; only in the scheme "integer"."""
+        return np.clip(self._input_steps(X), 0, 255).astype(np.uint8)
+
+    def saturated(self, X: ArrayLike) -> NDArray[np.bool_]:
+        """Which rows of X (n, p) lie outside the calibrated range; shape (n,), only in the scheme "integer"."""
+        steps = self._input_steps(X)
+        return np.asarray(np.any((steps < 0) | (steps > 255), axis=1))
+
+    def _input_steps(self, X: ArrayLike) -> NDArray[np.float64]:
+        scale, offset = self._inputs()
+        return np.asarray(np.rint((self._checked(X) - offset) / scale))
+
+    def _inputs(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        if self.input_scale is None or self.input_offset is None:
+            raise HousingError(f"the scheme {self.scheme!r} takes inputs in float: only 'integer' quantizes them")
+        return self.input_scale, self.input_offset
+
+    def predict_quantized(self, Xq: ArrayLike) -> NDArray[np.float64]:
+        """Predictions for rows of uint8, shape (n, p), by integer arithmetic and one last multiplication.
+
+        Equal for every input to ``scale * (Xq.astype(int64) @ (weights − zero_point).T + bias)``.
+        """
+        Xq = np.asarray(Xq)
+        if self.scheme != "integer" or Xq.dtype != np.uint8 or Xq.ndim != 2 or Xq.shape[1] != self.weights.shape[-1]:
+            raise HousingError(
+                f"Xq has shape {Xq.shape} of {Xq.dtype} in the scheme {self.scheme!r}: expected the scheme 'integer' "
+                f"and uint8 rows of {self.weights.shape[-1]}, as quantize_input gives them"
+            )
+        # Whole numbers are exact in floating point, and fast, up to 2**24 in float32 and 2**53 in float64.
+        dtype = np.float32 if self._largest_sum < 2**24 else np.float64
+        steps, bias = self._steps.T.astype(dtype), self.bias.astype(np.float64)
+        out = np.empty((len(Xq), *self.intercept.shape))
+        for start in range(0, len(Xq), _BLOCK_ROWS):
+            block = Xq[start : start + _BLOCK_ROWS]
+            out[start : start + _BLOCK_ROWS] = np.dot(block.astype(dtype), steps)
+        out += bias
+        out *= self.affine.scale
+        return out
+
+    def error_bound(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Bound on |quantized − float| for each prediction of rows X (n, p); shape (n,) or (n, k), in target units.
+
+        Notes
+        -----
+        With Δ the error of the weights, the deviation of a row x is Δ·(x − center) plus the deviation at the center:
+        at most ``radius · Σ scale_j · |x_j − center_j| + slack``. In the scheme "integer" x is the quantized row, and
+        what its rounding and saturation change is added. The rounding of float64 in both models is covered.
+        """
+        X = self._checked(X)
+        reach = np.broadcast_to(float(self.radius) * self.affine.scale.astype(np.float64), self.weights.shape)
+        center = self.center.astype(np.float64)
+        magnitude = np.abs(self.coef) + reach
+        known: np.ndarray = np.zeros((len(X), *self.intercept.shape))
+        inputs = X
+        if self.scheme == "integer":
+            scale, offset = self._inputs()
+            inputs = self.quantize_input(X).astype(np.float64)
+            # In steps: what the quantized inputs leave out, by rounding and by saturation.
+            left_out = (X - offset) / scale - inputs
+            known = np.abs(left_out @ self.coef.T) + np.abs(left_out) @ reach.T
+            lost = (np.abs(X / scale) + 2 * np.abs(offset / scale) + 510) @ magnitude.T
+        else:
+            lost = (np.abs(X) + np.abs(center)) @ magnitude.T
+        bound = np.abs(inputs - center) @ reach.T + known + self.slack
+        lost += np.abs(self.intercept) + self.slack
+        return np.asarray((bound + _rounding(X.shape[1]) * lost) * (1 + _rounding(X.shape[1])))
+
+    def _checked(self, X: ArrayLike) -> NDArray[np.float64]:
+        X = _rows(X)
+        if X.shape[1] != self.weights.shape[-1]:
+            raise HousingError(f"X has {X.shape[1]} features, expected {self.weights.shape[-1]}")
+        return X
+
+
+def _rows(X: ArrayLike) -> NDArray[np.float64]:
+    X = np.asarray(X)
+    if X.dtype.kind not in "biuf" or X.ndim != 2:
+        raise HousingError(f"X has shape {X.shape} of {X.dtype}: expected rows and columns of real numbers")
+    return X.astype(np.float64, copy=False)
+
+
+def _spread_evenly(coef: np.ndarray, rows: Calibration, bits: int) -> Affine:
+    """One scale per feature, inverse to its standard deviation: the coarsest that still cover every weight."""
+    weights = np.atleast_2d(coef)
+    low, high = np.minimum(weights.min(axis=0), 0.0), np.maximum(weights.max(axis=0), 0.0)
+    deviation = np.sqrt(np.diag(rows.covariance))
+    varies = deviation > 0
+    # The largest share of a prediction that one feature's weight has to span.
+    span = np.max((high - low) * deviation)
+    width = np.where(varies & (span > 0), span / np.where(varies, deviation, 1.0), high - low)
+    scale, _ = scale_and_zero_point(np.zeros_like(width), width, bits)
+    zero_point = np.rint(-low / scale).astype(np.uint8)
+    return Affine(scale, zero_point, axis=-1, bits=bits)
+
+
+def _rounding(terms: int) -> float:
+    """Relative error of a float64 sum of so many products, several times over (Higham 2002, section 3.1)."""
+    return 8 * (terms + 4) * _UNIT_ROUNDOFF
+
+
+def _rounded_up(x: ArrayLike) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return np.nextafter(np.asarray(x).astype(np.float32), np.float32(np.inf))

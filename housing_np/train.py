@@ -1,0 +1,117 @@
+"""python -m housing_np.train: fit a model, evaluate it, quantize it and save it."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import cli
+from .artifact import Model, save
+from .errors import HousingError
+from .evaluation import Limits, figures, held_out, leave_one_out
+from .linear import LinearRegression
+from .quantized import SCHEMES, QuantizedLinear
+from .table import Table, load_california, read_table
+
+SAMPLES = 5
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Train on the bundled data or a user's file; print the comparison of the float and the uint8 models."""
+    parser = cli.Parser("train", "Fit a linear model, evaluate it, quantize it to uint8 and save all of it.")
+    parser.add_argument("--data", metavar="FILE", help="rows with a header: CSV, JSON, JSON Lines or .npy; - for stdin")
+    parser.add_argument("--target", metavar="NAME", help="the column of --data to predict")
+    parser.add_argument("--out", metavar="FOLDER", default="models", help="where the models go (default: models)")
+    parser.add_argument("--max-r2-drop", metavar="D", type=float, help="exit 1 and save nothing if R² drops by more")
+    parser.add_argument("--max-deviation", metavar="D", type=float, help="the same for the largest deviation")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    if (options.data is None) != (options.target is None):
+        parser.error("--data and --target go together")
+    table = load_california() if options.data is None else read_table(options.data, options.target)
+
+    model = LinearRegression().fit(
+        table.X, table.y, feature_names=table.feature_names, target_names=(table.target_name,)
+    )
+    models: dict[str, Model] = {"float64": model}
+    for scheme in SCHEMES:
+        try:
+            models[f"uint8-{scheme}"] = QuantizedLinear.from_linear(model, table.X, scheme)
+        except HousingError as error:
+            cli.note(f"no uint8 model of the scheme {scheme}: {error}")
+    measured = {name: figures(each, model, table) for name, each in models.items()}
+
+    limits = Limits(options.max_r2_drop, options.max_deviation)
+    broken = [line for name in models for line in limits.broken(name, measured[name], measured["float64"])]
+    if broken:
+        print("\n".join(broken), file=sys.stderr)
+        return cli.GATE_FAILED
+
+    stages = []
+    for name, each in models.items():
+        path = Path(options.out, f"{name}.npz")
+        size = save(each, path)
+        stages.append({"stage": name, "file": str(path), **measured[name]._asdict()})
+        stages[-1] |= {"payload_bytes": each.payload_bytes, "file_bytes": size}
+    report = {
+        "rows": len(table.y),
+        "features": list(table.feature_names),
+        "target": table.target_name,
+        "stages": stages,
+        "leave_one_out": leave_one_out(model, table)._asdict(),
+        "held_out": held_out(table)._asdict(),
+        "samples": samples(models, table),
+    }
+    print(json.dumps(report) if options.json else _text(report))
+    return cli.DONE
+
+
+def samples(models: dict[str, Model], table: Table) -> list[dict[str, Any]]:
+    """The first rows of a table: the true value, and each model's prediction."""
+    predicted = {name: model.predict(table.X[:SAMPLES]).tolist() for name, model in models.items()}
+    return [
+        {"row": i + 1, "actual": actual} | {name: values[i] for name, values in predicted.items()}
+        for i, actual in enumerate(table.y[:SAMPLES].tolist())
+    ]
+
+
+def _text(report: dict[str, Any]) -> str:
+    head = ["stage", "file", "R²", "MSE", "largest dev.", "RMS dev.", "payload", "file size"]
+    rows = [
+        [
+            stage["stage"],
+            stage["file"],
+            f"{stage['r2']:.4f}",
+            f"{stage['mse']:.4g}",
+            f"{stage['largest_deviation']:.3g}",
+            f"{stage['rms_deviation']:.3g}",
+            f"{stage['payload_bytes']} B",
+            f"{stage['file_bytes']} B",
+        ]
+        for stage in report["stages"]
+    ]
+    columns = list(report["samples"][0])
+    sample_rows = [[str(row["row"]), *(f"{row[name]:.4g}" for name in columns[1:])] for row in report["samples"]]
+    return "\n".join(
+        [
+            f"{report['rows']:,} rows, {len(report['features'])} features, target {report['target']}",
+            "",
+            cli.table([head, *rows], left=2),
+            "",
+            f"on rows that the fit has not seen: {_unseen('leave-one-out', report['leave_one_out'])}; "
+            f"{_unseen('held-out fifth', report['held_out'])}",
+            "",
+            cli.table([columns, *sample_rows]),
+        ]
+    )
+
+
+def _unseen(name: str, values: dict[str, float | None]) -> str:
+    if values["r2"] is None:
+        return f"{name}: too few rows"
+    return f"{name} R² {values['r2']:.4f}, MSE {values['mse']:.4g}"
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, sys.argv[1:]))
