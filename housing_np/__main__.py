@@ -10,6 +10,8 @@ COMMANDS = {
     "train": "fit a model, evaluate it, quantize it and save it",
     "quantize": "quantize a saved float model",
     "predict": "predict rows with a saved model",
+    "explain": "show what is in a saved model, and which feature its error comes from",
+    "compare": "measure the usual ways to fit a linear model into uint8 beside this one",
 }
 
 

@@ -55,7 +55,7 @@ def save(model: Model, path: str | Path) -> int:
     ...     load(Path(folder, "model.npz")).predict([[2.0]])
     array([5.])
     """
-    content = _to_bytes(model)
+    content = to_bytes(model)
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,8 @@ def load(path: str | Path) -> Model:
         raise ArtifactError(f"{path}: {error}; make the file again with train or quantize") from None
 
 
-def _to_bytes(model: Model) -> bytes:
+def to_bytes(model: Model) -> bytes:
+    """The content of a model's file."""
     record = _to_record(model)
     array = BytesIO()
     np.lib.format.write_array(array, record, allow_pickle=False)

@@ -94,3 +94,45 @@ class Limits(NamedTuple):
             deviation = f"{quantized.largest_deviation:.3g}"
             lines.append(f"{name}: the largest deviation is {deviation}, more than the limit {self.max_deviation:g}")
         return lines
+
+
+class Share(NamedTuple):
+    """What the error of one feature's weight does to a prediction.
+
+    Attributes
+    ----------
+    feature : str
+    weight, reference : float
+        In target units per unit of the feature.
+    effect : float
+        |weight − reference| · rms(x), in target units.
+    """
+
+    feature: str
+    weight: float
+    reference: float
+    effect: float
+
+
+def error_shares(model: Model, reference: LinearRegression, X: np.ndarray) -> list[Share]:
+    """Which feature is to blame for a deviation from the reference: the largest effect first; of the worst target.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 1000.0], [2.0, 3000.0]])
+    >>> rounded = LinearRegression.from_coefficients([0.5, 0.0], 0.0, ["rooms", "people"], ["price"])
+    >>> exact = LinearRegression.from_coefficients([0.4, 0.001], 0.0, ["rooms", "people"], ["price"])
+    >>> error_shares(rounded, exact, X)[0].feature
+    'people'
+    """
+    weights, references = np.atleast_2d(model.coef_), np.atleast_2d(reference.coef_)
+    effects = np.abs(weights - references) * np.sqrt(np.mean(X**2, axis=0))
+    worst = int(np.argmax(effects.sum(axis=1)))
+    rows = zip(
+        model.feature_names_in_,
+        weights[worst].tolist(),
+        references[worst].tolist(),
+        effects[worst].tolist(),
+        strict=True,
+    )
+    return sorted((Share(*row) for row in rows), key=lambda share: -share.effect)

@@ -9,7 +9,7 @@ from .artifact import load, save
 from .errors import HousingError
 from .evaluation import Limits, figures
 from .linear import LinearRegression
-from .quantized import SCHEMES, QuantizedLinear
+from .quantized import ROUNDINGS, SCHEMES, QuantizedLinear
 from .table import CALIFORNIA_FEATURES, Table, load_california, read_table
 
 
@@ -21,6 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--out", metavar="FILE", required=True, help="where the uint8 model goes")
     parser.add_argument("--data", metavar="FILE", help="calibration rows with the target (default: the bundled data)")
     parser.add_argument("--bits", type=int, choices=range(2, 9), default=8, help="(default: 8)", metavar="2..8")
+    parser.add_argument("--rounding", choices=ROUNDINGS, default="nearest", help="(default: nearest)")
     parser.add_argument("--max-r2-drop", metavar="D", type=float, help="exit 1 and save nothing if R² drops by more")
     parser.add_argument("--max-deviation", metavar="D", type=float, help="the same for the largest deviation")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     if not isinstance(model, LinearRegression):
         raise HousingError(f"{options.model} is quantized already: give the float model that it was made from")
     table = _calibration(model, options.data)
-    quantized = QuantizedLinear.from_linear(model, table.X, options.scheme, options.bits)
+    quantized = QuantizedLinear.from_linear(model, table.X, options.scheme, options.bits, options.rounding)
     before, after = figures(model, model, table), figures(quantized, model, table)
     broken = Limits(options.max_r2_drop, options.max_deviation).broken(options.scheme, after, before)
     if broken:
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         "file": options.out,
         "scheme": options.scheme,
         "bits": options.bits,
+        "rounding": options.rounding,
         "r2_float": before.r2,
         **after._asdict(),
         "payload_bytes": quantized.payload_bytes,

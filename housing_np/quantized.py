@@ -12,6 +12,7 @@ from .errors import HousingError
 from .linear import LinearRegression, dot_rows
 
 SCHEMES = ("per-tensor", "per-channel", "integer")
+ROUNDINGS = ("nearest", "optimal")
 _UNIT_ROUNDOFF = 2.0**-53
 _BLOCK_ROWS = 1 << 14
 _INT32_MAX = 2**31 - 1
@@ -119,8 +120,9 @@ class QuantizedLinear:
         scheme : {"per-tensor", "per-channel", "integer"}
         bits : int
             2 to 8.
-        rounding : {"nearest"}
-            Which integers: the nearest to each weight.
+        rounding : {"nearest", "optimal"}
+            Which integers: the nearest to each weight, or those that change the predictions of the rows least,
+            with the best scale and zero point that `rounding.search` finds for them.
 
         Returns
         -------
@@ -140,35 +142,35 @@ class QuantizedLinear:
         """
         if scheme not in SCHEMES:
             raise HousingError(f"scheme is {scheme!r}: expected one of {', '.join(SCHEMES)}")
-        if rounding != "nearest":
-            raise HousingError(f"rounding is {rounding!r}: expected nearest")
+        if rounding not in ROUNDINGS:
+            raise HousingError(f"rounding is {rounding!r}: expected one of {', '.join(ROUNDINGS)}")
         rows = X if isinstance(X, Calibration) else Calibration.of(X)
         if len(rows.mean) != model.n_features_in_:
             raise HousingError(f"X has {len(rows.mean)} features, the model {model.n_features_in_}: they must be equal")
         inputs: dict[str, np.ndarray] = {}
-        coef, mean = model.coef_, rows.mean
-        center = np.zeros(len(mean), np.float32)
-        if scheme == "per-channel":
-            center = mean.astype(np.float32)
+        # What the weights multiply: the features, or the quantized inputs that they are folded with.
+        coef, mean, covariance, origin = model.coef_, rows.mean, rows.covariance, np.asarray(model.intercept_)
         if scheme == "integer":
-            span = rows.high - rows.low
-            step = np.where(span > 0, span / 255, 1.0).astype(np.float32)
+            step = _input_scale(rows)
             inputs = {"input_scale": step, "input_offset": rows.low}
-            # Folded: the weights of the quantized inputs.
-            coef, mean = coef * step.astype(np.float64), (mean - rows.low) / step
-            center = np.clip(np.rint(mean), 0, 255).astype(np.uint8)
-        affine = _spread_evenly(coef, rows, bits) if scheme == "per-channel" else Affine.fit(coef, bits=bits)
-        weights = affine.quantize(coef)
+            unit = step.astype(np.float64)
+            coef, mean = coef * unit, (mean - rows.low) / unit
+            covariance, origin = covariance / np.outer(unit, unit), origin + model.coef_ @ rows.low
+        center = {
+            "per-tensor": np.zeros(len(mean), np.float32),
+            "per-channel": mean.astype(np.float32),
+            "integer": np.clip(np.rint(mean), 0, 255).astype(np.uint8),
+        }[scheme]
+        affine, weights = _rounded(coef, covariance, scheme == "per-channel", bits, rounding)
         error = affine.dequantize(weights) - coef
-        origin = np.asarray(model.intercept_) + (model.coef_ @ rows.low if inputs else 0.0)
         intercept = origin - error @ mean
-        if inputs:
+        if scheme == "integer":
             intercept = np.rint(intercept / affine.scale) * affine.scale.astype(np.float64)
         radius = np.max(np.abs(error) / affine.scale) + 2.0**-40
         slack = np.abs(error @ center + (intercept - origin))
         # What rounding in float64 can hide from the two lines above.
         magnitude = (np.abs(coef) + np.abs(error)) @ np.abs(center) + np.abs(intercept) + np.abs(origin)
-        slack += _rounding(len(mean)) * magnitude
+        slack += _rounding_error(len(mean)) * magnitude
         return cls(
             scheme,
             weights,
@@ -212,9 +214,14 @@ class QuantizedLinear:
         return np.asarray(np.rint(self.intercept / self.affine.scale)).astype(np.int32)
 
     @cached_property
-    def coef(self) -> NDArray[np.float64]:
-        """What the weights stand for; per unit of the quantized inputs in the scheme "integer"."""
+    def _folded(self) -> NDArray[np.float64]:
+        """What the weights stand for: per unit of the features, or of the quantized inputs in the scheme "integer"."""
         return self.affine.dequantize(self.weights).astype(np.float64)
+
+    @property
+    def coef_(self) -> NDArray[np.float64]:
+        """What the weights stand for, per unit of the raw features; shape (p,) or (k, p)."""
+        return self._folded if self.input_scale is None else self._folded / self.input_scale
 
     @cached_property
     def _steps(self) -> NDArray[np.float64]:
@@ -229,7 +236,7 @@ class QuantizedLinear:
         """Predictions for rows X (n, p), in target units; shape (n,) or (n, k)."""
         if self.scheme == "integer":
             return self.predict_quantized(self.quantize_input(X))
-        return dot_rows(self._checked(X), self.coef) + self.intercept
+        return dot_rows(self._checked(X), self._folded) + self.intercept
 
     def quantize_input(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Rows X (n, p) as uint8, saturated to the calibrated range; only in the scheme "integer"."""
@@ -260,16 +267,23 @@ class QuantizedLinear:
                 f"Xq has shape {Xq.shape} of {Xq.dtype} in the scheme {self.scheme!r}: expected the scheme 'integer' "
                 f"and uint8 rows of {self.weights.shape[-1]}, as quantize_input gives them"
             )
-        # Whole numbers are exact in floating point, and fast, up to 2**24 in float32 and 2**53 in float64.
-        dtype = np.float32 if self._largest_sum < 2**24 else np.float64
-        steps, bias = self._steps.T.astype(dtype), self.bias.astype(np.float64)
+        steps, bias, scale = self._kernel
         out = np.empty((len(Xq), *self.intercept.shape))
+        buffer = np.empty((min(len(Xq), _BLOCK_ROWS), Xq.shape[1]), steps.dtype)
         for start in range(0, len(Xq), _BLOCK_ROWS):
-            block = Xq[start : start + _BLOCK_ROWS]
-            out[start : start + _BLOCK_ROWS] = np.dot(block.astype(dtype), steps)
-        out += bias
-        out *= self.affine.scale
+            block, part = Xq[start : start + _BLOCK_ROWS], out[start : start + _BLOCK_ROWS]
+            # Widened in a buffer that stays in the cache.
+            np.copyto(buffer[: len(block)], block)
+            np.add(np.dot(buffer[: len(block)], steps), bias, out=part)
+            part *= scale
         return out
+
+    @cached_property
+    def _kernel(self) -> tuple[np.ndarray, NDArray[np.float64], float]:
+        """Steps (p,) or (p, k), bias and scale, in the float type that is exact for every sum, and so is fast."""
+        # Whole numbers are exact up to 2**24 in float32, and up to 2**53 in float64.
+        dtype = np.float32 if self._largest_sum < 2**24 else np.float64
+        return self._steps.T.astype(dtype), self.bias.astype(np.float64), float(self.affine.scale)
 
     def error_bound(self, X: ArrayLike) -> NDArray[np.float64]:
         """Bound on |quantized − float| for each prediction of rows X (n, p); shape (n,) or (n, k), in target units.
@@ -283,7 +297,7 @@ class QuantizedLinear:
         X = self._checked(X)
         reach = np.broadcast_to(float(self.radius) * self.affine.scale.astype(np.float64), self.weights.shape)
         center = self.center.astype(np.float64)
-        magnitude = np.abs(self.coef) + reach
+        magnitude = np.abs(self._folded) + reach
         known: np.ndarray = np.zeros((len(X), *self.intercept.shape))
         inputs = X
         if self.scheme == "integer":
@@ -291,13 +305,13 @@ class QuantizedLinear:
             inputs = self.quantize_input(X).astype(np.float64)
             # In steps: what the quantized inputs leave out, by rounding and by saturation.
             left_out = (X - offset) / scale - inputs
-            known = np.abs(left_out @ self.coef.T) + np.abs(left_out) @ reach.T
+            known = np.abs(left_out @ self._folded.T) + np.abs(left_out) @ reach.T
             lost = (np.abs(X / scale) + 2 * np.abs(offset / scale) + 510) @ magnitude.T
         else:
             lost = (np.abs(X) + np.abs(center)) @ magnitude.T
         bound = np.abs(inputs - center) @ reach.T + known + self.slack
         lost += np.abs(self.intercept) + self.slack
-        return np.asarray((bound + _rounding(X.shape[1]) * lost) * (1 + _rounding(X.shape[1])))
+        return np.asarray((bound + _rounding_error(X.shape[1]) * lost) * (1 + _rounding_error(X.shape[1])))
 
     def _checked(self, X: ArrayLike) -> NDArray[np.float64]:
         X = _rows(X)
@@ -313,21 +327,52 @@ def _rows(X: ArrayLike) -> NDArray[np.float64]:
     return X.astype(np.float64, copy=False)
 
 
-def _spread_evenly(coef: np.ndarray, rows: Calibration, bits: int) -> Affine:
-    """One scale per feature, inverse to its standard deviation: the coarsest that still cover every weight."""
-    weights = np.atleast_2d(coef)
-    low, high = np.minimum(weights.min(axis=0), 0.0), np.maximum(weights.max(axis=0), 0.0)
-    deviation = np.sqrt(np.diag(rows.covariance))
+def _rounded(
+    coef: np.ndarray, covariance: np.ndarray, per_channel: bool, bits: int, rounding: str
+) -> tuple[Affine, NDArray[np.uint8]]:
+    """The weights as integers, and what these stand for."""
+    low, high = (np.atleast_2d(f(coef, 0.0)) for f in (np.minimum, np.maximum))
+    width = high.max(axis=0) - low.min(axis=0)
+    if per_channel:
+        ratio, span = _evenly_weighted(width, np.sqrt(np.diag(covariance)))
+    else:
+        ratio = np.ones_like(width)
+    if rounding == "optimal":
+        # Imported here: prediction must not pay for it.
+        from .rounding import search
+
+        found = search(coef, covariance, ratio, bits, shared_zero_point=not per_channel)
+        if per_channel:
+            return Affine(found.scale, found.zero_point, -1, bits), found.q
+        return Affine(found.scale[0], found.zero_point[0], None, bits), found.q
+    if not per_channel:
+        affine = Affine.fit(coef, bits=bits)
+        return affine, affine.quantize(coef)
+    scale, _ = scale_and_zero_point(np.zeros_like(width), span * ratio, bits)
+    zero_point = np.rint(-low.min(axis=0) / scale).astype(np.uint8)
+    affine = Affine(scale, zero_point, -1, bits)
+    return affine, affine.quantize(coef)
+
+
+def _evenly_weighted(width: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, float]:
+    """Scales, up to a factor, inverse to each feature's standard deviation; and the factor that covers each weight."""
     varies = deviation > 0
-    # The largest share of a prediction that one feature's weight has to span.
-    span = np.max((high - low) * deviation)
-    width = np.where(varies & (span > 0), span / np.where(varies, deviation, 1.0), high - low)
-    scale, _ = scale_and_zero_point(np.zeros_like(width), width, bits)
-    zero_point = np.rint(-low / scale).astype(np.uint8)
-    return Affine(scale, zero_point, axis=-1, bits=bits)
+    span = float(np.max(width * deviation)) or 1.0
+    # The weight of a feature that never varies gets a scale of its own.
+    ratio = np.where(varies, 1.0 / np.where(varies, deviation, 1.0), np.where(width > 0, width / span, 1.0))
+    return ratio, span
 
 
-def _rounding(terms: int) -> float:
+def _input_scale(rows: Calibration) -> NDArray[np.float32]:
+    span = rows.high - rows.low
+    with np.errstate(over="ignore"):
+        scale = np.where(span > 0, np.maximum(span / 255, np.finfo(np.float32).smallest_normal), 1.0).astype(np.float32)
+    if not np.isfinite(scale).all():
+        raise HousingError(f"the range of a feature, {span.max():g}, is too wide for a float32 scale: rescale it")
+    return scale
+
+
+def _rounding_error(terms: int) -> float:
     """Relative error of a float64 sum of so many products, several times over (Higham 2002, section 3.1)."""
     return 8 * (terms + 4) * _UNIT_ROUNDOFF
 

@@ -135,6 +135,31 @@ def read_table(
     return Table(data[:, :-1], y, features, target)
 
 
+def rows_for(features: Sequence[str], path: str | Path | None = None) -> NDArray[np.float64]:
+    """The rows of a file, or the bundled ones, in these columns; shape (n, len(features)).
+
+    Raises
+    ------
+    TableError
+        If a column is missing, or there are no rows.
+
+    Examples
+    --------
+    >>> rows_for(["Population", "MedInc"])[0]
+    array([322.    ,   8.3252])
+    """
+    if path is None:
+        missing = [name for name in features if name not in CALIFORNIA_FEATURES]
+        if missing:
+            raise TableError(f"the bundled rows have no {missing[0]!r}, which the model needs: name a file of its rows")
+        return load_california().X[:, [CALIFORNIA_FEATURES.index(name) for name in features]]
+    with open_rows(path) as rows:
+        blocks = list(rows.blocks(features))
+    if not blocks:
+        raise TableError(f"{path}: no rows; expected at least one")
+    return np.concatenate(blocks)
+
+
 def holdout_split(n: int, test_size: float = 0.2, seed: int = 42) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows to fit on and rows to test on, as ``sklearn.model_selection.train_test_split`` draws them.
 

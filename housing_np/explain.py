@@ -1,0 +1,105 @@
+"""python -m housing_np.explain: what is in a model file, and which feature is to blame for its error."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import cli
+from .artifact import Model, load
+from .errors import HousingError
+from .evaluation import Share, error_shares
+from .linear import LinearRegression
+from .quantized import QuantizedLinear
+from .table import rows_for
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print what a model file holds, and beside a float model, each feature's share of the error."""
+    parser = cli.Parser("explain", "Show what is in a model file, and which feature its error comes from.")
+    parser.add_argument("model", metavar="MODEL.npz")
+    parser.add_argument("--against", metavar="FLOAT.npz", help="the float model that it was made from")
+    parser.add_argument("--data", metavar="FILE", help="rows to weigh the error with (default: the bundled data)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    model = load(options.model)
+    report: dict[str, Any] = {
+        "file": options.model,
+        **_contents(model),
+        "file_bytes": Path(options.model).stat().st_size,
+    }
+    if options.against:
+        reference = load(options.against)
+        if not isinstance(reference, LinearRegression):
+            raise HousingError(f"{options.against} is quantized: --against takes the float model")
+        if (reference.feature_names_in_, reference.target_names_) != (model.feature_names_in_, model.target_names_):
+            raise HousingError(
+                f"{options.model} and {options.against} have other features or targets: not the same model"
+            )
+        shares = error_shares(model, reference, rows_for(model.feature_names_in_, options.data))
+        report["shares"] = [share._asdict() for share in shares]
+        text = f"{_text(report)}\n\n{_blame(shares)}"
+    else:
+        text = _text(report)
+    print(json.dumps(report) if options.json else text)
+    return cli.DONE
+
+
+def _contents(model: Model) -> dict[str, Any]:
+    common: dict[str, Any] = {
+        "scheme": model.scheme if isinstance(model, QuantizedLinear) else "float64",
+        "features": list(model.feature_names_in_),
+        "targets": list(model.target_names_),
+        "weights": model.coef_.tolist(),
+    }
+    if isinstance(model, QuantizedLinear):
+        numbers = {name: array.tolist() for name, array in model.numbers().items()}
+        common |= {"numbers": numbers}
+    return common | {"payload_bytes": model.payload_bytes}
+
+
+def _text(report: dict[str, Any]) -> str:
+    lines = [
+        f"{report['file']}: {report['scheme']}, {report['payload_bytes']} bytes of numbers in {report['file_bytes']} of file",
+        f"{len(report['features'])} features to predict {', '.join(report['targets'])}",
+        "",
+    ]
+    numbers = report.get("numbers", {})
+    p = len(report["features"])
+    columns = {"feature": report["features"]}
+    # What there is one of for each feature; where there are several targets, their weights stand side by side.
+    for name, values in {**numbers, "weight stands for": report["weights"]}.items():
+        if isinstance(values, list) and len(values) == p and name != "slack":
+            columns[name] = [_number(value) for value in values]
+        elif isinstance(values, list) and values and isinstance(values[0], list):
+            columns[name] = [" ".join(map(_number, value)) for value in zip(*values, strict=True)]
+        else:
+            lines.append(f"{name}: {_number(values)}")
+    return "\n".join([*lines, "", cli.table([list(columns), *zip(*columns.values(), strict=True)])])
+
+
+def _number(value: Any) -> str:
+    return " ".join(map(_number, value)) if isinstance(value, list) else f"{value:.6g}"
+
+
+def _blame(shares: list[Share]) -> str:
+    total = sum(share.effect for share in shares) or 1.0
+    head = ["feature", "float weight", "this weight", "error of a prediction", "share"]
+    rows = [
+        [s.feature, f"{s.reference:.6g}", f"{s.weight:.6g}", f"{s.effect:.3g}", f"{s.effect / total:.0%}"]
+        for s in shares
+    ]
+    worst = shares[0]
+    return "\n".join(
+        [
+            "error of a prediction: how far the weight is from the float one, times how large the feature usually is (rms)",
+            cli.table([head, *rows]),
+            f"{worst.feature} does most of it: its weight is off by {abs(worst.weight - worst.reference):.3g}, "
+            f"and that moves a usual prediction by {worst.effect:.3g}",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, sys.argv[1:]))
