@@ -7,6 +7,7 @@ import numpy as np
 from .artifact import Model
 from .linear import LinearRegression
 from .metrics import largest_deviation, mean_squared_error, r2_score, rms_deviation
+from .quantized import QuantizedLinear
 from .table import Table, holdout_split
 
 
@@ -94,6 +95,29 @@ class Limits(NamedTuple):
             deviation = f"{quantized.largest_deviation:.3g}"
             lines.append(f"{name}: the largest deviation is {deviation}, more than the limit {self.max_deviation:g}")
         return lines
+
+
+class Guarantee(NamedTuple):
+    """How far a quantized model is from the float one, and how far it says that it can be; in target units."""
+
+    median_deviation: float
+    rms_deviation: float
+    largest_deviation: float
+    median_bound: float
+    largest_bound: float
+
+
+def guarantee(model: QuantizedLinear, reference: LinearRegression, X: np.ndarray) -> Guarantee:
+    """Deviations and bounds on rows X (n, p)."""
+    deviation = np.abs(model.predict(X) - reference.predict(X))
+    bound = model.error_bound(X)
+    return Guarantee(
+        float(np.median(deviation)),
+        float(np.sqrt(np.mean(deviation**2))),
+        float(deviation.max()),
+        float(np.median(bound)),
+        float(bound.max()),
+    )
 
 
 class Share(NamedTuple):

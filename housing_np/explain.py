@@ -9,7 +9,7 @@ from typing import Any
 from . import cli
 from .artifact import Model, load
 from .errors import HousingError
-from .evaluation import Share, error_shares
+from .evaluation import Share, error_shares, guarantee
 from .linear import LinearRegression
 from .quantized import QuantizedLinear
 from .table import rows_for
@@ -37,9 +37,13 @@ def main(arguments: Sequence[str]) -> int:
             raise HousingError(
                 f"{options.model} and {options.against} have other features or targets: not the same model"
             )
-        shares = error_shares(model, reference, rows_for(model.feature_names_in_, options.data))
+        X = rows_for(model.feature_names_in_, options.data)
+        shares = error_shares(model, reference, X)
         report["shares"] = [share._asdict() for share in shares]
         text = f"{_text(report)}\n\n{_blame(shares)}"
+        if isinstance(model, QuantizedLinear):
+            report["guarantee"] = guarantee(model, reference, X)._asdict()
+            text += "\n\n" + "\n".join(f"{name.replace('_', ' ')}: {x:.3g}" for name, x in report["guarantee"].items())
     else:
         text = _text(report)
     print(json.dumps(report) if options.json else text)
@@ -61,7 +65,7 @@ def _contents(model: Model) -> dict[str, Any]:
 
 def _text(report: dict[str, Any]) -> str:
     lines = [
-        f"{report['file']}: {report['scheme']}, {report['payload_bytes']} bytes of numbers in {report['file_bytes']} of file",
+        f"{report['file']}: {report['scheme']}, {report['file_bytes']} bytes, {report['payload_bytes']} of them numbers",
         f"{len(report['features'])} features to predict {', '.join(report['targets'])}",
         "",
     ]
@@ -93,7 +97,8 @@ def _blame(shares: list[Share]) -> str:
     worst = shares[0]
     return "\n".join(
         [
-            "error of a prediction: how far the weight is from the float one, times how large the feature usually is (rms)",
+            "error of a prediction: how far the weight is from the float one, times the usual size of the feature (rms);",
+            "a refitted intercept takes back the part of it that is the same for all rows",
             cli.table([head, *rows]),
             f"{worst.feature} does most of it: its weight is off by {abs(worst.weight - worst.reference):.3g}, "
             f"and that moves a usual prediction by {worst.effect:.3g}",
