@@ -95,8 +95,8 @@ class Affine:
 
         Examples
         --------
-        >>> Affine.fit([[1.0, -2.0], [3.0, 2.0]], axis=1).zero_point
-        array([  0, 128], dtype=uint8)
+        >>> Affine.fit([[1.0, -1.0], [3.0, 2.0]], axis=1).zero_point
+        array([ 0, 85], dtype=uint8)
         """
         _check_bits(bits)
         x = _numbers(x)

@@ -65,7 +65,7 @@ def _contents(model: Model) -> dict[str, Any]:
 
 def _text(report: dict[str, Any]) -> str:
     lines = [
-        f"{report['file']}: {report['scheme']}, {report['file_bytes']} bytes, {report['payload_bytes']} of them numbers",
+        f"{report['file']}: {report['scheme']}, {report['file_bytes']} bytes, {report['payload_bytes']} of numbers",
         f"{len(report['features'])} features to predict {', '.join(report['targets'])}",
         "",
     ]
@@ -97,7 +97,7 @@ def _blame(shares: list[Share]) -> str:
     worst = shares[0]
     return "\n".join(
         [
-            "error of a prediction: how far the weight is from the float one, times the usual size of the feature (rms);",
+            "error of a prediction: how far the weight is from the float one, times the feature's usual size (rms);",
             "a refitted intercept takes back the part of it that is the same for all rows",
             cli.table([head, *rows]),
             f"{worst.feature} does most of it: its weight is off by {abs(worst.weight - worst.reference):.3g}, "

@@ -156,11 +156,12 @@ class QuantizedLinear:
             unit = step.astype(np.float64)
             coef, mean = coef * unit, (mean - rows.low) / unit
             covariance, origin = covariance / np.outer(unit, unit), origin + model.coef_ @ rows.low
-        center = {
+        centers: dict[str, np.ndarray] = {
             "per-tensor": np.zeros(len(mean), np.float32),
             "per-channel": mean.astype(np.float32),
             "integer": np.clip(np.rint(mean), 0, 255).astype(np.uint8),
-        }[scheme]
+        }
+        center = centers[scheme]
         affine, weights = _rounded(coef, covariance, scheme == "per-channel", bits, rounding)
         error = affine.dequantize(weights) - coef
         intercept = origin - error @ mean
