@@ -4,8 +4,9 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NoReturn
 
 from .errors import ArtifactError, HousingError
 
@@ -60,6 +61,25 @@ def _close() -> None:
 def note(message: str) -> None:
     """One line on stderr that is not an error."""
     print(f"note: {message}", file=sys.stderr)
+
+
+class Progress:
+    """Blocks (X, y) of a long iteration, counted on stderr where that is a terminal; each iteration starts anew."""
+
+    def __init__(self, blocks: Iterable[tuple[Any, Any]], doing: str) -> None:
+        self.blocks, self.doing = blocks, doing
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        rows, shown, terminal = 0, 0.0, sys.stderr.isatty()
+        for X, y in self.blocks:
+            yield X, y
+            rows += len(y)
+            if terminal and time.monotonic() - shown > 0.2:
+                shown = time.monotonic()
+                print(f"\r{self.doing}: {rows:,} rows", end="", file=sys.stderr, flush=True)
+        if terminal and shown:
+            # The line goes when the work is done: what stays on the terminal is the result.
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:

@@ -95,8 +95,15 @@ def main(arguments: Sequence[str]) -> int:
 
     def measured(name: str, each: Model, payload: int, file: int, why: str) -> dict[str, Any]:
         worst = error_shares(each, model, table.X)[0].feature
-        values = figures(each, model, table)._asdict()
-        return {"scheme": name, **values, "payload_bytes": payload, "file_bytes": file, "worst": worst, "why": why}
+        values = figures({name: each}, model, table)[name]
+        return {
+            "scheme": name,
+            **values._asdict(),
+            "payload_bytes": payload,
+            "file_bytes": file,
+            "worst": worst,
+            "why": why,
+        }
 
     rows = [measured("float64", model, model.payload_bytes, len(to_bytes(model)), "")]
     for name, scheme in NAIVE.items():

@@ -1,14 +1,16 @@
 """What a model is worth: on all rows, on rows that the fit has not seen, and against the float model."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from .artifact import Model
 from .linear import LinearRegression
-from .metrics import largest_deviation, mean_squared_error, r2_score, rms_deviation
+from .metrics import Score
 from .quantized import QuantizedLinear
-from .table import Table, holdout_split
+from .table import Block, holdout_split
 
 
 class Figures(NamedTuple):
@@ -29,24 +31,31 @@ class Figures(NamedTuple):
     rms_deviation: float
 
 
-def figures(model: Model, reference: LinearRegression, table: Table) -> Figures:
-    """The figures of a model on a table, with the deviation from the reference model.
+def figures(models: Mapping[str, Model], reference: LinearRegression, blocks: Iterable[Block]) -> dict[str, Figures]:
+    """The figures of each model on blocks of rows (X, y), such as a table; deviations are from the reference.
 
     Examples
     --------
     >>> from housing_np.table import load_california
     >>> table = load_california()
     >>> model = LinearRegression().fit(table.X, table.y)
-    >>> round(figures(model, model, table).r2, 4)
+    >>> round(figures({"float64": model}, model, table)["float64"].r2, 4)
     0.6062
     """
-    predicted, expected = model.predict(table.X), reference.predict(table.X)
-    return Figures(
-        r2_score(table.y, predicted),
-        mean_squared_error(table.y, predicted),
-        largest_deviation(expected, predicted),
-        rms_deviation(expected, predicted),
-    )
+    scores = {name: Score() for name in models}
+    largest, squares = dict.fromkeys(models, 0.0), dict.fromkeys(models, 0.0)
+    for X, y in blocks:
+        expected = reference.predict(X)
+        for name, model in models.items():
+            predicted = model.predict(X)
+            scores[name].add(y, predicted)
+            deviation = np.abs(predicted - expected)
+            largest[name] = max(largest[name], float(deviation.max()))
+            squares[name] += float(np.sum(deviation**2))
+    return {
+        name: Figures(score.r2, score.mse, largest[name], sqrt(squares[name] / score.rows))
+        for name, score in scores.items()
+    }
 
 
 class Unseen(NamedTuple):
@@ -56,23 +65,39 @@ class Unseen(NamedTuple):
     mse: float | None
 
 
-def leave_one_out(model: LinearRegression, table: Table) -> Unseen:
+def leave_one_out(model: LinearRegression, blocks: Iterable[Block]) -> Unseen:
     """Each row predicted by the model fitted to all others, in closed form from the leverages."""
-    predicted = model.leave_one_out(table.X, table.y)
-    # A row that alone determines a coefficient cannot be predicted without it.
-    if not np.isfinite(predicted).all():
-        return Unseen(None, None)
-    return Unseen(r2_score(table.y, predicted), mean_squared_error(table.y, predicted))
+    score = Score()
+    for X, y in blocks:
+        predicted = model.leave_one_out(X, y)
+        # A row that alone determines a coefficient cannot be predicted without it.
+        if not np.isfinite(predicted).all():
+            return Unseen(None, None)
+        score.add(y, predicted)
+    return Unseen(score.r2, score.mse)
 
 
-def held_out(table: Table, fit_intercept: bool = True) -> Unseen:
+def held_out(blocks: Iterable[Block], rows: int, unknowns: int) -> Unseen:
     """The fifth of the rows that `holdout_split` sets aside, predicted by a fit to the others."""
-    train, test = holdout_split(len(table.y))
-    if len(train) <= table.X.shape[1] + fit_intercept:
+    train, test = holdout_split(rows)
+    if len(train) < unknowns:
         return Unseen(None, None)
-    model = LinearRegression(fit_intercept).fit(table.X[train], table.y[train])
-    predicted = model.predict(table.X[test])
-    return Unseen(r2_score(table.y[test], predicted), mean_squared_error(table.y[test], predicted))
+    tested = np.zeros(rows, np.bool_)
+    tested[test] = True
+    model = LinearRegression().fit_blocks(_selected(blocks, ~tested))
+    score = Score()
+    for X, y in _selected(blocks, tested):
+        score.add(y, model.predict(X))
+    return Unseen(score.r2, score.mse)
+
+
+def _selected(blocks: Iterable[Block], mask: np.ndarray) -> Iterator[Block]:
+    start = 0
+    for X, y in blocks:
+        chosen = mask[start : start + len(y)]
+        start += len(y)
+        if chosen.any():
+            yield X[chosen], y[chosen]
 
 
 class Limits(NamedTuple):

@@ -57,6 +57,15 @@ class LinearRegression:
         )
         return self
 
+    def fit_blocks(self, blocks, *, feature_names=None, target_names=None):
+        bl = list(blocks)
+        return self.fit(
+            np.concatenate([b[0] for b in bl]),
+            np.concatenate([b[1] for b in bl]),
+            feature_names=feature_names,
+            target_names=target_names,
+        )
+
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         return dot_rows(np.asarray(X, np.float64), self.coef_) + self.intercept_
 

@@ -83,3 +83,44 @@ def rms_deviation(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     True
     """
     return sqrt(mean_squared_error(y_true, y_pred))
+
+
+class Score:
+    """R² and MSE of predictions that come in blocks of rows, for one target.
+
+    Examples
+    --------
+    >>> score = Score()
+    >>> score.add([1.0, 2.0], [1.0, 2.0])
+    >>> score.add([3.0], [4.0])
+    >>> score.r2, round(score.mse, 4)
+    (0.5, 0.3333)
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._mean = self._total = self._unexplained = 0.0
+
+    def add(self, y_true: ArrayLike, y_pred: ArrayLike) -> None:
+        """Take in a block of true values and predictions, both of shape (n,)."""
+        residual = _residuals(y_true, y_pred)
+        true = np.asarray(y_true, np.float64)
+        rows, mean = self.rows + len(true), float(true.mean())
+        # Chan, Golub and LeVeque 1983: sums of squares about the mean, merged without cancellation.
+        shift = mean - self._mean
+        self._total += float(np.sum((true - mean) ** 2)) + shift**2 * self.rows * len(true) / rows
+        self._mean += shift * len(true) / rows
+        self._unexplained += float(np.sum(residual**2))
+        self.rows = rows
+
+    @property
+    def mse(self) -> float:
+        """Mean squared error, in squared target units."""
+        return self._unexplained / self.rows
+
+    @property
+    def r2(self) -> float:
+        """Coefficient of determination; for a constant target 1 if it is met exactly, else 0."""
+        if self._total == 0:
+            return float(self._unexplained == 0)
+        return 1.0 - self._unexplained / self._total

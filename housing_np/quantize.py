@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         raise HousingError(f"{options.model} is quantized already: give the float model that it was made from")
     table = _calibration(model, options.data)
     quantized = QuantizedLinear.from_linear(model, table.X, options.scheme, options.bits, options.rounding)
-    before, after = figures(model, model, table), figures(quantized, model, table)
+    before, after = figures({"float": model, "uint8": quantized}, model, table).values()
     broken = Limits(options.max_r2_drop, options.max_deviation).broken(options.scheme, after, before)
     if broken:
         print("\n".join(broken), file=sys.stderr)

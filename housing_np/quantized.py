@@ -1,5 +1,6 @@
 """A linear model in uint8: from a float model, integer inference, and a bound on what the rounding can do."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -23,6 +24,7 @@ class Calibration(NamedTuple):
 
     Attributes
     ----------
+    rows : int
     mean : ndarray, shape (p,)
     covariance : ndarray, shape (p, p)
         Divided by n.
@@ -30,6 +32,7 @@ class Calibration(NamedTuple):
         The range that the integer scheme covers.
     """
 
+    rows: int
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -42,13 +45,35 @@ class Calibration(NamedTuple):
         >>> Calibration.of([[0.0], [2.0], [4.0]]).mean
         array([2.])
         """
-        X = _rows(X)
         if not 50 < percentile <= 100:
             raise HousingError(f"percentile is {percentile}: expected more than 50, and at most 100")
-        mean = X.mean(axis=0)
-        centred = X - mean
+        X = _rows(X)
         low, high = np.percentile(X, [100 - percentile, percentile], axis=0)
-        return cls(mean, centred.T @ centred / len(X), low, high)
+        return cls.of_blocks([X])._replace(low=low, high=high)
+
+    @classmethod
+    def of_blocks(cls, blocks: Iterable[ArrayLike]) -> Self:
+        """From blocks of rows, each (n, p), in one pass.
+
+        >>> Calibration.of_blocks([[[0.0], [2.0]], [[4.0]]]).mean
+        array([2.])
+        """
+        rows, mean, total = 0, np.zeros(()), np.zeros(())
+        low, high = np.array(np.inf), np.array(-np.inf)
+        for X in map(_rows, blocks):
+            if not len(X):
+                continue
+            block_mean = X.mean(axis=0)
+            centred = X - block_mean
+            shift = block_mean - mean
+            # Chan, Golub and LeVeque 1983: merged without cancellation.
+            total = total + centred.T @ centred + np.outer(shift, shift) * (rows * len(X) / (rows + len(X)))
+            mean = mean + shift * (len(X) / (rows + len(X)))
+            low, high = np.minimum(low, X.min(axis=0)), np.maximum(high, X.max(axis=0))
+            rows += len(X)
+        if not rows:
+            raise HousingError("X has no rows: calibration needs at least one")
+        return cls(rows, mean, total / rows, low, high)
 
 
 @dataclass(frozen=True, eq=False)

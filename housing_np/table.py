@@ -1,6 +1,6 @@
 """A table of numbers: features, a target and their names; the bundled California Housing, or a user's own file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 
 from .errors import TableError
 from .rows import open_rows
+
+Block = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+# Above so many numbers (512 MiB) a table stays in its file.
+_MEMORY_NUMBERS = 1 << 26
 
 CALIFORNIA_FEATURES = (
     "MedInc",
@@ -39,6 +44,24 @@ class Table:
     y: NDArray[np.float64]
     feature_names: tuple[str, ...]
     target_name: str
+
+    def __iter__(self) -> Iterator[Block]:
+        yield self.X, self.y
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The rows of a file that need not fit in memory: each iteration reads it anew, as blocks (X, y)."""
+
+    path: str | Path
+    feature_names: tuple[str, ...]
+    target_name: str
+    format: str | None = None
+
+    def __iter__(self) -> Iterator[Block]:
+        with open_rows(self.path, self.format) as rows:
+            for block in rows.blocks([*self.feature_names, self.target_name]):
+                yield block[:, :-1], block[:, -1]
 
 
 def load_california(rows: int | None = None) -> Table:
@@ -119,11 +142,31 @@ def read_table(
     ...     read_table(path, target="price").feature_names
     ('rooms',)
     """
+    table = open_table(path, target, features, format, in_memory=True)
+    assert isinstance(table, Table)
+    return table
+
+
+def open_table(
+    path: str | Path,
+    target: str,
+    features: Sequence[str] | None = None,
+    format: str | None = None,
+    in_memory: bool = False,
+) -> Table | Stream:
+    """As `read_table`, but a table that is large stays in its file, unless it has to be in memory."""
     with open_rows(path, format) as rows:
         features = tuple(features or (name for name in rows.columns if name != target))
         if target in features:
             raise TableError(f"{rows.source}: {target!r} is the target: it cannot be a feature too")
-        blocks = list(rows.blocks([*features, target]))
+        blocks, size = [], 0
+        for block in rows.blocks([*features, target]):
+            blocks.append(block)
+            size += block.size
+            if size > _MEMORY_NUMBERS and not in_memory:
+                if str(path) == "-":
+                    raise TableError(f"{rows.source}: more than {_MEMORY_NUMBERS} numbers; give them in a file")
+                return Stream(path, features, target, format)
     if not features:
         raise TableError(f"{rows.source}: no column beside the target {target!r}; expected at least one feature")
     if not blocks:

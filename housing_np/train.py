@@ -11,8 +11,8 @@ from .artifact import Model, save
 from .errors import HousingError
 from .evaluation import Limits, figures, held_out, leave_one_out
 from .linear import LinearRegression
-from .quantized import SCHEMES, QuantizedLinear
-from .table import Table, load_california, read_table
+from .quantized import SCHEMES, Calibration, QuantizedLinear
+from .table import Stream, Table, load_california, open_table
 
 SAMPLES = 5
 
@@ -29,18 +29,19 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if (options.data is None) != (options.target is None):
         parser.error("--data and --target go together")
-    table = load_california() if options.data is None else read_table(options.data, options.target)
+    table = load_california() if options.data is None else open_table(options.data, options.target)
 
-    model = LinearRegression().fit(
-        table.X, table.y, feature_names=table.feature_names, target_names=(table.target_name,)
+    model = LinearRegression().fit_blocks(
+        cli.Progress(table, "fit"), feature_names=table.feature_names, target_names=(table.target_name,)
     )
+    rows = Calibration.of_blocks(X for X, _ in cli.Progress(table, "calibration"))
     models: dict[str, Model] = {"float64": model}
     for scheme in SCHEMES:
         try:
-            models[f"uint8-{scheme}"] = QuantizedLinear.from_linear(model, table.X, scheme)
+            models[f"uint8-{scheme}"] = QuantizedLinear.from_linear(model, rows, scheme)
         except HousingError as error:
             cli.note(f"no uint8 model of the scheme {scheme}: {error}")
-    measured = {name: figures(each, model, table) for name, each in models.items()}
+    measured = figures(models, model, cli.Progress(table, "evaluation"))
 
     limits = Limits(options.max_r2_drop, options.max_deviation)
     broken = [line for name in models for line in limits.broken(name, measured[name], measured["float64"])]
@@ -55,24 +56,25 @@ def main(arguments: Sequence[str]) -> int:
         stages.append({"stage": name, "file": str(path), **measured[name]._asdict()})
         stages[-1] |= {"payload_bytes": each.payload_bytes, "file_bytes": size}
     report = {
-        "rows": len(table.y),
+        "rows": rows.rows,
         "features": list(table.feature_names),
         "target": table.target_name,
         "stages": stages,
-        "leave_one_out": leave_one_out(model, table)._asdict(),
-        "held_out": held_out(table)._asdict(),
-        "samples": samples(models, table),
+        "leave_one_out": leave_one_out(model, cli.Progress(table, "leave-one-out"))._asdict(),
+        "held_out": held_out(cli.Progress(table, "held-out"), rows.rows, len(table.feature_names) + 1)._asdict(),
+        "samples": _samples(models, table),
     }
     print(json.dumps(report) if options.json else _text(report))
     return cli.DONE
 
 
-def samples(models: dict[str, Model], table: Table) -> list[dict[str, Any]]:
+def _samples(models: dict[str, Model], table: Table | Stream) -> list[dict[str, Any]]:
     """The first rows of a table: the true value, and each model's prediction."""
-    predicted = {name: model.predict(table.X[:SAMPLES]).tolist() for name, model in models.items()}
+    X, y = next(iter(table))
+    predicted = {name: model.predict(X[:SAMPLES]).tolist() for name, model in models.items()}
     return [
         {"row": i + 1, "actual": actual} | {name: values[i] for name, values in predicted.items()}
-        for i, actual in enumerate(table.y[:SAMPLES].tolist())
+        for i, actual in enumerate(y[:SAMPLES].tolist())
     ]
 
 
