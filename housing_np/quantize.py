@@ -41,6 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         "scheme": options.scheme,
         "bits": options.bits,
         "rounding": options.rounding,
+        "proven_optimal": quantized.proven,
         "r2_float": before.r2,
         **after._asdict(),
         "payload_bytes": quantized.payload_bytes,

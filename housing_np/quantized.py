@@ -100,6 +100,9 @@ class QuantizedLinear:
     feature_names_in_, target_names_ : tuple of str
     input_scale, input_offset : ndarray of float32 and float64, shape (p,), optional
         Only for "integer": x ≈ input_offset + input_scale · uint8.
+    proven : bool, optional
+        After optimal rounding: whether these integers are proven to be the best for their scale and zero point.
+        Not saved.
 
     Raises
     ------
@@ -118,6 +121,7 @@ class QuantizedLinear:
     target_names_: tuple[str, ...]
     input_scale: NDArray[np.float32] | None = None
     input_offset: NDArray[np.float64] | None = None
+    proven: bool | None = None
 
     def __post_init__(self) -> None:
         if self.scheme == "integer" and self._largest_sum > _INT32_MAX:
@@ -187,7 +191,7 @@ class QuantizedLinear:
             "integer": np.clip(np.rint(mean), 0, 255).astype(np.uint8),
         }
         center = centers[scheme]
-        affine, weights = _rounded(coef, covariance, scheme == "per-channel", bits, rounding)
+        affine, weights, proven = _rounded(coef, covariance, scheme == "per-channel", bits, rounding)
         error = affine.dequantize(weights) - coef
         intercept = origin - error @ mean
         if scheme == "integer":
@@ -208,6 +212,7 @@ class QuantizedLinear:
             model.feature_names_in_,
             model.target_names_,
             **inputs,
+            proven=proven,
         )
 
     @property
@@ -355,8 +360,8 @@ def _rows(X: ArrayLike) -> NDArray[np.float64]:
 
 def _rounded(
     coef: np.ndarray, covariance: np.ndarray, per_channel: bool, bits: int, rounding: str
-) -> tuple[Affine, NDArray[np.uint8]]:
-    """The weights as integers, and what these stand for."""
+) -> tuple[Affine, NDArray[np.uint8], bool | None]:
+    """What the weights as integers stand for, these integers, and whether they are proven to be the best."""
     low, high = (np.atleast_2d(f(coef, 0.0)) for f in (np.minimum, np.maximum))
     width = high.max(axis=0) - low.min(axis=0)
     if per_channel:
@@ -369,15 +374,15 @@ def _rounded(
 
         found = search(coef, covariance, ratio, bits, shared_zero_point=not per_channel)
         if per_channel:
-            return Affine(found.scale, found.zero_point, -1, bits), found.q
-        return Affine(found.scale[0], found.zero_point[0], None, bits), found.q
+            return Affine(found.scale, found.zero_point, -1, bits), found.q, found.proven
+        return Affine(found.scale[0], found.zero_point[0], None, bits), found.q, found.proven
     if not per_channel:
         affine = Affine.fit(coef, bits=bits)
-        return affine, affine.quantize(coef)
+        return affine, affine.quantize(coef), None
     scale, _ = scale_and_zero_point(np.zeros_like(width), span * ratio, bits)
     zero_point = np.rint(-low.min(axis=0) / scale).astype(np.uint8)
     affine = Affine(scale, zero_point, -1, bits)
-    return affine, affine.quantize(coef)
+    return affine, affine.quantize(coef), None
 
 
 def _evenly_weighted(width: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, float]:

@@ -1,4 +1,4 @@
-"""Rows in: CSV, JSON, JSON Lines and .npy, from a file or standard input, a block at a time."""
+"""Rows in: CSV, JSON, JSON Lines, .npy and Parquet, from a file or standard input, a block at a time."""
 
 import csv
 import json
@@ -80,7 +80,7 @@ def open_rows(path: str | Path, format: str | None = None) -> Iterator[Rows]:
     ----------
     path : str or Path
         A file, or "-".
-    format : {"csv", "json", "jsonl", "npy"}, optional
+    format : {"csv", "json", "jsonl", "npy", "parquet"}, optional
         By default what the name of the file ends with, and CSV for any other name.
 
     Raises
@@ -98,7 +98,7 @@ def open_rows(path: str | Path, format: str | None = None) -> Iterator[Rows]:
     ...         print(rows.columns, [block.tolist() for block in rows.blocks(["price"])])
     ('rooms', 'price') [[[1.5], [2.0]]]
     """
-    reader = {"json": _json, "jsonl": _jsonl, "npy": _npy}.get(format or format_of(path) or "csv", _csv)
+    reader = _READERS[format or format_of(path) or "csv"]
     if str(path) == "-":
         yield reader("standard input", cast(BufferedReader, sys.stdin.buffer))
         return
@@ -116,8 +116,8 @@ def format_of(path: str | Path) -> str | None:
     >>> format_of("rows.ndjson")
     'jsonl'
     """
-    endings = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".npy": "npy"}
-    return endings.get(Path(path).suffix.lower())
+    ending = Path(path).suffix.lower().removeprefix(".")
+    return {"ndjson": "jsonl"}.get(ending, ending if ending in _READERS else None)
 
 
 def _chunks(source: str, stream: BufferedReader, quote: bytes) -> Iterator[list[str]]:
@@ -389,9 +389,50 @@ def _npy_blocks(source: str, data: np.ndarray, chosen: list[int], on_error: OnEr
     for start in range(0, len(data), step):
         part = data[start : start + step]
         columns = [part[names[i]] if data.dtype.names else part[:, i] for i in chosen]
-        block = np.stack(columns, axis=1).astype(np.float64)
-        finite = np.isfinite(block)
-        for i, j in np.argwhere(~finite):
-            where = f"row {start + i + 1}, column {names[chosen[j]]!r}"
-            on_error(TableError(f"{source}: {where}: {block[i, j]} is not a finite number"))
-        yield block[finite.all(axis=1)]
+        yield _finite_rows(source, start, columns, [names[i] for i in chosen], on_error)
+
+
+def _finite_rows(source: str, start: int, columns: list[np.ndarray], names: list[str], on_error: OnError) -> Block:
+    """The rows of these columns that hold only finite numbers; `start` rows stand before them."""
+    block = np.stack(columns, axis=1).astype(np.float64)
+    finite = np.isfinite(block)
+    for i, j in np.argwhere(~finite):
+        where = f"row {start + i + 1}, column {names[j]!r}"
+        on_error(TableError(f"{source}: {where}: {block[i, j]} is not a finite number; fill it in or remove the row"))
+    return block[finite.all(axis=1)]
+
+
+def _parquet(source: str, stream: BufferedReader) -> Rows:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise TableError(f"{source}: Parquet needs pyarrow: pip install 'housing_np[parquet]'") from None
+    try:
+        file = pyarrow.parquet.ParquetFile(stream if stream.seekable() else BytesIO(stream.read()))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise TableError(f"{source}: not a Parquet file ({str(error).splitlines()[0]})") from None
+    columns = tuple(file.schema_arrow.names)
+    _check_names(source, columns)
+
+    def read(chosen: list[int], on_error: OnError) -> Iterator[Block]:
+        names, start = [columns[i] for i in chosen], 0
+        for batch in file.iter_batches(max(1, _BLOCK_NUMBERS // len(columns)), columns=names):
+            arrays = [batch.column(name).to_numpy(zero_copy_only=False) for name in names]
+            for name, array in zip(names, arrays, strict=True):
+                if array.dtype.kind not in "biuf":
+                    kind = batch.schema.field(name).type
+                    raise TableError(f"{source}: column {name!r} holds {kind}; expected numbers without nulls")
+            yield _finite_rows(source, start, arrays, names, on_error)
+            start += batch.num_rows
+
+    return Rows(source, columns, True, read)
+
+
+_READERS: dict[str, Callable[[str, BufferedReader], Rows]] = {
+    "csv": _csv,
+    "json": _json,
+    "jsonl": _jsonl,
+    "npy": _npy,
+    "parquet": _parquet,
+}

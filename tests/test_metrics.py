@@ -1,0 +1,146 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from housing_np import HousingError
+from housing_np.metrics import (
+    Score,
+    largest_deviation,
+    mean_absolute_error,
+    mean_squared_error,
+    r2_score,
+    rms_deviation,
+)
+
+METRICS = [r2_score, mean_squared_error, mean_absolute_error, largest_deviation, rms_deviation]
+PAIRS = st.lists(st.tuples(st.integers(-1000, 1000), st.integers(-1000, 1000)), min_size=2, max_size=20)
+
+
+def exact_r2(true, pred):
+    mean = Fraction(sum(true), len(true))
+    total = sum((t - mean) ** 2 for t in true)
+    unexplained = sum(Fraction(t - p) ** 2 for t, p in zip(true, pred, strict=True))
+    if total == 0:
+        return Fraction(unexplained == 0)
+    return 1 - unexplained / total
+
+
+def test_hand_values():
+    # y = 3, -0.5, 2, 7 and 2.5, 0, 2, 8: the example in scikit-learn's documentation of each metric.
+    true, pred = [3, -0.5, 2, 7], [2.5, 0.0, 2, 8]
+    assert r2_score(true, pred) == pytest.approx(0.9486081370449679, rel=1e-15)
+    assert mean_squared_error(true, pred) == 0.375
+    assert mean_absolute_error(true, pred) == 0.5
+    assert largest_deviation(true, pred) == 1.0
+    assert rms_deviation(true, pred) == pytest.approx(0.375**0.5, rel=1e-15)
+
+
+def test_several_targets_are_averaged():
+    # scikit-learn's documented example: r2_score(..., multioutput="uniform_average").
+    true, pred = [[0.5, 1], [-1, 1], [7, -6]], [[0, 2], [-1, 2], [8, -5]]
+    assert r2_score(true, pred) == pytest.approx(0.9368005266622779, rel=1e-15)
+    assert mean_squared_error(true, pred) == pytest.approx(0.7083333333333334, rel=1e-15)
+    assert mean_absolute_error(true, pred) == 0.75
+
+
+@given(PAIRS)
+def test_r2_equals_exact_arithmetic(pairs):
+    true, pred = zip(*pairs, strict=True)
+    expected = exact_r2(true, pred)
+    assert r2_score(true, pred) == pytest.approx(float(expected), rel=1e-9, abs=1e-9)
+
+
+@given(PAIRS)
+def test_errors_equal_exact_arithmetic(pairs):
+    true, pred = zip(*pairs, strict=True)
+    distances = [abs(t - p) for t, p in pairs]
+    squares = Fraction(sum(d * d for d in distances), len(pairs))
+    assert mean_squared_error(true, pred) == pytest.approx(float(squares), rel=1e-12)
+    assert mean_absolute_error(true, pred) == pytest.approx(float(Fraction(sum(distances), len(pairs))), rel=1e-12)
+    assert rms_deviation(true, pred) == pytest.approx(float(squares) ** 0.5, rel=1e-12)
+    assert largest_deviation(true, pred) == max(distances)
+
+
+def test_r2_of_a_perfect_prediction_is_one():
+    assert r2_score([1, 2, 3], [1, 2, 3]) == 1.0
+
+
+def test_r2_of_the_mean_is_zero():
+    assert r2_score([1, 2, 3], [2, 2, 2]) == 0.0
+
+
+def test_r2_can_be_negative():
+    assert r2_score([1, 2, 3], [3, 2, 1]) == -3.0
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 0.1, 1e300, -3.3])
+def test_constant_target_that_is_met_scores_one(value):
+    assert r2_score([value] * 3, [value] * 3) == 1.0
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 0.1, -3.3])
+def test_constant_target_that_is_missed_scores_zero(value):
+    assert r2_score([value] * 3, [value, value, value + 1]) == 0.0
+
+
+def test_one_constant_target_among_several():
+    assert r2_score([[1, 4], [1, 5], [1, 6]], [[1, 4], [1, 5], [2, 6]]) == 0.5
+
+
+def test_one_row():
+    assert r2_score([2.0], [3.0]) == 0.0
+    assert mean_squared_error([2.0], [4.0]) == 4.0
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_result_is_a_plain_float(metric):
+    assert type(metric(np.float32([1, 2]), np.float32([1, 3]))) is float
+
+
+def test_integers_do_not_wrap_around():
+    assert largest_deviation(np.uint8([3]), np.uint8([10])) == 7.0
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_different_shapes_are_refused(metric):
+    with pytest.raises(HousingError, match=r"y_true has shape \(3,\) and y_pred \(3, 1\): they must be equal"):
+        metric([1, 2, 3], [[1], [2], [3]])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_no_rows_are_refused(metric):
+    with pytest.raises(HousingError, match="y_true is empty: a metric needs at least one row"):
+        metric([], [])
+
+
+@given(PAIRS, st.integers(1, 7))
+def test_score_of_blocks_equals_the_whole(pairs, block):
+    score = Score()
+    for start in range(0, len(pairs), block):
+        score.add(*zip(*pairs[start : start + block], strict=True))
+    true, pred = zip(*pairs, strict=True)
+    assert score.rows == len(pairs)
+    assert score.mse == pytest.approx(mean_squared_error(true, pred), rel=1e-12)
+    assert score.r2 == pytest.approx(float(exact_r2(true, pred)), rel=1e-9, abs=1e-9)
+
+
+def test_score_far_from_zero_does_not_cancel():
+    # Sums of squares about 0 would lose all digits of the deviations.
+    score = Score()
+    for value in (1e9 + 1, 1e9 + 2, 1e9 + 3):
+        score.add([value], [1e9 + 2])
+    assert score.r2 == 0.0
+
+
+@pytest.mark.parametrize("pred", [[0.5, 1.5, 7.0], [1.0, 2.0, 3.0]])
+@pytest.mark.parametrize("true", [[1.0, 2.0, 3.0], [2.0, 2.0, 2.0], [[1.0, 2.0], [3.0, 2.0]]])
+def test_equals_scikit_learn(true, pred):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    if np.ndim(true) == 2:
+        pred = [[1.0, 2.0], [2.5, 2.5]]
+    assert r2_score(true, pred) == pytest.approx(sklearn.r2_score(true, pred), rel=1e-14)
+    assert mean_squared_error(true, pred) == pytest.approx(sklearn.mean_squared_error(true, pred), rel=1e-14)
+    assert mean_absolute_error(true, pred) == pytest.approx(sklearn.mean_absolute_error(true, pred), rel=1e-14)
