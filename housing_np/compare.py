@@ -15,7 +15,7 @@ from .artifact import Model, to_bytes
 from .errors import HousingError
 from .evaluation import error_shares, figures
 from .linear import LinearRegression
-from .quantized import ROUNDINGS, QuantizedLinear
+from .quantized import ROUNDINGS, Calibration, QuantizedLinear
 from .table import load_california, read_table
 
 OURS = [("per-tensor", 8), ("integer", 8), *(("per-channel", bits) for bits in (8, 6, 5, 4, 3, 2))]
@@ -93,8 +93,10 @@ def main(arguments: Sequence[str]) -> int:
         table.X, table.y, feature_names=table.feature_names, target_names=(table.target_name,)
     )
 
+    calibration = Calibration.of(table.X)
+
     def measured(name: str, each: Model, payload: int, file: int, why: str) -> dict[str, Any]:
-        worst = error_shares(each, model, table.X)[0].feature
+        worst = error_shares(each, model, calibration)[0].feature
         values = figures({name: each}, model, table)[name]
         return {
             "scheme": name,
@@ -114,7 +116,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         rows.append(measured(name, rounded, sum(a.nbytes for a in stored.values()), _npz_size(stored), naive.why))
     for (kind, bits), rounding in product(OURS, ROUNDINGS):
-        quantized = QuantizedLinear.from_linear(model, table.X, kind, bits, rounding)
+        quantized = QuantizedLinear.from_linear(model, calibration, kind, bits, rounding)
         name = f"{kind}, {bits} bits, {rounding}"
         rows.append(measured(name, quantized, quantized.payload_bytes, len(to_bytes(quantized)), ""))
     if options.plot:

@@ -9,7 +9,7 @@ import numpy as np
 from .artifact import Model
 from .linear import LinearRegression
 from .metrics import Score
-from .quantized import QuantizedLinear
+from .quantized import Calibration, QuantizedLinear
 from .table import Block, holdout_split
 
 
@@ -100,25 +100,71 @@ def _selected(blocks: Iterable[Block], mask: np.ndarray) -> Iterator[Block]:
             yield X[chosen], y[chosen]
 
 
+class Share(NamedTuple):
+    """What the error of one feature's weight does to a prediction.
+
+    Attributes
+    ----------
+    feature : str
+    weight, reference : float
+        In target units per unit of the feature.
+    effect : float
+        |weight − reference| · rms(x), in target units.
+    """
+
+    feature: str
+    weight: float
+    reference: float
+    effect: float
+
+
+def error_shares(model: Model, reference: LinearRegression, rows: Calibration) -> list[Share]:
+    """Which feature is to blame for a deviation from the reference: the largest effect first; of the worst target.
+
+    Examples
+    --------
+    >>> rows = Calibration.of([[1.0, 1000.0], [2.0, 3000.0]])
+    >>> rounded = LinearRegression.from_coefficients([0.5, 0.0], 0.0, ["rooms", "people"], ["price"])
+    >>> exact = LinearRegression.from_coefficients([0.4, 0.001], 0.0, ["rooms", "people"], ["price"])
+    >>> error_shares(rounded, exact, rows)[0].feature
+    'people'
+    """
+    weights, references = np.atleast_2d(model.coef_), np.atleast_2d(reference.coef_)
+    effects = np.abs(weights - references) * rows.rms
+    worst = int(np.argmax(effects.sum(axis=1)))
+    rows = zip(
+        model.feature_names_in_,
+        weights[worst].tolist(),
+        references[worst].tolist(),
+        effects[worst].tolist(),
+        strict=True,
+    )
+    return sorted((Share(*row) for row in rows), key=lambda share: -share.effect)
+
+
 class Limits(NamedTuple):
     """What a caller allows a quantized model to lose; None for no limit."""
 
     max_r2_drop: float | None = None
     max_deviation: float | None = None
 
-    def broken(self, name: str, quantized: Figures, reference: Figures) -> list[str]:
-        """One line for each limit that is broken, with the figure that broke it.
+    def broken(self, name: str, quantized: Figures, reference: Figures, shares: list[Share]) -> list[str]:
+        """One line for each limit that is broken: by how much, and because of which feature.
 
-        >>> Limits(max_deviation=0.1).broken("uint8", Figures(0.5, 1, 0.25, 0.1), Figures(0.5, 1, 0, 0))
-        ['uint8: the largest deviation is 0.25, more than the limit 0.1']
+        >>> shares = [Share("rooms", 0.5, 0.4, 0.25)]
+        >>> Limits(max_deviation=0.1).broken("uint8", Figures(0.5, 1, 0.25, 0.1), Figures(0.5, 1, 0, 0), shares)
+        ['uint8: the largest deviation is 0.25, over the limit 0.1; most of the error is in the weight of rooms']
         """
+        because = f"most of the error is in the weight of {shares[0].feature}"
         drop = reference.r2 - quantized.r2
         lines = []
         if self.max_r2_drop is not None and not drop <= self.max_r2_drop:
-            lines.append(f"{name}: R² drops by {drop:.3g}, more than the limit {self.max_r2_drop:g}")
+            lines.append(f"{name}: R² drops by {drop:.3g}, over the limit {self.max_r2_drop:g}; {because}")
         if self.max_deviation is not None and not quantized.largest_deviation <= self.max_deviation:
             deviation = f"{quantized.largest_deviation:.3g}"
-            lines.append(f"{name}: the largest deviation is {deviation}, more than the limit {self.max_deviation:g}")
+            lines.append(
+                f"{name}: the largest deviation is {deviation}, over the limit {self.max_deviation:g}; {because}"
+            )
         return lines
 
 
@@ -143,45 +189,3 @@ def guarantee(model: QuantizedLinear, reference: LinearRegression, X: np.ndarray
         float(np.median(bound)),
         float(bound.max()),
     )
-
-
-class Share(NamedTuple):
-    """What the error of one feature's weight does to a prediction.
-
-    Attributes
-    ----------
-    feature : str
-    weight, reference : float
-        In target units per unit of the feature.
-    effect : float
-        |weight − reference| · rms(x), in target units.
-    """
-
-    feature: str
-    weight: float
-    reference: float
-    effect: float
-
-
-def error_shares(model: Model, reference: LinearRegression, X: np.ndarray) -> list[Share]:
-    """Which feature is to blame for a deviation from the reference: the largest effect first; of the worst target.
-
-    Examples
-    --------
-    >>> X = np.array([[1.0, 1000.0], [2.0, 3000.0]])
-    >>> rounded = LinearRegression.from_coefficients([0.5, 0.0], 0.0, ["rooms", "people"], ["price"])
-    >>> exact = LinearRegression.from_coefficients([0.4, 0.001], 0.0, ["rooms", "people"], ["price"])
-    >>> error_shares(rounded, exact, X)[0].feature
-    'people'
-    """
-    weights, references = np.atleast_2d(model.coef_), np.atleast_2d(reference.coef_)
-    effects = np.abs(weights - references) * np.sqrt(np.mean(X**2, axis=0))
-    worst = int(np.argmax(effects.sum(axis=1)))
-    rows = zip(
-        model.feature_names_in_,
-        weights[worst].tolist(),
-        references[worst].tolist(),
-        effects[worst].tolist(),
-        strict=True,
-    )
-    return sorted((Share(*row) for row in rows), key=lambda share: -share.effect)

@@ -11,7 +11,7 @@ from .artifact import Model, load
 from .errors import HousingError
 from .evaluation import Share, error_shares, guarantee
 from .linear import LinearRegression
-from .quantized import QuantizedLinear
+from .quantized import Calibration, QuantizedLinear
 from .table import rows_for
 
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
                 f"{options.model} and {options.against} have other features or targets: not the same model"
             )
         X = rows_for(model.feature_names_in_, options.data)
-        shares = error_shares(model, reference, X)
+        shares = error_shares(model, reference, Calibration.of(X))
         report["shares"] = [share._asdict() for share in shares]
         text = f"{_text(report)}\n\n{_blame(shares)}"
         if isinstance(model, QuantizedLinear):

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from . import cli
 from .artifact import load, save
 from .errors import HousingError
-from .evaluation import Limits, figures
+from .evaluation import Limits, error_shares, figures
 from .linear import LinearRegression
-from .quantized import ROUNDINGS, SCHEMES, QuantizedLinear
+from .quantized import ROUNDINGS, SCHEMES, Calibration, QuantizedLinear
 from .table import CALIFORNIA_FEATURES, Table, load_california, read_table
 
 
@@ -30,9 +30,11 @@ def main(arguments: Sequence[str]) -> int:
     if not isinstance(model, LinearRegression):
         raise HousingError(f"{options.model} is quantized already: give the float model that it was made from")
     table = _calibration(model, options.data)
-    quantized = QuantizedLinear.from_linear(model, table.X, options.scheme, options.bits, options.rounding)
+    rows = Calibration.of(table.X)
+    quantized = QuantizedLinear.from_linear(model, rows, options.scheme, options.bits, options.rounding)
     before, after = figures({"float": model, "uint8": quantized}, model, table).values()
-    broken = Limits(options.max_r2_drop, options.max_deviation).broken(options.scheme, after, before)
+    limits, shares = Limits(options.max_r2_drop, options.max_deviation), error_shares(quantized, model, rows)
+    broken = limits.broken(options.scheme, after, before, shares)
     if broken:
         print("\n".join(broken), file=sys.stderr)
         return cli.GATE_FAILED

@@ -75,6 +75,11 @@ class Calibration(NamedTuple):
             raise HousingError("X has no rows: calibration needs at least one")
         return cls(rows, mean, total / rows, low, high)
 
+    @property
+    def rms(self) -> NDArray[np.float64]:
+        """Root of the mean of x², for each feature: its usual size."""
+        return np.asarray(np.sqrt(np.diag(self.covariance) + self.mean**2))
+
 
 @dataclass(frozen=True, eq=False)
 class QuantizedLinear:

@@ -9,7 +9,7 @@ from typing import Any
 from . import cli
 from .artifact import Model, save
 from .errors import HousingError
-from .evaluation import Limits, figures, held_out, leave_one_out
+from .evaluation import Limits, error_shares, figures, held_out, leave_one_out
 from .linear import LinearRegression
 from .quantized import SCHEMES, Calibration, QuantizedLinear
 from .table import Stream, Table, load_california, open_table
@@ -44,7 +44,10 @@ def main(arguments: Sequence[str]) -> int:
     measured = figures(models, model, cli.Progress(table, "evaluation"))
 
     limits = Limits(options.max_r2_drop, options.max_deviation)
-    broken = [line for name in models for line in limits.broken(name, measured[name], measured["float64"])]
+    shares = {name: error_shares(each, model, rows) for name, each in models.items()}
+    broken = [
+        line for name in models for line in limits.broken(name, measured[name], measured["float64"], shares[name])
+    ]
     if broken:
         print("\n".join(broken), file=sys.stderr)
         return cli.GATE_FAILED
