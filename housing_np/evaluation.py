@@ -110,12 +110,15 @@ class Share(NamedTuple):
         In target units per unit of the feature.
     effect : float
         |weight − reference| · rms(x), in target units.
+    refitted : float
+        What is left of it once the intercept is refitted: |weight − reference| · standard deviation of x.
     """
 
     feature: str
     weight: float
     reference: float
     effect: float
+    refitted: float
 
 
 def error_shares(model: Model, reference: LinearRegression, rows: Calibration) -> list[Share]:
@@ -130,16 +133,11 @@ def error_shares(model: Model, reference: LinearRegression, rows: Calibration) -
     'people'
     """
     weights, references = np.atleast_2d(model.coef_), np.atleast_2d(reference.coef_)
-    effects = np.abs(weights - references) * rows.rms
-    worst = int(np.argmax(effects.sum(axis=1)))
-    rows = zip(
-        model.feature_names_in_,
-        weights[worst].tolist(),
-        references[worst].tolist(),
-        effects[worst].tolist(),
-        strict=True,
-    )
-    return sorted((Share(*row) for row in rows), key=lambda share: -share.effect)
+    errors = np.abs(weights - references)
+    worst = int(np.argmax((errors * rows.rms).sum(axis=1)))
+    columns = weights[worst], references[worst], errors[worst] * rows.rms, errors[worst] * rows.deviation
+    shares = map(Share, model.feature_names_in_, *(column.tolist() for column in columns))
+    return sorted(shares, key=lambda share: -share.effect)
 
 
 class Limits(NamedTuple):
@@ -151,11 +149,12 @@ class Limits(NamedTuple):
     def broken(self, name: str, quantized: Figures, reference: Figures, shares: list[Share]) -> list[str]:
         """One line for each limit that is broken: by how much, and because of which feature.
 
-        >>> shares = [Share("rooms", 0.5, 0.4, 0.25)]
+        >>> shares = [Share("rooms", 0.5, 0.4, 0.25, 0.1)]
         >>> Limits(max_deviation=0.1).broken("uint8", Figures(0.5, 1, 0.25, 0.1), Figures(0.5, 1, 0, 0), shares)
         ['uint8: the largest deviation is 0.25, over the limit 0.1; most of the error is in the weight of rooms']
         """
-        because = f"most of the error is in the weight of {shares[0].feature}"
+        worst = max(shares, key=lambda share: share.refitted)
+        because = f"most of the error is in the weight of {worst.feature}"
         drop = reference.r2 - quantized.r2
         lines = []
         if self.max_r2_drop is not None and not drop <= self.max_r2_drop:

@@ -89,19 +89,27 @@ def _number(value: Any) -> str:
 
 def _blame(shares: list[Share]) -> str:
     total = sum(share.effect for share in shares) or 1.0
-    head = ["feature", "float weight", "this weight", "error of a prediction", "share"]
+    head = ["feature", "float weight", "this weight", "error of a prediction", "share", "after the refit"]
     rows = [
-        [s.feature, f"{s.reference:.6g}", f"{s.weight:.6g}", f"{s.effect:.3g}", f"{s.effect / total:.0%}"]
-        for s in shares
+        [
+            share.feature,
+            f"{share.reference:.6g}",
+            f"{share.weight:.6g}",
+            f"{share.effect:.3g}",
+            f"{share.effect / total:.0%}",
+            f"{share.refitted:.3g}",
+        ]
+        for share in shares
     ]
-    worst = shares[0]
+    worst, left = shares[0], max(shares, key=lambda share: share.refitted)
     return "\n".join(
         [
             "error of a prediction: how far the weight is from the float one, times the feature's usual size (rms);",
-            "a refitted intercept takes back the part of it that is the same for all rows",
+            "after the refit: what is left where the intercept was refitted, which takes back what all rows share",
             cli.table([head, *rows]),
             f"{worst.feature} does most of it: its weight is off by {abs(worst.weight - worst.reference):.3g}, "
             f"and that moves a usual prediction by {worst.effect:.3g}",
+            f"after a refit it is {left.feature}: it moves a usual prediction by {left.refitted:.3g}",
         ]
     )
 

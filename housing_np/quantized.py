@@ -76,9 +76,14 @@ class Calibration(NamedTuple):
         return cls(rows, mean, total / rows, low, high)
 
     @property
+    def deviation(self) -> NDArray[np.float64]:
+        """Standard deviation of each feature."""
+        return np.asarray(np.sqrt(np.diag(self.covariance)))
+
+    @property
     def rms(self) -> NDArray[np.float64]:
         """Root of the mean of x², for each feature: its usual size."""
-        return np.asarray(np.sqrt(np.diag(self.covariance) + self.mean**2))
+        return np.asarray(np.sqrt(self.deviation**2 + self.mean**2))
 
 
 @dataclass(frozen=True, eq=False)
