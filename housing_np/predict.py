@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import TextIO
@@ -16,7 +17,7 @@ from .errors import HousingError, TableError
 from .files import open_whole
 from .quantized import QuantizedLinear
 from .rows import Rows, format_of, open_rows
-from .table import CALIFORNIA_FEATURES, CALIFORNIA_TARGET, load_california
+from .table import CALIFORNIA_FEATURES, CALIFORNIA_TARGET, load_california, value_range
 
 DEFAULT_MODEL = "models/uint8-per-channel.npz"
 SAMPLES = 5
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
     parser.add_argument("--format", choices=("csv", "json", "jsonl"), help="of the answers, and of rows on stdin")
     parser.add_argument("--bounds", action="store_true", help="beside each prediction, how far the float model can be")
+    parser.add_argument("--range", metavar="FILE", help="rows that the model was trained on: count those outside")
     parser.add_argument("--on-error", choices=("stop", "skip"), default="stop", help="what to do at a bad row")
     parser.add_argument("--json", action="store_true", help="answer in one JSON object, as with --format json")
     options = parser.parse_args(arguments)
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         else:
             known = format_of(options.input)
             with open_rows(options.input, known or options.format) as rows:
-                blocks = _answers(model, rows, options.bounds, options.on_error == "skip")
+                blocks = _answers(model, rows, options)
                 format = wanted or (known if known in _WRITERS else "csv")
                 _write(_names(model, options.bounds), blocks, out, format)
     return cli.DONE
@@ -71,22 +73,42 @@ def _output(path: str | None) -> Iterator[TextIO]:
         raise HousingError(f"{path}: cannot be written ({error.strerror})") from None
 
 
-def _answers(model: Model, rows: Rows, bounds: bool, skip: bool) -> Iterator[np.ndarray]:
-    """Predictions block by block; what was ignored, skipped or saturated is told on stderr."""
+def _answers(model: Model, rows: Rows, options: Namespace) -> Iterator[np.ndarray]:
+    """Predictions block by block; what was ignored, skipped or out of range is told on stderr."""
     names = model.feature_names_in_
     if rows.named and (ignored := [name for name in rows.columns if name not in names]):
         cli.note(f"ignored columns: {', '.join(ignored)}")
-    skipped: list[TableError] = []
-    count = saturated = 0
-    for X in rows.blocks(names, *([skipped.append] if skip else [])):
+    is_outside = _range(model, options.range)
+    skipped = _Skipped()
+    count = outside = 0
+    for X in rows.blocks(names, *([skipped.add] if options.on_error == "skip" else [])):
         count += len(X)
-        if isinstance(model, QuantizedLinear) and model.scheme == "integer":
-            saturated += int(model.saturated(X).sum())
-        yield _answer(model, X, bounds)
-    if saturated:
-        cli.note(f"{saturated} of {count} rows lie outside the range that the model was calibrated on")
-    if skipped:
-        cli.note(f"{len(skipped)} bad rows skipped; the first: {skipped[0]}")
+        outside += int(is_outside(X).sum())
+        yield _answer(model, X, options.bounds)
+    if outside:
+        cli.note(f"rows outside the range that the model was trained on: {outside} of {count}")
+    if skipped.count:
+        cli.note(f"bad rows skipped: {skipped.count}; the first: {skipped.first}")
+
+
+class _Skipped:
+    count = 0
+    first: TableError | None = None
+
+    def add(self, error: TableError) -> None:
+        self.count += 1
+        self.first = self.first or error
+
+
+def _range(model: Model, path: str | None) -> Callable[[np.ndarray], np.ndarray]:
+    """What tells which rows are outside the range of the rows in a file, or of the model's own where it has one."""
+    if path is not None:
+        with open_rows(path) as rows:
+            low, high = value_range(rows.blocks(model.feature_names_in_))
+        return lambda X: np.any((low > X) | (high < X), axis=1)
+    if isinstance(model, QuantizedLinear) and model.scheme == "integer":
+        return model.saturated
+    return lambda X: np.zeros(0, np.bool_)
 
 
 def _answer(model: Model, X: np.ndarray, bounds: bool) -> np.ndarray:
@@ -111,9 +133,14 @@ def _write(names: list[str], blocks: Iterable[np.ndarray], out: TextIO, format: 
 
 def _csv(names: list[str], blocks: Iterable[np.ndarray]) -> Iterator[str]:
     quoted = ('"' + name.replace('"', '""') + '"' if set(name) & set('",\n\r') else name for name in names)
-    yield ",".join(quoted) + "\n"
+    # With the first rows, and not before: where none can be answered, nothing is.
+    head = ",".join(quoted) + "\n"
     for block in blocks:
-        yield "\n".join(map(",".join, zip(*(map(repr, column) for column in block.T.tolist()), strict=True))) + "\n"
+        columns = (map(repr, column) for column in block.T.tolist())
+        yield head + "\n".join(map(",".join, zip(*columns, strict=True))) + "\n"
+        head = ""
+    if head:
+        yield head
 
 
 def _jsonl(names: list[str], blocks: Iterable[np.ndarray]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """A table of numbers: features, a target and their names; the bundled California Housing, or a user's own file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -201,6 +201,18 @@ def rows_for(features: Sequence[str], path: str | Path | None = None) -> NDArray
     if not blocks:
         raise TableError(f"{path}: no rows; expected at least one")
     return np.concatenate(blocks)
+
+
+def value_range(blocks: Iterable[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least and the greatest value of each column, over blocks of rows.
+
+    >>> value_range([np.array([[1.0, 2.0]]), np.array([[0.0, 3.0]])])
+    (array([0., 2.]), array([1., 3.]))
+    """
+    low, high = np.array(np.inf), np.array(-np.inf)
+    for block in blocks:
+        low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
+    return low, high
 
 
 def holdout_split(n: int, test_size: float = 0.2, seed: int = 42) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
