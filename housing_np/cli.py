@@ -45,6 +45,13 @@ def run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> in
         return 128 + signal.SIGINT
 
 
+def leave(status: int) -> NoReturn:
+    """End the process at once: to take numpy's modules apart first would cost a small command a tenth of its time."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 def _flush() -> None:
     """What was already answered is written before the error is."""
     try:

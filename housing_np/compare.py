@@ -186,4 +186,4 @@ def _plot(rows: list[dict[str, Any]], path: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, sys.argv[1:]))
+    cli.leave(cli.run(main, sys.argv[1:]))

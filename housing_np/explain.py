@@ -115,4 +115,4 @@ def _blame(shares: list[Share]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, sys.argv[1:]))
+    cli.leave(cli.run(main, sys.argv[1:]))

@@ -179,4 +179,4 @@ def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> Non
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, sys.argv[1:]))
+    cli.leave(cli.run(main, sys.argv[1:]))

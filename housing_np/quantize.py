@@ -65,4 +65,4 @@ def _calibration(model: LinearRegression, path: str | None) -> Table:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, sys.argv[1:]))
+    cli.leave(cli.run(main, sys.argv[1:]))

@@ -88,7 +88,8 @@ def load_california(rows: int | None = None) -> Table:
     here = Path(__file__).parent
     path = next((p for p in (here / "data", here.parent / "data") if p.is_dir()), here / "data") / "cal_housing.csv"
     try:
-        raw = np.loadtxt(path, delimiter=",", skiprows=1, max_rows=rows, ndmin=2)
+        with path.open(encoding="ascii") as file:
+            raw = np.loadtxt(file, delimiter=",", skiprows=1, max_rows=rows, ndmin=2)
     except OSError:
         raise TableError(f"{path}: the bundled data are missing; install the package again") from None
     longitude, latitude, age, rooms, bedrooms, population, households, income, value = raw.T

@@ -119,4 +119,4 @@ def _unseen(name: str, values: dict[str, float | None]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, sys.argv[1:]))
+    cli.leave(cli.run(main, sys.argv[1:]))

@@ -1,0 +1,530 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+from strategies import (
+    BITS,
+    CONSTANT_FEATURES,
+    MODELS,
+    NO_INTERCEPT,
+    SEVERAL_TARGETS,
+    ZERO_WEIGHTS,
+    california,
+    examples,
+    integer_model,
+    integer_models,
+    linear,
+    quantizable,
+)
+
+from housing_np import Affine, HousingError, LinearRegression, QuantizedLinear
+from housing_np.quantized import SCHEMES, Calibration
+
+FLOATS = ("per-tensor", "per-channel")
+
+
+def quantized(case):
+    """The quantized model of (float model, rows, scheme, bits), or None where the int32 sum could overflow."""
+    model, X, scheme, bits = case
+    try:
+        return QuantizedLinear.from_linear(model, X, scheme, bits)
+    except HousingError as error:
+        assert "the int32 sum" in str(error)
+        return None
+
+
+def int64_reference(model, Xq):
+    """The formula in the docstring of `predict_quantized`, in int64."""
+    steps = model.weights.astype(np.int64) - int(model.affine.zero_point)
+    sums = Xq.astype(np.int64) @ steps.T + np.rint(model.intercept / float(model.affine.scale)).astype(np.int64)
+    return sums.astype(np.float64) * float(model.affine.scale)
+
+
+@pytest.fixture(scope="module", params=SCHEMES)
+def on_california(request):
+    table, model = california()
+    return table, model, QuantizedLinear.from_linear(model, table.X, request.param)
+
+
+def far_rows(X, rng):
+    """The rows themselves, rows around them, and rows far outside of them."""
+    wild = rng.normal(size=X.shape) * 10.0 ** rng.uniform(-3, 6, X.shape)
+    return np.concatenate([X, X * wild, -1e3 * X, np.zeros((1, X.shape[1])), wild])
+
+
+@examples("case", MODELS)
+@given(case=quantizable())
+def test_error_bound_is_never_broken(case):
+    model, X, _, _ = case
+    small = quantized(case)
+    assume(small is not None)
+    X = far_rows(X, np.random.default_rng(0))
+    deviation = np.abs(small.predict(X) - model.predict(X))
+    bound = small.error_bound(X)
+    assert bound.shape == deviation.shape
+    assert np.all(deviation <= bound)
+
+
+@given(case=quantizable(exponent=0))
+def test_error_bound_is_finite_and_shrinks_to_the_slack_at_the_center(case):
+    small = quantized(case)
+    assume(small is not None and case[2] in FLOATS)
+    bound = small.error_bound(small.center[np.newaxis].astype(float))
+    magnitude = np.abs(case[0].coef_).sum() * np.abs(case[1]).max() + np.abs(case[0].intercept_).max()
+    assert np.all(bound <= small.slack + 1e-9 * (1 + magnitude))
+
+
+def test_error_bound_covers_the_rounding_of_float64():
+    # Weights that are exact in uint8: what is left is the order of the sums.
+    model = linear([1.0, 255.0, 128.0], 1e9)
+    X = np.array([[0.1, 0.2, 0.3], [1e8, -1e8, 0.7]])
+    for scheme in FLOATS:
+        small = QuantizedLinear.from_linear(model, X, scheme)
+        assert np.all(np.abs(small.predict(X) - model.predict(X)) <= small.error_bound(X))
+
+
+def test_error_bound_holds_on_california(on_california):
+    table, model, small = on_california
+    X = np.concatenate([table.X, 10 * table.X, -table.X])
+    assert np.all(np.abs(small.predict(X) - model.predict(X)) <= small.error_bound(X))
+
+
+def test_per_channel_bound_is_of_the_size_of_the_deviation():
+    table, model = california()
+    small = QuantizedLinear.from_linear(model, table.X, "per-channel")
+    deviation = np.abs(small.predict(table.X) - model.predict(table.X))
+    assert np.median(small.error_bound(table.X)) <= 10 * np.median(deviation)
+
+
+@pytest.mark.parametrize(("scheme", "r2"), [("per-tensor", 0.6060), ("per-channel", 0.6062)])
+def test_r2_on_california(scheme, r2):
+    table, model = california()
+    small = QuantizedLinear.from_linear(model, table.X, scheme)
+    assert LinearRegression.score(small, table.X, table.y) >= r2
+
+
+def test_integer_r2_drop_on_california():
+    table, model = california()
+    small = QuantizedLinear.from_linear(model, table.X, "integer")
+    assert model.score(table.X, table.y) - LinearRegression.score(small, table.X, table.y) <= 0.002
+
+
+def test_per_channel_is_within_a_thousandth_of_the_spread_on_california():
+    table, model = california()
+    small = QuantizedLinear.from_linear(model, table.X, "per-channel")
+    assert np.abs(small.predict(table.X) - model.predict(table.X)).max() <= 0.02
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_mean_prediction_is_kept(scheme):
+    table, model = california()
+    small = QuantizedLinear.from_linear(model, table.X, scheme)
+    # The integer scheme rounds its bias to a whole number of steps, and each input to a whole number.
+    tolerance = 1e-3 if scheme == "integer" else 1e-9
+    assert abs(small.predict(table.X).mean() - model.predict(table.X).mean()) <= tolerance
+
+
+@examples("case", [case for case in MODELS if case[2] in FLOATS])
+@given(case=quantizable(FLOATS, exponent=2))
+def test_mean_prediction_is_kept_whatever_the_bits(case):
+    model, X, _, _ = case
+    expected = model.predict(X).mean(axis=0)
+    magnitude = np.abs(model.coef_).sum() * np.abs(X).max() + np.abs(model.intercept_).max()
+    assert_allclose(quantized(case).predict(X).mean(axis=0), expected, atol=1e-11 * magnitude, rtol=0)
+
+
+@pytest.mark.parametrize("case", NO_INTERCEPT)
+def test_a_model_without_intercept_gets_the_one_that_keeps_its_mean(case):
+    model, X, scheme, _ = case
+    fitted = LinearRegression(fit_intercept=False).fit(X, X @ [2.0, -1.0])
+    assert fitted.intercept_ == 0
+    small = QuantizedLinear.from_linear(fitted, X, scheme)
+    tolerance = small.affine.scale * 3 if scheme == "integer" else 1e-12
+    assert abs(small.predict(X).mean() - fitted.predict(X).mean()) <= tolerance
+
+
+@pytest.mark.parametrize("case", CONSTANT_FEATURES)
+def test_constant_features_lose_nothing(case):
+    model, X, scheme, _ = case
+    small = quantized(case)
+    tolerance = small.affine.scale if scheme == "integer" else 1e-12
+    assert_allclose(small.predict(X), model.predict(X), atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("case", ZERO_WEIGHTS)
+def test_zero_weights_predict_the_intercept(case):
+    small = quantized(case)
+    assert_array_equal(small.weights, np.uint8([0, 0]), strict=True)
+    # An intercept that is no whole number of steps: in the integer scheme a zero range has scale 1.
+    assert_allclose(small.predict(case[1]), [2.5, 2.5], atol=0.5 if case[2] == "integer" else 0, rtol=0)
+
+
+def test_a_zero_weight_stays_zero():
+    model = linear([1.0, 0.0, -3.7], 0.0)
+    for scheme in SCHEMES:
+        assert QuantizedLinear.from_linear(model, np.eye(3), scheme).coef_[1] == 0
+
+
+@examples("case", MODELS)
+@given(case=quantizable(exponent=3))
+def test_shapes_and_types_are_those_of_the_float_model(case):
+    model, X, _, _ = case
+    small = quantized(case)
+    assume(small is not None)
+    assert small.predict(X).shape == model.predict(X).shape
+    assert small.predict(X).dtype == np.float64
+    assert small.weights.shape == model.coef_.shape
+    assert small.weights.dtype == np.uint8
+    assert small.coef_.shape == model.coef_.shape
+    assert small.feature_names_in_ == model.feature_names_in_
+    assert small.target_names_ == model.target_names_
+
+
+@given(case=quantizable(exponent=3))
+def test_no_weight_is_further_than_radius(case):
+    model, _, scheme, _ = case
+    small = quantized(case)
+    assume(small is not None)
+    unit = small.input_scale.astype(float) if scheme == "integer" else 1.0
+    reach = float(small.radius) * small.affine.scale.astype(float)
+    error = np.abs(small.affine.dequantize(small.weights) - model.coef_ * unit)
+    assert np.all(error <= reach)
+
+
+@given(case=quantizable(exponent=3))
+def test_radius_is_half_a_step_for_the_nearest_integers(case):
+    small = quantized(case)
+    assume(small is not None)
+    assert small.radius <= 0.5 + 2.0**-15
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_weights_fit_the_bits(scheme, bits):
+    model = linear([-3.0, 1e-3, 2.0, 0.5], 1.0)
+    small = QuantizedLinear.from_linear(model, np.random.default_rng(0).normal(size=(20, 4)), scheme, bits)
+    assert small.weights.max() <= 2**bits - 1
+    assert small.affine.bits == bits
+
+
+def test_more_bits_are_closer_on_california():
+    table, model = california()
+    expected = model.predict(table.X)
+    deviations = [
+        np.std(QuantizedLinear.from_linear(model, table.X, "per-channel", bits).predict(table.X) - expected)
+        for bits in (2, 4, 6, 8)
+    ]
+    assert deviations == sorted(deviations, reverse=True)
+
+
+def test_per_channel_scales_are_inverse_to_the_spread_of_the_features():
+    X = np.random.default_rng(0).normal(size=(50, 3)) * [1e-3, 1.0, 1e4]
+    small = QuantizedLinear.from_linear(linear([1e3, 1.0, 1e-4], 0.0), X, "per-channel")
+    assert_allclose(small.affine.scale * X.std(axis=0) / (small.affine.scale[0] * X[:, 0].std()), [1, 1, 1], rtol=1e-6)
+
+
+def test_one_scale_for_all_weights_in_the_other_schemes():
+    for scheme in ("per-tensor", "integer"):
+        assert QuantizedLinear.from_linear(*SEVERAL_TARGETS[0][:2], scheme).affine.scale.shape == ()
+
+
+@pytest.mark.parametrize("case", SEVERAL_TARGETS)
+def test_several_targets_are_close(case):
+    model, X, _, _ = case
+    assert_allclose(quantized(case).predict(X), model.predict(X), atol=0.06 if case[2] != "per-tensor" else 7, rtol=0)
+
+
+@given(integer_models(), st.data())
+def test_predict_quantized_equals_int64_for_every_input(model, data):
+    p = model.weights.shape[-1]
+    Xq = data.draw(arrays(np.uint8, (3, p), elements=st.integers(0, 255)))
+    Xq = np.concatenate([Xq, np.full((1, p), 255, np.uint8), np.zeros((1, p), np.uint8)])
+    assert_array_equal(model.predict_quantized(Xq), int64_reference(model, Xq), strict=True)
+
+
+@pytest.mark.parametrize("p", [1, 257, 258, 259, 300, 400])
+@pytest.mark.parametrize("targets", [None, 1, 3])
+def test_predict_quantized_is_exact_below_and_above_what_float32_holds(p, targets):
+    # 255 * 255 * 258 is the last sum below 2**24.
+    shape = (p,) if targets is None else (targets, p)
+    weights = np.full(shape, 255)
+    weights[..., ::7] = 254
+    model = integer_model(weights, 0, np.ones(shape[:-1]))
+    Xq = np.full((4, p), 255, np.uint8)
+    Xq[1:] = np.random.default_rng(p).integers(0, 256, (3, p))
+    assert_array_equal(model.predict_quantized(Xq), int64_reference(model, Xq), strict=True)
+
+
+def test_predict_quantized_is_exact_over_several_blocks_of_rows():
+    model = integer_model(np.arange(5) * 50, 100, 7, 0.1)
+    Xq = np.random.default_rng(0).integers(0, 256, (40_000, 5)).astype(np.uint8)
+    assert_array_equal(model.predict_quantized(Xq), int64_reference(model, Xq), strict=True)
+
+
+def test_predict_quantized_of_a_bias_near_int32():
+    model = integer_model([200, 3], 0, 2**31 - 1 - 255 * 203)
+    Xq = np.uint8([[255, 255], [0, 1]])
+    assert_array_equal(model.predict_quantized(Xq), [2.0**31 - 1, 2.0**31 - 1 - 255 * 203 + 3], strict=True)
+
+
+def test_onnx_matmulinteger():
+    # The node test test_matmulinteger: A (4, 3) of zero point 12 times B (3, 2) of zero point 0. The inputs' zero
+    # point goes into the bias here, −12 · Σ B; with scale 1 the prediction is the int32 sum.
+    A = np.uint8([[11, 7, 3], [10, 6, 2], [9, 5, 1], [8, 4, 0]])
+    B = np.uint8([[1, 4], [2, 5], [3, 6]])
+    model = integer_model(B.T, 0, -12 * B.sum(axis=0, dtype=int))
+    expected = np.array([[-38.0, -83.0], [-44.0, -98.0], [-50.0, -113.0], [-56.0, -128.0]])
+    assert_array_equal(model.predict_quantized(A), expected, strict=True)
+
+
+@given(integer_models(max_features=40), st.integers(0, 2**32 - 1), st.integers(0, 255))
+def test_predict_quantized_equals_the_onnx_reference(model, seed, input_zero_point):
+    pytest.importorskip("onnx")
+    from onnx import helper
+    from onnx.reference import ReferenceEvaluator
+
+    node = helper.make_node("MatMulInteger", ["a", "b", "az", "bz"], ["y"])
+    Xq = np.random.default_rng(seed).integers(0, 256, (4, model.weights.shape[-1])).astype(np.uint8)
+    weights, zero_point = np.atleast_2d(model.weights), model.affine.zero_point
+    inputs = {"a": Xq, "b": weights.T, "az": np.uint8([input_zero_point]), "bz": zero_point.reshape(1)}
+    (expected,) = ReferenceEvaluator(node).run(None, inputs)
+    bias = -input_zero_point * (weights.astype(int) - int(zero_point)).sum(axis=1)
+    folded = integer_model(weights, zero_point, bias)
+    assert_array_equal(folded.predict_quantized(Xq), expected.astype(np.float64), strict=True)
+
+
+@given(case=quantizable(["integer"]))
+def test_calibration_rows_never_saturate(case):
+    small = quantized(case)
+    assume(small is not None)
+    assert not small.saturated(case[1]).any()
+
+
+@given(case=quantizable(["integer"], exponent=3))
+def test_an_input_is_off_by_half_a_step_at_most(case):
+    small = quantized(case)
+    assume(small is not None)
+    back = small.input_offset + small.quantize_input(case[1]) * small.input_scale.astype(float)
+    assert np.all(np.abs(back - case[1]) <= 0.5001 * small.input_scale + 1e-12 * np.abs(case[1]))
+
+
+def test_rows_outside_the_calibrated_range_are_counted():
+    X = np.array([[0.0, 10.0], [255.0, 20.0]])
+    small = QuantizedLinear.from_linear(linear([1.0, 1.0], 0.0), X, "integer")
+    rows = [[0.0, 10.0], [255.0, 20.0], [-1.0, 15.0], [256.0, 15.0], [100.0, 9.9], [100.0, 20.1], [-0.4, 20.0]]
+    assert_array_equal(small.saturated(rows), [False, False, True, True, True, True, False], strict=True)
+
+
+def test_inputs_outside_the_calibrated_range_saturate():
+    X = np.array([[0.0, 10.0], [255.0, 20.0]])
+    small = QuantizedLinear.from_linear(linear([1.0, 1.0], 0.0), X, "integer")
+    assert_array_equal(small.quantize_input([[-1e9, 15.1], [1e300, 10.0]]), np.uint8([[0, 130], [255, 0]]), strict=True)
+
+
+def test_integer_predict_is_predict_quantized_of_the_quantized_input(on_california):
+    table, _, small = on_california
+    if small.scheme == "integer":
+        Xq = small.quantize_input(table.X)
+        assert_array_equal(small.predict(table.X), int64_reference(small, Xq), strict=True)
+
+
+def test_integer_intercept_is_a_whole_number_of_steps():
+    table, model = california()
+    small = QuantizedLinear.from_linear(model, table.X, "integer")
+    assert small.bias.dtype == np.int32
+    assert small.bias * small.affine.scale.astype(float) == small.intercept
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sum_that_could_overflow_int32_is_refused(sign):
+    # Each step of the weight is 1 / 255; an intercept of 1e9 is 2.55e11 of them.
+    with pytest.raises(HousingError, match="the int32 sum of the scheme 'integer' could reach 25500.*'per-channel'"):
+        QuantizedLinear.from_linear(linear([1.0], sign * 1e9), [[0.0], [255.0]], "integer")
+
+
+def test_the_largest_sum_that_int32_holds_is_accepted():
+    bias = 2**31 - 1 - 255 * 255
+    assert integer_model([255], 0, bias).bias == bias
+    with pytest.raises(HousingError, match="the int32 sum of the scheme 'integer' could reach 2147483648"):
+        integer_model([255], 0, bias + 1)
+
+
+def test_negative_steps_count_towards_the_overflow():
+    with pytest.raises(HousingError, match="the int32 sum of the scheme 'integer' could reach"):
+        integer_model([0, 255], 128, -(2**31 - 1) + 10)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3, 8, 13])
+@pytest.mark.parametrize("targets", [None, 3])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_row_is_predicted_the_same_whatever_stands_beside_it(scheme, targets, p):
+    rng = np.random.default_rng(p)
+    X = rng.normal(size=(67, p)) * 10.0 ** rng.uniform(-2, 2, p)
+    shape = (p,) if targets is None else (targets, p)
+    small = QuantizedLinear.from_linear(linear(rng.normal(size=shape), np.zeros(shape[:-1])), X, scheme)
+    together = small.predict(X)
+    assert_array_equal(np.concatenate([small.predict(row[np.newaxis]) for row in X]), together, strict=True)
+    assert_array_equal(small.predict(X[::-2]), together[::-2], strict=True)
+    assert_array_equal(small.predict(np.asfortranarray(X)), together, strict=True)
+    assert_array_equal(small.predict(X[1:]), together[1:], strict=True)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_no_rows_give_no_predictions(scheme):
+    small = QuantizedLinear.from_linear(*SEVERAL_TARGETS[0][:2], scheme)
+    assert_array_equal(small.predict(np.empty((0, 2))), np.empty((0, 2)), strict=True)
+    assert small.error_bound(np.empty((0, 2))).shape == (0, 2)
+
+
+def test_payload_is_the_bytes_of_the_numbers():
+    table, model = california()
+    sizes = {s: QuantizedLinear.from_linear(model, table.X, s).payload_bytes for s in SCHEMES}
+    # bits, weights, scale, zero point, radius, slack, intercept; and center, with a scale and zero point per feature.
+    assert sizes["per-tensor"] == 1 + 8 + 4 + 1 + 4 + 4 + 8
+    assert sizes["per-channel"] == 1 + 8 + 8 * 4 + 8 + 4 + 4 + 8 + 8 * 4
+    # bias instead of intercept; center in uint8, a scale and an offset per feature.
+    assert sizes["integer"] == 1 + 8 + 4 + 1 + 4 + 4 + 4 + 8 + 8 * 4 + 8 * 8
+
+
+@given(case=quantizable(exponent=3))
+def test_calibration_is_enough(case):
+    model, X, scheme, bits = case
+    whole = quantized(case)
+    assume(whole is not None)
+    summary = QuantizedLinear.from_linear(model, Calibration.of(X), scheme, bits)
+    for name, array in whole.numbers().items():
+        assert_array_equal(summary.numbers()[name], array, strict=True)
+
+
+@pytest.mark.parametrize("block", [1, 3, 7])
+def test_calibration_of_blocks_equals_that_of_all_rows(block):
+    X = np.random.default_rng(0).normal(size=(20, 3)) + [0.0, 1e6, -5.0]
+    blocks = Calibration.of_blocks(X[i : i + block] for i in range(0, 20, block))
+    assert blocks.rows == 20
+    assert_allclose(blocks.mean, X.mean(axis=0), rtol=1e-14)
+    assert_allclose(blocks.covariance, np.cov(X.T, bias=True), rtol=1e-8, atol=1e-10)
+    assert_array_equal(blocks.low, X.min(axis=0), strict=True)
+    assert_array_equal(blocks.high, X.max(axis=0), strict=True)
+
+
+def test_a_percentile_leaves_out_the_outliers():
+    X = np.append(np.arange(100.0), 1e6)[:, np.newaxis]
+    small = QuantizedLinear.from_linear(linear([1.0], 0.0), Calibration.of(X, percentile=99), "integer")
+    assert_array_equal(small.saturated([[0.0], [1.0], [99.0], [1e6]]), [True, False, False, True], strict=True)
+
+
+@pytest.mark.parametrize("percentile", [50, 0, -1, 100.1, np.nan])
+def test_a_percentile_out_of_range_is_refused(percentile):
+    with pytest.raises(HousingError, match=f"percentile is {percentile}: expected more than 50, and at most 100"):
+        Calibration.of([[1.0]], percentile)
+
+
+@pytest.mark.parametrize("X", [[1.0, 2.0], 3.0, [[[1.0]]], [["a", "b"]], [[1j, 2]], [[None, None]]])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_what_is_not_rows_of_real_numbers_is_refused(scheme, X):
+    model, rows, _, _ = NO_INTERCEPT[0]
+    small = QuantizedLinear.from_linear(model, rows, scheme)
+    message = r"X has shape .* of .*: expected rows and columns of real numbers"
+    with pytest.raises(HousingError, match=message):
+        small.predict(X)
+    with pytest.raises(HousingError, match=message):
+        small.error_bound(X)
+    with pytest.raises(HousingError, match=message):
+        QuantizedLinear.from_linear(model, X, scheme)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_another_number_of_features_is_refused(scheme):
+    model, rows, _, _ = NO_INTERCEPT[0]
+    small = QuantizedLinear.from_linear(model, rows, scheme)
+    with pytest.raises(HousingError, match="X has 3 features, expected 2"):
+        small.predict(np.ones((4, 3)))
+    with pytest.raises(HousingError, match="X has 3 features, expected 2"):
+        small.error_bound(np.ones((4, 3)))
+    with pytest.raises(HousingError, match="X has 3 features, the model 2: they must be equal"):
+        QuantizedLinear.from_linear(model, np.ones((4, 3)), scheme)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_no_calibration_rows_are_refused(scheme):
+    with pytest.raises(HousingError, match="X has no rows: calibration needs at least one"):
+        QuantizedLinear.from_linear(NO_INTERCEPT[0][0], np.empty((0, 2)), scheme)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_calibration_rows_that_are_not_finite_are_refused_by_position(scheme, bad):
+    with pytest.raises(HousingError, match=rf"X\[1, 0\] is {bad}"):
+        QuantizedLinear.from_linear(NO_INTERCEPT[0][0], [[1.0, 2.0], [bad, 3.0]], scheme)
+
+
+@pytest.mark.parametrize("method", ["predict", "quantize_input", "error_bound"])
+def test_integer_inputs_that_are_not_finite_are_refused_by_position(method):
+    small = QuantizedLinear.from_linear(*NO_INTERCEPT[0][:2], "integer")
+    with pytest.raises(HousingError, match=r"X\[1, 0\] is nan"):
+        getattr(small, method)([[1.0, 2.0], [np.nan, 3.0]])
+
+
+@pytest.mark.parametrize(
+    "Xq", [np.ones((2, 2)), np.ones((2, 2), np.int64), np.ones((2, 3), np.uint8), np.ones(2, np.uint8)]
+)
+def test_other_than_uint8_rows_are_refused(Xq):
+    message = r"Xq has shape .* of .* in the scheme 'integer': expected the scheme 'integer' and uint8 rows of 2"
+    with pytest.raises(HousingError, match=message):
+        integer_model([1, 2], 0, 0).predict_quantized(Xq)
+
+
+@pytest.mark.parametrize("scheme", FLOATS)
+def test_only_the_integer_scheme_quantizes_inputs(scheme):
+    small = QuantizedLinear.from_linear(*NO_INTERCEPT[0][:2], scheme)
+    with pytest.raises(HousingError, match=f"the scheme '{scheme}' takes inputs in float: only 'integer' quantizes"):
+        small.quantize_input([[1.0, 2.0]])
+    with pytest.raises(HousingError, match=f"the scheme '{scheme}' takes inputs in float: only 'integer' quantizes"):
+        small.saturated([[1.0, 2.0]])
+    with pytest.raises(HousingError, match=f"in the scheme '{scheme}': expected the scheme 'integer'"):
+        small.predict_quantized(np.uint8([[1, 2]]))
+
+
+def test_unknown_options_are_refused():
+    model, X, _, _ = NO_INTERCEPT[0]
+    with pytest.raises(HousingError, match="scheme is 'int4': expected one of per-tensor, per-channel, integer"):
+        QuantizedLinear.from_linear(model, X, "int4")
+    with pytest.raises(HousingError, match="rounding is 'up': expected one of nearest, optimal"):
+        QuantizedLinear.from_linear(model, X, rounding="up")
+    with pytest.raises(HousingError, match="bits is 9: expected an integer from 2 to 8"):
+        QuantizedLinear.from_linear(model, X, bits=9)
+
+
+@pytest.mark.parametrize("coef", [[1e60], [-1e45]])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_weights_beyond_float32_are_refused(scheme, coef):
+    with pytest.raises(HousingError, match="float32"):
+        QuantizedLinear.from_linear(linear(coef, 0.0), [[1.0], [2.0]], scheme)
+
+
+@pytest.mark.parametrize("unit", [1e-50, 1e-40, 1e50])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_features_beyond_float32_are_bounded_or_refused(scheme, unit):
+    X = np.array([[1.0, 1.0], [2.0, 3.0], [3.0, 2.0]]) * [1.0, unit]
+    model = linear([1.0, 1.0], 0.5)
+    try:
+        small = QuantizedLinear.from_linear(model, X, scheme)
+    except HousingError as error:
+        assert "float32" in str(error)  # noqa: PT017
+    else:
+        assert np.all(np.abs(small.predict(X) - model.predict(X)) <= small.error_bound(X))
+
+
+@given(BITS, st.integers(0, 2**32 - 1))
+def test_per_channel_with_one_feature_is_exact_at_the_ends(bits, seed):
+    weight = np.random.default_rng(seed).normal()
+    small = QuantizedLinear.from_linear(linear([weight], 0.0), [[1.0], [2.0]], "per-channel", bits)
+    assert small.coef_[0] == pytest.approx(weight, rel=1e-6)
+
+
+def test_several_targets_per_target_scale_is_affine_with_axis_0():
+    weights = np.array([[1e-3, -2e-3], [50.0, 100.0]])
+    affine = Affine.fit(weights, axis=0)
+    assert np.all(np.abs(affine.dequantize(affine.quantize(weights)) - weights) <= affine.max_error[:, np.newaxis])
