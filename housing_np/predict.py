@@ -7,13 +7,14 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
+from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
 from . import cli
 from .artifact import Model, load
-from .errors import HousingError, TableError
+from .errors import ArtifactError, HousingError, TableError
 from .files import open_whole
 from .quantized import QuantizedLinear
 from .rows import Rows, format_of, open_rows
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.model and not options.input and not options.model.endswith(".npz"):
         options.model, options.input = None, options.model
     path = options.model or os.environ.get("HOUSING_NP_MODEL") or DEFAULT_MODEL
+    if not options.model and not Path(path).exists():
+        raise ArtifactError(f"{path}: no such model; make it with python -m housing_np.train, or name a MODEL.npz")
     model = load(path)
     if options.bounds and not isinstance(model, QuantizedLinear):
         raise HousingError(f"{path} is a float model: bounds are for quantized ones, which can be off from it")
