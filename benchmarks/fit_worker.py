@@ -1,4 +1,7 @@
-"""LIBRARY FOLDER: one library that fits; `load SOURCE`, `fit` and `answer` on standard input, numbers on standard output."""
+"""One library that fits: `load SOURCE`, `fit` and `answer` on standard input, numbers on standard output.
+
+Called with the library and the folder of the data.
+"""
 
 import sys
 import time

@@ -9,7 +9,9 @@ import time
 
 with tempfile.TemporaryFile() as out:
     start = time.perf_counter()
-    process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, out.fileno(), 1)])
+    process = os.posix_spawn(
+        sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, out.fileno(), 1)]
+    )
     _, status, usage = os.wait4(process, 0)
     seconds = time.perf_counter() - start
     out.seek(0)

@@ -1,18 +1,27 @@
-"""Ordinary least squares, in scikit-learn's conventions."""
+"""Linear regression: scikit-learn's conventions on a one-pass least-squares solver."""
 
-from typing import Self
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import numpy.typing as npt
 
+from .errors import HousingError
 from .metrics import r2_score
-from .rows import positional_names
 
+if TYPE_CHECKING:
+    from .solver import Solution, Summary
+    from .summary import RegressionSummary
+
+Array = npt.NDArray[np.float64]
+
+CHUNK_ROWS = 4096
 # Above so many numbers BLAS is worth its price: the last bit of a row then depends on the rows beside it.
 _BLAS_SIZE = 1 << 20
 
 
-def dot_rows(X: np.ndarray, coef: np.ndarray) -> np.ndarray:
+def dot_rows(X: Array, coef: Array) -> Array:
     """X (n, p) times coef (p,) or (k, p): shape (n,) or (n, k).
 
     Up to 2**20 numbers, a row's result is the same to the last bit whichever rows stand beside it, so that rows give
@@ -27,58 +36,336 @@ def dot_rows(X: np.ndarray, coef: np.ndarray) -> np.ndarray:
 
 
 class LinearRegression:
-    """placeholder until the solver in depth comes."""
+    """Ordinary least squares, for one target or several.
+
+    Parameters
+    ----------
+    fit_intercept : bool
+        Whether the model has a constant term.
+
+    Attributes
+    ----------
+    coef_ : (p,) array, or (k, p) for y of shape (n, k)
+        In the units of the features.
+    intercept_ : float, or (k,) array
+    rank_ : int
+        Of the design, intercept not counted.
+    singular_values_ : (p,) array
+        Of the design with its columns centred (given an intercept) and scaled to norm 1.
+    n_features_in_ : int
+    feature_names_in_, target_names_ : tuple of str
+
+    Examples
+    --------
+    >>> model = LinearRegression().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+    >>> model.coef_, model.intercept_
+    (array([2.]), 1.0)
+    >>> model.predict([[10.0]])
+    array([21.])
+    """
+
+    coef_: Array
+    intercept_: float | Array
+    rank_: int
+    singular_values_: Array
+    n_features_in_: int
+    feature_names_in_: tuple[str, ...]
+    target_names_: tuple[str, ...]
+    _solution: "Solution | None" = None
 
     def __init__(self, fit_intercept: bool = True) -> None:
         self.fit_intercept = fit_intercept
 
     @classmethod
-    def from_coefficients(cls, coef, intercept, feature_names, target_names) -> Self:
-        model = cls()
-        model._set(coef, intercept, feature_names, target_names)
+    def from_coefficients(
+        cls,
+        coef: npt.ArrayLike,
+        intercept: npt.ArrayLike,
+        feature_names: Sequence[str],
+        target_names: Sequence[str],
+    ) -> Self:
+        """A model that predicts with the given numbers, as loaded from a file.
+
+        Parameters
+        ----------
+        coef : (p,) or (k, p)
+        intercept : scalar or (k,)
+        feature_names, target_names : sequences of p and k str
+
+        Raises
+        ------
+        HousingError
+            When the shapes and the numbers of names disagree.
+        """
+        weights, offset = np.array(coef, dtype=np.float64), np.array(intercept, dtype=np.float64)
+        k, p = len(target_names), len(feature_names)
+        if weights.shape not in ((p,), (k, p)) or offset.shape != weights.shape[:-1] or (weights.ndim == 1 and k != 1):
+            raise HousingError(
+                f"coefficients of shape {weights.shape} and intercept of shape {offset.shape} do not fit "
+                f"{p} feature and {k} target names"
+            )
+        model = cls(fit_intercept=bool(np.any(offset)))
+        model._set_coefficients(weights, offset, feature_names, target_names)
         return model
 
-    def _set(self, coef, intercept, feature_names, target_names):
-        self.coef_ = np.asarray(coef, np.float64)
-        self.intercept_ = float(intercept) if self.coef_.ndim == 1 else np.asarray(intercept, np.float64)
-        self.n_features_in_ = self.coef_.shape[-1]
-        self.feature_names_in_ = tuple(feature_names or positional_names(self.n_features_in_))
-        k = 1 if self.coef_.ndim == 1 else len(self.coef_)
-        self.target_names_ = tuple(target_names or (["y"] if k == 1 else [f"y{i}" for i in range(k)]))
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        feature_names: Sequence[str] | None = None,
+        target_names: Sequence[str] | None = None,
+    ) -> Self:
+        """Fit to n rows; the input is not copied, so memory-mapped arrays of any size will do.
 
-    def fit(self, X, y, *, feature_names=None, target_names=None) -> Self:
-        # Imported here: prediction must not pay for the solver.
-        from .solver import solve
+        Parameters
+        ----------
+        X : (n, p)
+            Real numbers; other types than float64 are computed in float64.
+        y : (n,) or (n, k)
+        feature_names, target_names : sequences of str, optional
+            Default: the columns of a data frame, else x0, x1, ... and y (or y0, y1, ...).
 
-        X, y = np.asarray(X, np.float64), np.asarray(y, np.float64)
-        coef, intercept, self.rank_, self.singular_values_ = solve(X, y.reshape(len(y), -1), self.fit_intercept)
-        self._set(
-            coef[0] if y.ndim == 1 else coef, intercept[0] if y.ndim == 1 else intercept, feature_names, target_names
+        Raises
+        ------
+        HousingError
+            For numbers that are not finite or not exact in float64, mismatched lengths, or fewer rows than unknowns.
+
+        Warns
+        -----
+        numpy.exceptions.RankWarning
+            When the features depend linearly on each other; of all solutions this is then the one of least norm
+            in units of the scaled columns.
+        """
+        return self.fit_blocks([(X, y)], feature_names=feature_names, target_names=target_names)
+
+    def fit_blocks(
+        self,
+        blocks: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]],
+        *,
+        feature_names: Sequence[str] | None = None,
+        target_names: Sequence[str] | None = None,
+    ) -> Self:
+        """Fit to blocks of rows, each seen once: in any order and any cutting, with the same answer.
+
+        Parameters
+        ----------
+        blocks : iterable of (X, y)
+            As for `fit`. Blocks without rows are skipped.
+        feature_names, target_names : sequences of str, optional
+
+        Raises
+        ------
+        HousingError
+            As for `fit`, and when the blocks' columns differ or there is no block.
+
+        Examples
+        --------
+        >>> halves = [([[0.0], [1.0]], [1.0, 3.0]), ([[2.0]], [5.0])]
+        >>> LinearRegression().fit_blocks(halves).coef_
+        array([2.])
+        """
+        summary, one_target = summarize(
+            blocks, fit_intercept=self.fit_intercept, feature_names=feature_names, target_names=target_names
         )
-        return self
+        return self.set_solution(summary, one_target)
 
-    def fit_blocks(self, blocks, *, feature_names=None, target_names=None):
-        bl = list(blocks)
-        return self.fit(
-            np.concatenate([b[0] for b in bl]),
-            np.concatenate([b[1] for b in bl]),
-            feature_names=feature_names,
-            target_names=target_names,
-        )
-
-    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        return dot_rows(np.asarray(X, np.float64), self.coef_) + self.intercept_
-
-    def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        return r2_score(y, self.predict(X))
-
-    def leave_one_out(self, X, y):
-        A = np.column_stack([np.ones(len(X)), X - X.mean(0)])
-        A /= np.sqrt((A**2).sum(0))
-        Q, _ = np.linalg.qr(A)
-        h = (Q**2).sum(1)
-        return y - (y - self.predict(X)) / (1 - h)
+    def predict(self, X: npt.ArrayLike) -> Array:
+        """Predictions for rows X (n, p): (n,), or (n, k) for several targets."""
+        rows = as_matrix(X)
+        self._require_fitted()
+        if rows.shape[1] != self.n_features_in_:
+            raise HousingError(
+                f"X has {rows.shape[1]} columns; the model was fitted to {self.n_features_in_}: "
+                f"{', '.join(self.feature_names_in_)}"
+            )
+        return np.asarray(dot_rows(rows.astype(np.float64, copy=False), self.coef_) + self.intercept_)
 
     @property
     def payload_bytes(self) -> int:
+        """Bytes of the coefficients and intercepts."""
         return self.coef_.nbytes + np.asarray(self.intercept_).nbytes
+
+    def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
+        """Coefficient of determination R² of the predictions for X against y, averaged over the targets."""
+        return float(r2_score(np.asarray(y), self.predict(X)))
+
+    def leave_one_out(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Array:
+        """Predictions of each row that the model was fitted to by the model fitted to all others, in the shape of y.
+
+        In closed form from the leverages h of the fit: y - (y - prediction) / (1 - h)
+        (Cook and Weisberg, "Residuals and Influence in Regression", 1982, section 2.2).
+
+        Raises
+        ------
+        HousingError
+            For a row that alone determines a coefficient: without it there is no prediction.
+
+        Examples
+        --------
+        >>> X, y = [[0.0], [1.0], [2.0]], [0.0, 1.0, 5.0]
+        >>> LinearRegression().fit(X, y).leave_one_out(X, y).round(12)
+        array([-3. ,  2.5,  2. ])
+        """
+        self._require_fitted()
+        if self._solution is None:
+            raise HousingError("this model was built from coefficients: only a fitted model has leverages; fit it")
+        rows, targets = as_matrix(X), np.asarray(y, dtype=np.float64)
+        out = np.empty_like(targets)
+        for start in range(0, len(rows), CHUNK_ROWS):
+            part = slice(start, start + CHUNK_ROWS)
+            room = 1 - self._solution.leverage(rows[part].astype(np.float64))
+            if (room < 1e-10).any():
+                raise HousingError(
+                    f"row {start + int(np.argmin(room))} alone determines a coefficient: "
+                    "leaving it out leaves no prediction for it; drop the row or the feature"
+                )
+            residual = targets[part] - self.predict(rows[part])
+            out[part] = targets[part] - (residual.T / room).T
+        return out
+
+    def summary(self, confidence: float = 0.95) -> "RegressionSummary":
+        """Statistics of the fit; print it for a table.
+
+        Parameters
+        ----------
+        confidence : float
+            Of the intervals.
+
+        Raises
+        ------
+        HousingError
+            For a model that was not fitted to data, such as one loaded from a file.
+        """
+        self._require_fitted()
+        if self._solution is None:
+            raise HousingError("this model was built from coefficients: only a fitted model has statistics; fit it")
+        from .summary import RegressionSummary  # here, not above: see summarize
+
+        return RegressionSummary(self._solution, self.feature_names_in_, self.target_names_, confidence)
+
+    def _require_fitted(self) -> None:
+        if not hasattr(self, "coef_"):
+            raise HousingError("this model has no coefficients yet: call fit first")
+
+    def set_solution(self, summary: "Summary", one_target: bool) -> Self:
+        """Fit from a finished summary of the rows; ``one_target`` gives coef_ the shape (p,)."""
+        solution, p = summary.solve(), len(summary.feature_names)
+        if solution.rank < p:
+            warnings.warn(
+                f"the features have rank {solution.rank}, fewer than the {p} coefficients to determine: "
+                "this is the solution of least norm in scaled units; drop a dependent or constant feature",
+                np.exceptions.RankWarning,
+                stacklevel=2,
+            )
+        coef, intercept = solution.coef.T.copy(), solution.intercept
+        if one_target:
+            coef, intercept = coef[0], intercept[0]
+        self._set_coefficients(coef, intercept, summary.feature_names, summary.target_names)
+        self.rank_, self.singular_values_, self._solution = solution.rank, solution.singular_values, solution
+        return self
+
+    def _set_coefficients(
+        self, coef: Array, intercept: Array, feature_names: Sequence[str], target_names: Sequence[str]
+    ) -> None:
+        self.coef_, self.intercept_ = coef, float(intercept) if coef.ndim == 1 else intercept
+        self.feature_names_in_, self.target_names_ = tuple(feature_names), tuple(target_names)
+        self.n_features_in_ = len(self.feature_names_in_)
+
+
+def summarize(
+    blocks: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]],
+    *,
+    fit_intercept: bool = True,
+    feature_names: Sequence[str] | None = None,
+    target_names: Sequence[str] | None = None,
+) -> tuple["Summary", bool]:
+    """Summary of all blocks' rows, and whether y came without a second axis (see `LinearRegression.fit_blocks`)."""
+    from .solver import Summary  # here, not above: predict must not pay for the solver
+
+    summary: Summary | None = None
+    first: tuple[tuple[str, ...] | None, int, tuple[int, ...]] | None = None
+    for X, y in blocks:
+        rows, targets = as_matrix(X), as_numbers(y, "y")
+        if targets.ndim not in (1, 2) or 0 in targets.shape[1:]:
+            raise HousingError(f"y has shape {targets.shape}: expected (n,) or (n, k)")
+        if len(rows) != len(targets):
+            raise HousingError(f"X has {len(rows)} rows and y has {len(targets)}: give one target row for each row")
+        block = (column_names(X), rows.shape[1], targets.shape[1:])
+        if summary is None:
+            first = block
+            names = _names(feature_names or block[0], "x", rows.shape[1])
+            summary = Summary(names, _target_names(target_names, y, targets), fit_intercept=fit_intercept)
+        elif first is not None and block != first:
+            raise HousingError(f"a block has {_describe(*block)}; the first block had {_describe(*first)}")
+        matrix = targets[:, None] if targets.ndim == 1 else targets
+        _refuse_inexact(rows, summary.feature_names, summary.rows)
+        _refuse_inexact(matrix, summary.target_names, summary.rows)
+        summary.update(rows, matrix)
+    if summary is None or first is None:
+        raise HousingError("there is no block to fit: give at least one (X, y)")
+    return summary, first[2] == ()
+
+
+def as_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    """An array of integers or of floats no wider than float64, not copied if it is one; else a HousingError."""
+    if np.ma.is_masked(values):
+        raise HousingError(f"{name} has masked entries: fill them or drop their rows")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise HousingError(f"{name} is not an array of numbers: {error}") from None
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise HousingError(f"{name} has dtype {array.dtype}: expected real numbers; convert it to float64")
+    return array
+
+
+def as_matrix(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """The rows X (n, p), p at least 1, as an array of numbers."""
+    array = as_numbers(values, "X")
+    if array.ndim != 2 or not array.shape[1]:
+        raise HousingError(
+            f"X has shape {array.shape}: expected (rows, features); X.reshape(-1, 1) makes one feature, "
+            "X.reshape(1, -1) one row"
+        )
+    return array
+
+
+def _refuse_inexact(block: npt.NDArray[Any], names: Sequence[str], first_row: int) -> None:
+    """Integers beyond 2**53 would be rounded in float64 without a word."""
+    if block.dtype.kind not in "iu" or block.dtype.itemsize < 8:
+        return
+    for start in range(0, len(block), CHUNK_ROWS):
+        rows = block[start : start + CHUNK_ROWS]
+        bad = np.argwhere((rows > 2**53) | (rows < -(2**53)))
+        if len(bad):
+            row, column = int(bad[0, 0]), int(bad[0, 1])
+            raise HousingError(
+                f"row {first_row + start + row}, column {names[column]!r}: {rows[row, column]} is an integer beyond "
+                "2**53, which float64 cannot hold exactly; subtract an offset first, or convert to float64 to round it"
+            )
+
+
+def column_names(X: Any) -> tuple[str, ...] | None:
+    """Column names of a data frame of any library; None for arrays."""
+    columns = getattr(X, "columns", None)
+    return None if columns is None else tuple(str(name) for name in columns)
+
+
+def _names(given: Sequence[str] | None, letter: str, count: int) -> tuple[str, ...]:
+    names = tuple(f"{letter}{i}" for i in range(count)) if given is None else tuple(given)
+    if len(names) != count or len(set(names)) != count:
+        raise HousingError(f"{len(set(names))} different names for {count} columns: {', '.join(map(repr, names))}")
+    return names
+
+
+def _target_names(given: Sequence[str] | None, y: Any, targets: npt.NDArray[Any]) -> tuple[str, ...]:
+    name = getattr(y, "name", None)
+    if given is None and targets.ndim == 1:
+        return ("y" if name is None else str(name),)
+    return _names(given or column_names(y), "y", 1 if targets.ndim == 1 else targets.shape[1])
+
+
+def _describe(columns: tuple[str, ...] | None, features: int, targets: tuple[int, ...]) -> str:
+    shape = f"{features} features and y of shape ({', '.join(['n', *map(str, targets)])})"
+    return shape if columns is None else f"{shape}, columns {', '.join(columns)}"

@@ -25,7 +25,7 @@ EDGES = [ALL_ZERO, CONSTANT, ALL_NEGATIVE, ONE_ELEMENT, SUBNORMAL, HUGE]
 EDGES += [edge.astype(np.float64) for edge in EDGES]
 
 BITS = st.integers(2, 8)
-LARGEST = 1e30
+LARGEST = 2.0**100
 
 
 def examples(name, cases):
@@ -40,21 +40,15 @@ def examples(name, cases):
 
 
 def _finite(dtype):
-    width = 8 * dtype.itemsize
-    bound = float(dtype.type(LARGEST))
-    return st.floats(-bound, bound, width=width)
+    return st.floats(-LARGEST, LARGEST, width=8 * np.dtype(dtype).itemsize)
 
 
 def numbers(min_dims=1, max_dims=4, dtypes=(np.float32, np.float64)):
-    """Arrays of 1 to 4 dimensions of length 1 to 5, with numbers up to 1e30."""
+    """Arrays of 1 to 4 dimensions of length 1 to 5, with numbers up to 2**100."""
     shapes = array_shapes(min_dims=min_dims, max_dims=max_dims, max_side=5)
     return st.sampled_from(dtypes).flatmap(
-        lambda dtype: arrays(dtype, shapes, elements=_finite(np.dtype(dtype)), fill=st.nothing())
+        lambda dtype: arrays(dtype, shapes, elements=_finite(dtype), fill=st.nothing())
     )
-
-
-def floats_between(low, high, width=64):
-    return st.floats(float(low), float(high), width=width)
 
 
 SCALES = st.floats(2.0**-100, 2.0**100, width=32)
@@ -126,11 +120,21 @@ def _with_schemes(model, X):
 
 ONE_ROW = _with_schemes(linear([1.5, -2.0], 3.0), [[4.0, 5.0]])
 ONE_FEATURE = _with_schemes(linear([0.25], -1.0), [[1.0], [2.0], [7.0]])
+# The mean of ten times 0.1 is not 0.1 in float64.
+CONSTANT_UP_TO_ROUNDING = _with_schemes(linear([1.0, 3.0], 0.5), [[0.1, i] for i in range(10)])
 CONSTANT_FEATURES = _with_schemes(linear([1.0, 3.0], 0.5), [[2.0, 9.0], [2.0, 9.0], [2.0, 9.0]])
 ZERO_WEIGHTS = _with_schemes(linear([0.0, 0.0], 2.5), [[1.0, 2.0], [3.0, -4.0]])
 NO_INTERCEPT = _with_schemes(linear([2.0, -1.0], 0.0), [[1.0, 2.0], [3.0, -4.0], [0.0, 1.0]])
 SEVERAL_TARGETS = _with_schemes(linear([[2.0, -1.0], [0.0, 1e-4]], [1.0, -1.0]), [[1.0, 2e3], [3.0, -4e3], [0.0, 1e3]])
-MODELS = [*ONE_ROW, *ONE_FEATURE, *CONSTANT_FEATURES, *ZERO_WEIGHTS, *NO_INTERCEPT, *SEVERAL_TARGETS]
+MODELS = [
+    *ONE_ROW,
+    *ONE_FEATURE,
+    *CONSTANT_FEATURES,
+    *CONSTANT_UP_TO_ROUNDING,
+    *ZERO_WEIGHTS,
+    *NO_INTERCEPT,
+    *SEVERAL_TARGETS,
+]
 
 
 @cache

@@ -99,7 +99,7 @@ def test_a_link_to_nowhere_makes_the_file_that_it_names(tmp_path):
 def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     got = []
-    reader = threading.Thread(target=lambda: got.append((tmp_path / "pipe").read_bytes()))
+    reader = threading.Thread(target=lambda: got.append((tmp_path / "pipe").read_bytes()), daemon=True)
     reader.start()
     write(tmp_path / "pipe", b"new")
     reader.join(timeout=10)

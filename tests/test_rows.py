@@ -197,7 +197,7 @@ def test_the_fast_path_agrees_with_the_plain_one(cells):
 
     content = "k,x\n" + "".join(f"0,{cell}\n" for cell in cells)
     fast = outcome()
-    with mock.patch.object(rows, "_plain_block", lambda *_: None):
+    with mock.patch.object(rows, "_plain_block", return_value=None):
         assert outcome() == fast
 
 
@@ -211,6 +211,24 @@ def test_more_rows_than_a_block_holds_are_all_read(monkeypatch):
     monkeypatch.setattr(rows, "_BLOCK_NUMBERS", 4)
     lines = [json.dumps({"x": i, "y": -i}) for i in range(11)]
     assert read("\n".join(lines), ["x", "y"], "jsonl") == [[i, -i] for i in range(11)]
+
+
+@pytest.mark.parametrize(
+    ("format", "first", "others"),
+    [
+        ("csv", "x,y\n1,2\n", "3,4\n"),
+        ("csv", 'x,n,y\n1,"a\nb",2\n', "3,c,4\n"),
+        ("jsonl", '{"x": 1, "y": 2}\n', '{"x": 3, "y": 4}\n'),
+        ("jsonl", '{"x": 1, "y": 2, "note": "5\\""}\n', '{"x": 3, "y": 4}\n'),
+    ],
+)
+def test_a_row_is_given_before_the_next_ones_have_come(format, first, others, monkeypatch):
+    monkeypatch.setattr(rows, "_CHUNK_BYTES", 8)
+    stream = BytesIO((first + others * 100).encode())
+    with mock.patch.object(sys, "stdin", TextIOWrapper(stream)), open_rows("-", format) as opened:
+        blocks = opened.blocks(["x", "y"])
+        assert next(blocks).tolist() == [[1.0, 2.0]]
+        assert stream.tell() <= len(first) + 16
 
 
 # Refusals of text
@@ -234,6 +252,7 @@ def test_more_rows_than_a_block_holds_are_all_read(monkeypatch):
         ("x,y\n1,2\n  ,4\n", r"row 2 \(line 3\), column 'x': '' is not a number"),
         ("x,y\n1,2\n1_000,4\n", r"row 2 \(line 3\), column 'x': '1_000' is not a number"),
         ("x,y\n1,2\n\u0661,4\n", r"row 2 \(line 3\), column 'x': '\u0661' is not a number"),
+        ("x,y\n1,2\n3,4#5\n", r"row 2 \(line 3\), column 'y': '4#5' is not a number"),
         ("x,y\n1,2\n3\0,4\n", r"row 2 \(line 3\), column 'x': '3\\x00' is not a number"),
         ("x,y\n1,2\nnan,4\n", r"row 2 \(line 3\), column 'x': nan is not a finite number"),
         ("x,y\n1,2\n3,-inf\n", r"row 2 \(line 3\), column 'y': -inf is not a finite number"),

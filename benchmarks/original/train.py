@@ -1,11 +1,11 @@
 """Fit scikit-learn's LinearRegression to California Housing and save it with joblib."""
 
 import joblib
-from data import california
+from california import load
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error, r2_score
 
-X, y = california()
+X, y = load()
 model = LinearRegression().fit(X, y)
 predicted = model.predict(X)
 print("R2", repr(float(r2_score(y, predicted))))

@@ -7,7 +7,7 @@ import numpy as np
 FILE = Path(__file__).parents[2] / "data" / "cal_housing.csv"
 
 
-def california(rows=None):
+def load(rows=None):
     """X (n, 8) and y (n,), in scikit-learn's order."""
     raw = np.loadtxt(FILE, delimiter=",", skiprows=1, max_rows=rows)
     longitude, latitude, age, rooms, bedrooms, population, households, income, value = raw.T

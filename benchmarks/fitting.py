@@ -14,8 +14,9 @@ import numpy as np
 from measure import HERE, OURS, agree, compared, environment, installed, interleaved, progress
 
 SHAPES = ((20_640, 8), (1_000_000, 8), (200_000, 64), (50_000, 256))
-QUICK_SHAPES = ((20_640, 8), (200_000, 8), (20_000, 64))
+QUICK_SHAPES = ((20_640, 8), (20_000, 32))
 GROWTH = (10_000, 100_000, 1_000_000, 10_000_000)
+QUICK_GROWTH = (100_000,)
 SOURCES = ("in memory", "mapped")
 LIBRARIES = {"scikit-learn": "scikit-learn", "intelex": "scikit-learn-intelex", "lstsq": "numpy", OURS: "numpy"}
 TOLERANCE = 1e-8
@@ -39,6 +40,8 @@ class Worker:
         print(question, file=self.process.stdin, flush=True)
         while watch_memory and not select([self.process.stdout], [], [], 0.002)[0]:
             self.peak_mib = max(self.peak_mib, self._anonymous_mib())
+        if watch_memory:
+            self.peak_mib = max(self.peak_mib, self._anonymous_mib())
         answer = self.process.stdout.readline()
         if not answer:
             raise SystemExit(f"{self.library} ended at {question!r}")
@@ -58,10 +61,10 @@ class Worker:
 def measure(quick: bool) -> dict[str, Any]:
     """Medians and ratios by shape, and by number of rows; all in the same interleaved rounds."""
     libraries = [name for name, package in LIBRARIES.items() if package == "numpy" or installed(package)]
-    sizes = GROWTH[:-2] if quick else GROWTH
+    sizes, sources = (QUICK_GROWTH, SOURCES[1:]) if quick else (GROWTH, SOURCES)
     return {
         "shapes": [_shape(libraries, *shape, quick) for shape in (QUICK_SHAPES if quick else SHAPES)],
-        "growth": [each for rows in sizes for each in _growth(libraries, rows)],
+        "growth": [each for rows in sizes for each in _growth(libraries, rows, sources)],
         "tolerance": TOLERANCE,
     }
 
@@ -72,9 +75,9 @@ def _shape(libraries: list[str], rows: int, columns: int, quick: bool) -> dict[s
         return {"rows": rows, "columns": columns, "difference": _same_answers(workers, rows, columns)} | compared(times)
 
 
-def _growth(libraries: list[str], rows: int) -> Iterator[dict[str, Any]]:
+def _growth(libraries: list[str], rows: int, sources: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     with _data(rows, 8) as folder:
-        for source in SOURCES:
+        for source in sources:
             with _workers(libraries, folder, source) as workers:
                 for worker in workers:
                     worker.ask("fit", watch_memory=Path("/proc/self/status").exists())

@@ -1,0 +1,98 @@
+"""python benchmarks/run.py: measure what this project says about itself, beside its peers, in one run.
+
+Prints Markdown; with --json and --plots it leaves the record and its pictures. The recorded run is made by
+
+    python benchmarks/run.py --json benchmarks/results/record.json --plots benchmarks/results
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+STORED = HERE / "results" / "record.json"
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import render  # noqa: E402
+
+
+def start(quick: bool) -> dict[str, Any]:
+    """1. Start to finish: whole processes against the original pipeline."""
+    return import_module("start_to_finish").measure(quick)
+
+
+def fit(quick: bool) -> dict[str, Any]:
+    """2. Fit: four shapes, and growth with rows."""
+    return import_module("fitting").measure(quick)
+
+
+def predict(quick: bool) -> dict[str, Any]:
+    """3. Predict: one row and a million, float and uint8."""
+    return import_module("predicting").measure(quick)
+
+
+def digits(quick: bool) -> dict[str, Any]:
+    """4. Digits: NIST's reference sets."""
+    return import_module("digits").measure(quick)
+
+
+def quantization(quick: bool) -> dict[str, Any]:
+    """5. Quantization: accuracy and bytes of every scheme."""
+    return import_module("quantizing").measure(quick)
+
+
+def size(quick: bool) -> dict[str, Any]:
+    """6. Size: files, wheel, package, image."""
+    return import_module("sizes").measure(quick)
+
+
+SECTIONS: dict[str, Callable[[bool], dict[str, Any]]] = {
+    each.__name__: each for each in (start, fit, predict, digits, quantization, size)
+}
+
+
+def measured(names: list[str], quick: bool) -> dict[str, Any]:
+    """A record: the machine, and each section's measurements."""
+    from measure import machine, progress
+
+    progress("the machine")
+    record = {"format": 1, "quick": quick, "machine": machine(), "sections": {}}
+    for name in names:
+        record["sections"][name] = SECTIONS[name](quick)
+    progress("")
+    return record
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure housing_np beside its peers; print Markdown tables.")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds: within a minute")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the record there")
+    parser.add_argument("--plots", metavar="DIR", type=Path, help="draw the pictures there")
+    parser.add_argument("--only", metavar="NAME", nargs="+", choices=SECTIONS, help=f"of {', '.join(SECTIONS)}")
+    parser.add_argument(
+        "--render",
+        metavar="NAME",
+        choices=[*render.TABLES, "all"],
+        help="no run: a table from the stored record, or all",
+    )
+    options = parser.parse_args()
+    sys.stdout.reconfigure(encoding="utf-8")
+    if options.render:
+        record = json.loads(STORED.read_text(encoding="utf-8"))
+    else:
+        record = measured(options.only or list(SECTIONS), options.quick)
+    print(render.TABLES.get(options.render, render.whole)(record))
+    if options.json:
+        options.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if options.plots:
+        from plots import draw
+
+        draw(record, options.plots)
+
+
+if __name__ == "__main__":
+    main()

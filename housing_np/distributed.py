@@ -1,0 +1,90 @@
+"""Least squares over a Dask cluster: one summary a partition, a tree of merges, the solve on the client.
+
+A summary is at most (p + k + 1)^2 numbers, and only summaries leave the worker that holds a partition. Summaries are
+values and merging makes new ones, so Dask may recompute any of them after losing a worker: no row counts twice.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from .errors import HousingError
+from .linear import LinearRegression, column_names, summarize
+from .solver import Summary
+
+FAN_IN = 8
+
+
+def fit(
+    X: Any,
+    y: Any,
+    *,
+    fit_intercept: bool = True,
+    feature_names: Sequence[str] | None = None,
+    target_names: Sequence[str] | None = None,
+) -> LinearRegression:
+    """Fit a `LinearRegression` to Dask collections, on the current Dask client if there is one.
+
+    Parameters
+    ----------
+    X : dask.array.Array (n, p) or dask.dataframe.DataFrame
+    y : dask.array.Array (n,) or (n, k), dask.dataframe.Series or DataFrame
+        Of the same kind as X and, row for row, in as many partitions of the same lengths.
+    fit_intercept : bool
+    feature_names, target_names : sequences of str, optional
+
+    Raises
+    ------
+    HousingError
+        As `LinearRegression.fit`, with rows counted within a partition, and for partitions that do not match.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> X = da.arange(6, chunks=2)[:, None].astype(float)
+    >>> fit(X, 2 * X[:, 0] + 1).coef_
+    array([2.])
+    """
+    try:
+        import dask
+    except ImportError:
+        raise HousingError("distributed fits need Dask: pip install 'housing_np[dask]'") from None
+    X, y = _row_chunks(X), _row_chunks(y)
+    rows, targets = _partitions(X), _partitions(y)
+    if len(rows) != len(targets):
+        raise HousingError(f"X has {len(rows)} partitions and y has {len(targets)}: repartition one like the other")
+    names = feature_names or column_names(X)
+    part = dask.delayed(_summarize, pure=True)
+    level = [part(a, b, fit_intercept, names, target_names) for a, b in zip(rows, targets, strict=True)]
+    merge = dask.delayed(_merge, pure=True)
+    while len(level) > 1:
+        level = [merge(level[i : i + FAN_IN]) for i in range(0, len(level), FAN_IN)]
+    summary, one_target = dask.compute(level[0])[0]
+    return LinearRegression(fit_intercept).set_solution(summary, one_target)
+
+
+def _row_chunks(collection: Any) -> Any:
+    """A Dask array in chunks of whole rows; anything else as it is."""
+    if getattr(collection, "ndim", 0) == 2 and hasattr(collection, "rechunk"):
+        return collection.rechunk({1: -1})
+    return collection
+
+
+def _partitions(collection: Any) -> list[Any]:
+    if not hasattr(collection, "to_delayed"):
+        raise HousingError(f"expected a Dask array or data frame, not {type(collection).__name__}: use fit instead")
+    parts = collection.to_delayed()
+    return list(parts.ravel()) if hasattr(parts, "ravel") else list(parts)
+
+
+def _summarize(
+    X: Any, y: Any, fit_intercept: bool, feature_names: Sequence[str] | None, target_names: Sequence[str] | None
+) -> tuple[Summary, bool]:
+    return summarize([(X, y)], fit_intercept=fit_intercept, feature_names=feature_names, target_names=target_names)
+
+
+def _merge(parts: list[tuple[Summary, bool]]) -> tuple[Summary, bool]:
+    first, one_target = parts[0]
+    total = Summary(first.feature_names, first.target_names, fit_intercept=first.fit_intercept)
+    for summary, _ in parts:
+        total.merge(summary)
+    return total, one_target

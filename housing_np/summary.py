@@ -1,0 +1,126 @@
+"""Statistics of a fitted model, and their table."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import HousingError
+
+if TYPE_CHECKING:
+    from .solver import Solution
+
+Array = npt.NDArray[np.float64]
+
+
+class RegressionSummary:
+    """Statistics of a least-squares fit with independent errors of equal variance; its text is a table.
+
+    Arrays over the unknowns have shape (q,), or (k, q) for several targets; `names` names them, the intercept first.
+
+    Attributes
+    ----------
+    names : tuple of str
+    coef, stderr, t, p, low, high : arrays
+        Estimates, standard errors, t statistics, two-sided p-values and ends of the confidence intervals.
+        The last three need scipy (``pip install 'housing_np[stats]'``) and raise HousingError without it.
+    r2, adjusted_r2, residual_std : arrays (k,)
+        Without an intercept, R² is about zero, not about the mean. Adjusted R², standard errors and the residual
+        standard deviation are NaN when there are no more rows than unknowns.
+    rows, degrees_of_freedom, rank : int
+        The rank counts the intercept.
+    condition_number : float
+        Of the design as it came, column of ones included: the largest singular value by the smallest.
+    scaled_condition_number : float
+        With columns centred (given an intercept) and scaled to norm 1: what the digits depend on.
+    """
+
+    def __init__(
+        self, solution: "Solution", feature_names: Sequence[str], target_names: Sequence[str], confidence: float
+    ) -> None:
+        if not 0 < confidence < 1:
+            raise HousingError(f"confidence is {confidence}: expected a number between 0 and 1, such as 0.95")
+        self.confidence, self.target_names = confidence, tuple(target_names)
+        self.names = (*["intercept"] * solution.fit_intercept, *feature_names)
+        self.rows, self.rank = solution.rows, solution.rank + solution.fit_intercept
+        self.degrees_of_freedom = self.rows - self.rank
+        skip = 0 if solution.fit_intercept else 1
+        self.coef = np.column_stack([solution.intercept, solution.coef.T])[:, skip:]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            dof = np.float64(self.degrees_of_freedom)
+            self.residual_std = solution.residual_norm / (np.sqrt(dof) if dof else np.nan)
+            self.stderr = np.outer(self.residual_std, solution.unit_stderr()[skip:])
+            self.t = self.coef / self.stderr
+            unexplained = np.square(solution.residual_norm / solution.total_norm)
+            self.r2 = 1 - unexplained
+            self.adjusted_r2 = 1 - unexplained * (self.rows - solution.fit_intercept) / (dof or np.nan)
+            self.scaled_condition_number = float(solution.singular_values[0] / solution.singular_values[-1])
+        self.condition_number = _condition_number(solution)
+        self.distinct = solution.distinct
+        if len(self.target_names) == 1:
+            self.coef, self.stderr, self.t = self.coef[0], self.stderr[0], self.t[0]
+
+    @property
+    def p(self) -> Array:
+        """Two-sided p-values of the t statistics."""
+        return np.asarray(2 * _student().sf(np.abs(self.t), self.degrees_of_freedom))
+
+    @property
+    def low(self) -> Array:
+        """Lower ends of the confidence intervals."""
+        return np.asarray(self.coef - self._quantile() * self.stderr)
+
+    @property
+    def high(self) -> Array:
+        """Upper ends of the confidence intervals."""
+        return np.asarray(self.coef + self._quantile() * self.stderr)
+
+    def _quantile(self) -> float:
+        return float(_student().ppf((1 + self.confidence) / 2, self.degrees_of_freedom))
+
+    def __str__(self) -> str:
+        return "\n\n".join(self._table(i) for i in range(len(self.target_names)))
+
+    def _table(self, target: int) -> str:
+        level = f"{100 * self.confidence:g}%"
+        heads = ("coefficient", "std. error", "t", "p", f"{level} from", "to")
+        columns = [np.atleast_2d(a)[target] for a in (self.coef, self.stderr, self.t, self.p, self.low, self.high)]
+        width = max(map(len, self.names))
+        lines = [
+            f"least squares: {self.target_names[target]}, {self.rows} rows, "
+            f"{self.degrees_of_freedom} degrees of freedom",
+            " " * width + "".join(f"{head:>14}" for head in heads),
+            *(
+                f"{name:<{width}}" + "".join(f"{value:14.6g}" for value in row)
+                for name, row in zip(self.names, zip(*columns, strict=True), strict=True)
+            ),
+            f"R² {self.r2[target]:.6f}, adjusted {self.adjusted_r2[target]:.6f}; "
+            f"residual standard deviation {self.residual_std[target]:.6g}",
+            f"rank {self.rank} of {len(self.names)}; condition number {self.condition_number:.3g}, "
+            f"{self.scaled_condition_number:.3g} with scaled columns",
+        ]
+        if not self.distinct:
+            lines.append("at this condition number, rounding of the data hides whether the rank is full or lower")
+        return "\n".join(lines)
+
+
+def _condition_number(solution: "Solution") -> float:
+    """Of [1, X], whose R factor is that of the centred columns bordered by their means."""
+    p = len(solution.norms)
+    design = np.zeros((p + 1, p + 1))
+    design[0, 0] = np.sqrt(solution.rows)
+    design[0, 1:] = design[0, 0] * solution.mean
+    design[1:, 1:] = solution.factor * solution.norms
+    if not solution.fit_intercept:
+        design = design[1:, 1:]
+    singular = np.linalg.svd(design, compute_uv=False)
+    return float(singular[0] / singular[-1]) if singular[-1] else float("inf")
+
+
+def _student() -> Any:
+    try:
+        from scipy.stats import t
+    except ImportError:
+        raise HousingError("p-values and intervals need scipy: pip install 'housing_np[stats]'") from None
+    return t

@@ -1,0 +1,644 @@
+import os
+import re
+import struct
+import tracemalloc
+import zipfile
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.lib.recfunctions import drop_fields
+from numpy.testing import assert_array_equal
+from strategies import MODELS, california, linear, quantizable
+
+from housing_np import ArtifactError, HousingError, LinearRegression, QuantizedLinear, load, save
+from housing_np.artifact import to_bytes
+from housing_np.quantized import SCHEMES
+
+KINDS = ("float64", *SCHEMES)
+X = np.random.default_rng(0).normal(size=(9, 3)) * [1.0, 30.0, 1e-3]
+FLOAT = linear([0.5, -0.03, 200.0], 4.0)
+CAP = 16 << 20
+
+
+def quantize(model, rows, kind):
+    return model if kind == "float64" else QuantizedLinear.from_linear(model, rows, kind)
+
+
+def state(model):
+    """All that a model is made of, by name."""
+    names = {"features": model.feature_names_in_, "targets": model.target_names_}
+    if isinstance(model, QuantizedLinear):
+        return names | model.numbers() | {"scheme": model.scheme, "center": model.center, "intercept": model.intercept}
+    return names | {"coef": model.coef_, "intercept": np.asarray(model.intercept_)}
+
+
+def assert_same(model, other):
+    assert type(model) is type(other)
+    expected, found = state(model), state(other)
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        if isinstance(value, np.ndarray):
+            assert_array_equal(found[name], value, strict=True)
+        else:
+            assert found[name] == value
+
+
+def refusal(path):
+    """The message with which `load` refuses a file: an ArtifactError of one line that names the file."""
+    with pytest.raises(ArtifactError, match=re.escape(str(path))) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def loads_or_refuses(path):
+    try:
+        model = load(path)
+    except ArtifactError as error:
+        assert str(path) in str(error)  # noqa: PT017
+        assert "\n" not in str(error)  # noqa: PT017
+    else:
+        assert np.isfinite(model.predict(np.zeros((1, model.coef_.shape[-1])))).all()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.npz"
+
+
+def record_of(kind, model=FLOAT, rows=X):
+    """The record that a model's file holds, to be tampered with."""
+    with zipfile.ZipFile(BytesIO(saved(kind, model, rows))) as archive:
+        content = BytesIO(archive.read("m.npy"))
+    return np.lib.format.read_array(content)
+
+
+def saved(kind, model=FLOAT, rows=X):
+    return to_bytes(quantize(model, rows, kind))
+
+
+def npy(array, allow_pickle=False, version=None):
+    content = BytesIO()
+    np.lib.format.write_array(content, np.asarray(array), version, allow_pickle)
+    return content.getvalue()
+
+
+def npz(*members, method=zipfile.ZIP_DEFLATED):
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w", method) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+def header(text, padding=0):
+    """A .npy file of version 1.0 with this header and no numbers."""
+    text = text.encode() + b" " * padding + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+
+
+def write_record(path, record):
+    path.write_bytes(npz(("m.npy", npy(record))))
+
+
+def tampered(kind, **fields):
+    record = record_of(kind)
+    for name, value in fields.items():
+        record[name] = value
+    return record
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_load_gives_back_what_was_saved(path, kind):
+    model = quantize(FLOAT, X, kind)
+    save(model, path)
+    assert_same(model, load(path))
+    assert_array_equal(load(path).predict(X), model.predict(X), strict=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("targets", [1, 3])
+def test_several_targets_come_back(path, kind, targets):
+    model = quantize(linear(np.arange(1.0, 3 * targets + 1).reshape(targets, 3), np.ones(targets)), X, kind)
+    save(model, path)
+    assert_same(model, load(path))
+    assert load(path).predict(X).shape == (9, targets)
+
+
+@given(case=quantizable(exponent=3))
+def test_any_quantized_model_comes_back(tmp_path_factory, case):
+    path = tmp_path_factory.mktemp("models") / "model.npz"
+    try:
+        model = QuantizedLinear.from_linear(*case)
+    except HousingError:
+        return
+    save(model, path)
+    assert_same(model, load(path))
+    assert_array_equal(load(path).error_bound(case[1]), model.error_bound(case[1]), strict=True)
+
+
+@pytest.mark.parametrize("case", MODELS)
+def test_edge_cases_come_back(path, case):
+    model = QuantizedLinear.from_linear(*case)
+    save(model, path)
+    assert_same(model, load(path))
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_bits_come_back(path, bits):
+    save(QuantizedLinear.from_linear(FLOAT, X, "integer", bits), path)
+    assert load(path).affine.bits == bits
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Größe", "価格", "🏠"),
+        ("a b", "a,b", 'a"b'),
+        ("a", "a ", " a"),
+        ("y", "x\n", "\t"),
+        ("same", "same", "x" * 999),
+    ],
+)
+@pytest.mark.parametrize("kind", ["float64", "per-channel"])
+def test_names_come_back(path, kind, names):
+    model = LinearRegression.from_coefficients([1.0, 2.0, 3.0], 0.0, names, ["same"])
+    save(quantize(model, X, kind), path)
+    assert load(path).feature_names_in_ == names
+    assert load(path).target_names_ == ("same",)
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "\0", "\udc80"])
+def test_names_that_cannot_be_stored_are_refused(path, name):
+    model = LinearRegression.from_coefficients([1.0, 2.0], 0.0, ["a", name], ["y"])
+    with pytest.raises(HousingError, match=f"{re.escape(repr(name))} cannot name a feature or target"):
+        save(model, path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_models_give_equal_bytes(tmp_path, kind):
+    for name in ("a.npz", "b.npz"):
+        save(quantize(FLOAT, X, kind), tmp_path / name)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_loaded_model_is_saved_to_the_same_bytes(tmp_path, kind):
+    save(quantize(FLOAT, X, kind), tmp_path / "a.npz")
+    save(load(tmp_path / "a.npz"), tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_the_bytes_hold_no_date(path):
+    save(FLOAT, path)
+    with zipfile.ZipFile(path) as archive:
+        assert [m.date_time for m in archive.infolist()] == [(1980, 1, 1, 0, 0, 0)]
+
+
+def test_save_returns_the_size_of_the_file(path):
+    assert save(FLOAT, path) == path.stat().st_size
+
+
+def test_paths_may_be_str(path):
+    save(FLOAT, str(path))
+    assert_same(FLOAT, load(str(path)))
+
+
+def test_folders_are_made(tmp_path):
+    save(FLOAT, tmp_path / "a" / "b" / "model.npz")
+    assert_same(FLOAT, load(tmp_path / "a" / "b" / "model.npz"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numpy_reads_one_member_with_one_record(path, kind):
+    save(quantize(FLOAT, X, kind), path)
+    with np.load(path) as archive:
+        assert archive.files == ["m"]
+        assert archive["m"].shape == ()
+        assert archive["m"].dtype.names[:2] == ("format", "names")
+        assert archive["m"]["format"] == f"housing_np 1 {kind}".encode()
+
+
+def test_sizes_on_california(tmp_path):
+    table, model = california()
+    sizes = {kind: save(quantize(model, table.X, kind), tmp_path / f"{kind}.npz") for kind in KINDS}
+    assert sizes["per-tensor"] <= 400
+    assert sizes["per-tensor"] < sizes["float64"]
+    # What numpy.savez of the same numbers takes, one member each: two containers.
+    np.savez(tmp_path / "plain.npz", coef=model.coef_, intercept=model.intercept_)
+    assert max(sizes.values()) < 697
+    assert sizes["float64"] < (tmp_path / "plain.npz").stat().st_size
+
+
+@pytest.mark.parametrize("where", ["fsync", "rename"])
+def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, where):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "model.npz"
+    save(FLOAT, path)
+    monkeypatch.setattr(*((os, "fsync") if where == "fsync" else (type(path), "replace")), fail)
+    with pytest.raises(ArtifactError, match=r"model\.npz: cannot be written \(No space left on device\)"):
+        save(linear([9.0], 9.0), path)
+    assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
+    assert_same(FLOAT, load(path))
+
+
+def test_saving_to_a_folder_is_refused(tmp_path):
+    with pytest.raises(ArtifactError, match=r"cannot be written \(Is a directory\)"):
+        save(FLOAT, tmp_path)
+
+
+def test_saving_below_a_file_is_refused(path):
+    path.write_bytes(b"")
+    with pytest.raises(ArtifactError, match=r"cannot be written \("):
+        save(FLOAT, path / "model.npz")
+
+
+def test_a_missing_file_is_refused(path):
+    assert "cannot be read (No such file or directory)" in refusal(path)
+
+
+def test_a_folder_is_refused(tmp_path):
+    assert "not a regular file" in refusal(tmp_path)
+
+
+def test_a_pipe_is_refused_without_waiting_for_it(path):
+    os.mkfifo(path)
+    assert "not a regular file" in refusal(path)
+
+
+def test_a_device_is_refused():
+    assert "not a regular file" in refusal("/dev/null")
+    assert "not a regular file" in refusal("/dev/zero")
+
+
+def test_a_link_to_a_model_is_loaded(path):
+    save(FLOAT, path)
+    path.with_name("link").symlink_to(path)
+    assert_same(FLOAT, load(path.with_name("link")))
+
+
+@pytest.mark.parametrize("content", [b"", b"\0", b"hello", b"PK\x05\x06" + bytes(18), npy(1.0), b"\x93NUMPY"])
+def test_what_is_not_a_zip_with_a_model_is_refused(path, content):
+    path.write_bytes(content)
+    refusal(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_cut_at_any_length_is_refused(path, kind):
+    content = saved(kind)
+    for length in range(len(content)):
+        path.write_bytes(content[:length])
+        refusal(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_changed_byte_is_refused_or_harmless(path, kind):
+    content = saved(kind)
+    # Single bits, all bits, and from deflate (8) to bzip2 (12), LZMA (14) and Zstandard (93).
+    patterns = [1, 2, 4, 8, 16, 32, 64, 128, 255, 8 ^ 12, 8 ^ 14, 8 ^ 93]
+    for position in range(len(content)):
+        for pattern in patterns:
+            changed = bytearray(content)
+            changed[position] ^= pattern
+            path.write_bytes(changed)
+            loads_or_refuses(path)
+
+
+EDITS = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 3), st.binary(max_size=4)), min_size=1, max_size=4)
+
+
+def edited(content, edits):
+    for position, length, replacement in edits:
+        position %= len(content) + 1
+        content = content[:position] + replacement + content[position + length :]
+    return content
+
+
+@given(st.sampled_from(KINDS), EDITS)
+def test_random_edits_of_the_file_are_refused_or_harmless(tmp_path_factory, kind, edits):
+    path = tmp_path_factory.mktemp("models") / "model.npz"
+    path.write_bytes(edited(saved(kind), edits))
+    loads_or_refuses(path)
+
+
+@given(st.sampled_from(KINDS), EDITS)
+def test_random_edits_under_a_valid_checksum_are_refused_or_harmless(tmp_path_factory, kind, edits):
+    path = tmp_path_factory.mktemp("models") / "model.npz"
+    path.write_bytes(npz(("m.npy", edited(npy(record_of(kind)), edits))))
+    loads_or_refuses(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_member_cut_at_any_length_is_refused(path, kind):
+    content = npy(record_of(kind))
+    for length in range(len(content)):
+        path.write_bytes(npz(("m.npy", content[:length])))
+        refusal(path)
+
+
+def test_numbers_beyond_the_record_are_refused(path):
+    path.write_bytes(npz(("m.npy", npy(record_of("float64")) + b"\0")))
+    assert "bytes of numbers, expected" in refusal(path)
+
+
+def test_a_file_larger_than_the_cap_is_refused(path):
+    with path.open("wb") as file:
+        file.truncate(CAP + 1)
+    assert f"{CAP + 1} bytes, expected at most {CAP}" in refusal(path)
+
+
+def test_a_member_that_declares_more_than_the_cap_is_refused(path):
+    path.write_bytes(npz(("m.npy", bytes(CAP + 1))))
+    assert path.stat().st_size < 100_000
+    assert f"m.npy declares {CAP + 1} bytes, expected at most {CAP}" in refusal(path)
+
+
+def declaring(content, size):
+    """The archive with another size of its member in its directory."""
+    at = content.rfind(b"PK\x01\x02") + 24
+    return content[:at] + struct.pack("<I", size) + content[at + 4 :]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_larger_than_it_declares_is_not_inflated(path, method):
+    path.write_bytes(declaring(npz(("m.npy", bytes(64 << 20)), method=method), 500))
+    tracemalloc.start()
+    try:
+        refusal(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * CAP
+
+
+def test_a_header_that_declares_a_huge_record_is_refused(path):
+    text = "{'descr': [('format', 'S20'), ('names', 'S2000000000')], 'fortran_order': False, 'shape': ()}"
+    path.write_bytes(npz(("m.npy", header(text))))
+    assert "bytes of numbers, expected 2000000020" in refusal(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_is_not_deflated_is_refused(path, method):
+    path.write_bytes(npz(("m.npy", npy(record_of("float64"))), method=method))
+    refusal(path)
+
+
+def test_an_encrypted_member_is_refused(path):
+    content = bytearray(saved("float64"))
+    content[6] |= 1
+    content[content.rfind(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    assert "encrypted" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "names", [[], ["x.npy"], ["m"], ["M.npy"], ["a/m.npy"], ["m.npy", "b.npy"], ["a.npy", "m.npy"]]
+)
+def test_other_members_are_refused(path, names):
+    path.write_bytes(npz(*((name, npy(record_of("float64"))) for name in names)))
+    assert f"expected one member, m.npy; found {len(names)}" in refusal(path)
+
+
+def test_the_same_member_twice_is_refused(path):
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        content = npz(*2 * [("m.npy", npy(record_of("float64")))])
+    path.write_bytes(content)
+    assert "expected one member, m.npy; found 2" in refusal(path)
+
+
+class Trap:
+    def __reduce__(self):
+        return pytest.fail, ("unpickled",)
+
+
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_pickles_are_refused_and_not_run(path, shape):
+    array = np.empty(shape, object)
+    array[...] = Trap()
+    path.write_bytes(npz(("m.npy", npy(array, allow_pickle=True))))
+    assert "expected one record" in refusal(path)
+
+
+def test_a_record_with_an_object_is_refused(path):
+    text = "{'descr': [('format', 'S20'), ('names', 'O')], 'fortran_order': False, 'shape': ()}"
+    path.write_bytes(npz(("m.npy", header(text) + bytes(28))))
+    assert "expected one record" in refusal(path)
+
+
+@pytest.mark.parametrize("array", [1.0, [1.0, 2.0], np.zeros((), "S20"), np.zeros(0), np.zeros((), "V8")])
+def test_what_is_not_a_record_is_refused(path, array):
+    path.write_bytes(npz(("m.npy", npy(array))))
+    assert "expected one record" in refusal(path)
+
+
+def test_several_records_are_refused(path):
+    write_record(path, np.array([record_of("float64")]))
+    assert "holds shape (1,) of" in refusal(path)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_another_version_before_the_same_header_is_refused(path, version):
+    content = bytearray(npy(record_of("float64")))
+    content[6] = version
+    path.write_bytes(npz(("m.npy", content)))
+    refusal(path)
+
+
+@pytest.mark.parametrize("version", [(2, 0), (3, 0)])
+def test_other_versions_of_npy_are_refused(path, version):
+    path.write_bytes(npz(("m.npy", npy(record_of("float64"), version=version))))
+    refusal(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "{'descr': [(",
+        "'''",
+        "\\",
+        "(" * 200,
+        "[" * 5000,
+        "{1: 2, 'a': 3}",
+        "{[]: 1}",
+        "{'descr': '<f8'}",
+        "{'descr': 'nothing', 'fortran_order': False, 'shape': ()}",
+        "{'descr': 'a5', 'fortran_order': False, 'shape': ()}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (3L,)}",
+        "{'descr': [('x', '<f8', (-3,))], 'fortran_order': False, 'shape': ()}",
+        "{'descr': [('x', '<f8', (9999999, 9999999, 9999999))], 'fortran_order': False, 'shape': ()}",
+        "{'descr': [('x', 'S99999999999999999999')], 'fortran_order': False, 'shape': ()}",
+        "{'descr': [('x', None)], 'fortran_order': False, 'shape': ()}",
+        "{'descr': [('x', '<f8'), ('x', '<f8')], 'fortran_order': False, 'shape': ()}",
+        "{'descr': [(('format', 'title'), 'S3'), ('names', 'S3')], 'fortran_order': False, 'shape': ()}",
+        "{'descr': [('x', 'V0')], 'fortran_order': False, 'shape': ()}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}",
+        "{'descr': '<f8', 'fortran_order': 0, 'shape': ()}",
+    ],
+)
+def test_headers_that_are_not_those_of_a_record_are_refused(path, text):
+    path.write_bytes(npz(("m.npy", header(text))))
+    refusal(path)
+
+
+def test_a_long_header_is_refused_in_one_line(path):
+    text = f"{{'descr': {np.dtype(record_of('float64').dtype).descr}, 'fortran_order': False, 'shape': ()}}"
+    path.write_bytes(npz(("m.npy", header(text, padding=20_000))))
+    refusal(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_is_needed(path, kind):
+    record = record_of(kind)
+    for name in record.dtype.names:
+        write_record(path, drop_fields(record.reshape(1), name, usemask=False)[0])
+        refusal(path)
+
+
+def retyped(record, descr):
+    """The numbers of a record under other types and shapes."""
+    other = np.zeros((), descr)
+    for name in record.dtype.names:
+        other[name] = record[name] if other[name].shape == record[name].shape else 1
+    return other
+
+
+def refused_with_field(path, record, changed, base, shape):
+    fields = [(name, record.dtype[name].base.str, record.dtype[name].shape) for name in record.dtype.names]
+    descr = [(changed, base, shape) if field[0] == changed else field for field in fields]
+    if np.dtype(descr) != record.dtype:
+        write_record(path, retyped(record, descr))
+        refusal(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_has_its_type(path, kind):
+    record = record_of(kind)
+    for name in record.dtype.names[2:]:
+        for base in ("<f2", "<i8", "u1", "<f8", "<f4", ">f8", "S8"):
+            with np.errstate(all="ignore"):
+                refused_with_field(path, record, name, base, record.dtype[name].shape)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_has_its_shape(path, kind):
+    record = record_of(kind)
+    for name in record.dtype.names[2:]:
+        shape = record.dtype[name].shape
+        for other in ((*shape, 2), (*shape, 1), shape[:-1], (*shape[:-1], 2)):
+            refused_with_field(path, record, name, record.dtype[name].base.str, other)
+
+
+def test_a_field_too_many_is_refused(path):
+    record = record_of("float64")
+    wider = np.zeros((), [*record.dtype.descr, ("more", "<f8")])
+    for name in record.dtype.names:
+        wider[name] = record[name]
+    write_record(path, wider)
+    assert "the record is" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "format",
+    [b"", b"housing_np", b"housing_np 1 ", b"float64", b"housing_np 2 float64", b"housing_np 1 int4", b"\xff\n"],
+)
+def test_other_formats_are_refused(path, format):
+    write_record(path, tampered("float64", format=format))
+    assert "expected 'housing_np 1' and one of float64, per-tensor, per-channel, integer" in refusal(path)
+
+
+def test_a_format_of_another_scheme_is_refused(path):
+    write_record(path, tampered("per-tensor", format=b"housing_np 1 float64"))
+    refusal(path)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_that_are_not_finite_are_refused(path, kind, bad):
+    record = record_of(kind)
+    for name in record.dtype.names[2:]:
+        if record.dtype[name].base.kind == "f":
+            write_record(path, tampered(kind, **{name: bad}))
+            assert f"{name} holds a number that is not finite" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "message"),
+    [
+        ("per-tensor", "scale", 0.0, "scale must be finite and positive"),
+        ("per-tensor", "scale", -1.0, "scale must be finite and positive"),
+        ("per-channel", "scale", [1.0, 0.0, 1.0], "scale must be finite and positive"),
+        ("integer", "scale", -1e-30, "scale must be finite and positive"),
+        ("integer", "input_scale", [1.0, 0.0, 1.0], "input_scale must be positive"),
+        ("integer", "input_scale", -1.0, "input_scale must be positive"),
+        ("per-tensor", "bits", 9, "bits is 9: expected an integer from 2 to 8"),
+        ("per-tensor", "bits", 1, "bits is 1: expected an integer from 2 to 8"),
+        ("per-channel", "bits", 255, "bits is 255: expected an integer from 2 to 8"),
+        ("per-tensor", "radius", -1.0, "radius and slack must not be negative"),
+        ("per-channel", "slack", -1e-9, "radius and slack must not be negative"),
+        ("integer", "bias", -(2**31), "the int32 sum of the scheme 'integer' could reach"),
+        ("integer", "bias", 2**31 - 1, "the int32 sum of the scheme 'integer' could reach"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(path, kind, field, value, message):
+    write_record(path, tampered(kind, **{field: value}))
+    assert message in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "message"), [("weights", "q must be integers"), ("zero_point", "zero_point must be")]
+)
+@pytest.mark.parametrize("kind", SCHEMES)
+def test_integers_of_more_bits_are_refused(path, kind, field, message):
+    write_record(path, tampered(kind, **({"weights": 0, "zero_point": 0, "bits": 4} | {field: 16})))
+    assert message in refusal(path)
+    assert "from 0 to 15 with bits=4" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (b"a\0b\0c", "3 names, expected 4"),
+        (b"a\0b\0c\0d\0e", "5 names, expected 4"),
+        (b"a\0\0c\0d", "4 names, expected 4 that are not empty"),
+        (b"", "1 names, expected 4"),
+        (b"a\0b\0c\0\xff", "the names are not UTF-8"),
+    ],
+)
+def test_bad_names_are_refused(path, names, message):
+    write_record(path, tampered("float64", names=names))
+    assert message in refusal(path)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3), (3, 0), (1, 1, 1)])
+def test_shapes_that_are_not_a_model_are_refused(path, shape):
+    descr = [("format", "S20"), ("names", "S3"), ("coef", "<f8", shape), ("intercept", "<f8", shape[:-1])]
+    record = np.zeros((), descr)
+    record["format"] = b"housing_np 1 float64"
+    write_record(path, record)
+    assert f"coef has shape {shape}, expected (features,) or (targets, features)" in refusal(path)
+
+
+def test_a_model_of_many_features_comes_back(path):
+    model = linear(np.arange(1.0, 401.0), 0.0)
+    save(model, path)
+    assert_same(model, load(path))
+
+
+@pytest.mark.parametrize("coef", [[np.nan], [np.inf]])
+def test_what_load_would_refuse_is_not_saved(path, coef):
+    with pytest.raises(HousingError, match="finite"):
+        save(linear(coef, 0.0), path)
+    assert not path.exists()
+
+
+def test_a_slack_beyond_float32_is_not_saved(path):
+    with pytest.raises(HousingError, match=r"finite|float32"):
+        save(QuantizedLinear.from_linear(linear([1.0], 1e60), [[1.0], [2.0]]), path)

@@ -1,0 +1,672 @@
+"""The commands as their users run them: what they print, write and answer with."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import housing_np
+from housing_np import LinearRegression, QuantizedLinear, load_california, save
+from housing_np.__main__ import COMMANDS
+
+ROOT = str(Path(housing_np.__file__).parent.parent)
+FILES = ["float64.npz", "uint8-integer.npz", "uint8-per-channel.npz", "uint8-per-tensor.npz"]
+posix = pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
+
+
+def environment(**changes):
+    path = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
+    # With PYTHONUNBUFFERED, answers would come at once whatever the commands do.
+    inherited = {k: v for k, v in os.environ.items() if k not in ("HOUSING_NP_MODEL", "PYTHONUNBUFFERED")}
+    return {**inherited, "PYTHONPATH": path, **changes}
+
+
+def command(name, *arguments):
+    return [sys.executable, "-m", f"housing_np.{name}", *arguments]
+
+
+def run(name, *arguments, cwd, input=None, env=None, **options):
+    input = input.encode() if isinstance(input, str) else input
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "check": False, "timeout": 60} | options
+    stdin = {"input": input} if input is not None else {"stdin": subprocess.DEVNULL}
+    done = subprocess.run(
+        command(name, *map(os.fspath, arguments)), cwd=cwd, env=environment(**env or {}), **stdin, **options
+    )
+    done.stdout, done.stderr = ((text or b"").decode() for text in (done.stdout, done.stderr))
+    return done
+
+
+def answer(*arguments, **options):
+    """What a command prints that has nothing else to say."""
+    done = run(*arguments, **options)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def assert_refused(done, status, *texts):
+    assert done.returncode == status
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert all(text in done.stderr for text in texts), done.stderr
+
+
+def strict(text):
+    def refuse(name):
+        raise ValueError(f"{name} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """One training on the bundled data: the folder of its models, and what it printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    return folder / "models", run("train", cwd=folder)
+
+
+@pytest.fixture(scope="session")
+def models(trained):
+    return trained[0]
+
+
+@pytest.fixture(scope="session")
+def rows(tmp_path_factory):
+    """Two hundred rows of the bundled data in every format, columns in another order, and in CSV one too many."""
+    folder = tmp_path_factory.mktemp("rows")
+    table = load_california()
+    order = [3, 0, 7, 1, 6, 2, 5, 4]
+    names = [table.feature_names[i] for i in order]
+    data = table.X[::100, order][:200]
+    records = [dict(zip(names, row, strict=True)) for row in data.tolist()]
+    lines = [",".join(map(repr, row)) for row in data.tolist()]
+    (folder / "rows.csv").write_text("\n".join([",".join(names), *lines]) + "\n")
+    (folder / "rows.json").write_text(json.dumps(records))
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, records)))
+    (folder / "split.json").write_text(json.dumps({"dataframe_split": {"columns": names, "data": data.tolist()}}))
+    np.save(folder / "rows.npy", np.rec.fromrecords(data.tolist(), names=names))
+    np.save(folder / "plain.npy", table.X[::100][:200])
+    return folder
+
+
+def numbers(text):
+    return [float(line) for line in text.splitlines()[1:]]
+
+
+HEADER = "MedInc,HouseAge,AveRooms,AveBedrms,Population,AveOccup,Latitude,Longitude"
+ROW = "8.3252,41,6.984126984126984,1.0238095238095237,322,2.5555555555555554,37.88,-122.23"
+
+
+# train
+
+
+def test_train_prints_the_figures_of_the_original(trained):
+    _, done = trained
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "20,640 rows, 8 features, target MedHouseVal"
+    float_line = next(line.split() for line in lines if line.startswith("float64"))
+    assert float_line[2:6] == ["0.6062", "0.5243", "0", "0"]
+    assert "leave-one-out R² 0.6033, MSE 0.5282; held-out fifth R² 0.5758, MSE 0.5559" in done.stdout
+    assert [line.split()[2] for line in lines[-5:]] == ["4.132", "3.977", "3.677", "3.242", "2.414"]
+
+
+def test_train_saves_four_files(trained):
+    folder, done = trained
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    for path in folder.iterdir():
+        line = next(line for line in done.stdout.splitlines() if path.name in line)
+        assert line.split()[-2:] == [str(path.stat().st_size), "B"]
+
+
+def test_the_uint8_models_are_small_and_good(trained):
+    folder, done = trained
+    size = {path.stem: path.stat().st_size for path in folder.iterdir()}
+    assert size["uint8-per-tensor"] <= 400
+    assert size["uint8-per-tensor"] < size["float64"] < 697
+    r2 = {line.split()[0]: float(line.split()[2]) for line in done.stdout.splitlines() if ".npz" in line}
+    assert r2["uint8-per-tensor"] >= 0.6060
+    assert r2["uint8-per-channel"] >= 0.6062
+
+
+def test_train_prints_the_same_figures_as_json(trained, tmp_path):
+    report = strict(answer("train", "--json", cwd=tmp_path))
+    assert (report["rows"], report["target"], report["features"]) == (20_640, "MedHouseVal", HEADER.split(","))
+    lines = {line.split()[0]: line.split() for line in trained[1].stdout.splitlines() if ".npz" in line}
+    assert [stage["stage"] for stage in report["stages"]] == list(lines)
+    for stage in report["stages"]:
+        shown = lines[stage["stage"]]
+        assert shown[1] == stage["file"]
+        assert shown[2:6] == [
+            f"{stage['r2']:.4f}",
+            f"{stage['mse']:.4g}",
+            f"{stage['largest_deviation']:.3g}",
+            f"{stage['rms_deviation']:.3g}",
+        ]
+        assert shown[6::2] == [str(stage["payload_bytes"]), str(stage["file_bytes"])]
+    assert report["held_out"] == pytest.approx({"r2": 0.5758, "mse": 0.5559}, abs=5e-5)
+    assert [round(row["float64"], 2) for row in report["samples"]] == [4.13, 3.98, 3.68, 3.24, 2.41]
+    assert [row["actual"] for row in report["samples"]] == [4.526, 3.585, 3.521, 3.413, 3.422]
+
+
+def test_training_again_gives_equal_files(models, tmp_path):
+    answer("train", "--out", "again", cwd=tmp_path)
+    assert [(tmp_path / "again" / name).read_bytes() for name in FILES] == [(models / n).read_bytes() for n in FILES]
+
+
+@pytest.mark.parametrize("source", ["file", "stdin"])
+def test_train_on_a_users_table(source, tmp_path):
+    random = np.random.default_rng(0)
+    X = random.normal(size=(100, 2))
+    y = 3 * X[:, 0] - 2 * X[:, 1] + 1
+    content = "b,price,a\n" + "".join(f"{b!r},{p!r},{a!r}\n" for (a, b), p in zip(X.tolist(), y.tolist(), strict=True))
+    (tmp_path / "homes.csv").write_text(content)
+    data = {"file": "homes.csv", "stdin": "-"}[source]
+    report = strict(answer("train", "--data", data, "--target", "price", "--json", cwd=tmp_path, input=content))
+    assert (report["rows"], report["features"], report["target"]) == (100, ["b", "a"], "price")
+    model = housing_np.load(tmp_path / "models" / "float64.npz")
+    np.testing.assert_allclose(model.coef_, [-2.0, 3.0], rtol=1e-12)
+    assert model.intercept_ == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5])
+def test_train_on_few_rows_says_only_what_is_so(rows, tmp_path):
+    content = "a,price\n" + "".join(f"{i},{i * i}\n" for i in range(1, rows + 1))
+    done = run("train", "--data", "-", "--target", "price", "--json", cwd=tmp_path, input=content)
+    assert done.returncode == 0
+    strict(done.stdout)
+    assert all(line.startswith("note: ") for line in done.stderr.splitlines()), done.stderr
+
+
+@pytest.mark.parametrize(("limit", "value"), [("--max-r2-drop", "1e-05"), ("--max-deviation", "0.3")])
+def test_a_train_gate_that_fails_writes_nothing(limit, value, tmp_path):
+    done = run("train", limit, value, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("uint8-per-tensor: ")
+    assert f"over the limit {value}" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_train_gate_that_holds_changes_nothing(tmp_path):
+    answer("train", "--max-r2-drop", "0.001", "--max-deviation", "1", cwd=tmp_path)
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == FILES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (["--data", "homes.csv"], ["--data and --target go together"]),
+        (["--target", "price"], ["--data and --target go together"]),
+        (["--data", "homes.csv", "--target", "cost"], ["homes.csv", "no column 'cost'", "a, price"]),
+        (["--data", "none.csv", "--target", "price"], ["none.csv", "cannot be read"]),
+        (["--data", "constant.csv", "--target", "price"], ["constant.csv", "'price'", "nothing to predict"]),
+        (["--data", "text.csv", "--target", "price"], ["text.csv: row 2 (line 3), column 'a': 'many'"]),
+        (["--data", "-", "--target", "price"], ["standard input: no names"]),
+        (["--max-deviation", "much"], ["invalid float value: 'much'"]),
+        (["--bogus"], ["--bogus"]),
+    ],
+)
+def test_train_refuses_a_users_mistake_in_one_line(arguments, texts, tmp_path):
+    (tmp_path / "homes.csv").write_text("a,price\n1,2\n2,3\n4,4\n")
+    (tmp_path / "constant.csv").write_text("a,price\n1,2\n2,2\n")
+    (tmp_path / "text.csv").write_text("a,price\n1,2\nmany,2\n")
+    assert_refused(run("train", *arguments, cwd=tmp_path), 2, *texts)
+    assert not (tmp_path / "models").exists()
+
+
+# quantize
+
+
+@pytest.mark.parametrize("scheme", ["per-tensor", "per-channel", "integer"])
+def test_quantize_makes_the_model_that_train_made(scheme, models, tmp_path):
+    out = tmp_path / "new folder" / "q.npz"
+    report = strict(
+        answer("quantize", models / "float64.npz", "--scheme", scheme, "--out", out, "--json", cwd=tmp_path)
+    )
+    assert out.read_bytes() == (models / f"uint8-{scheme}.npz").read_bytes()
+    assert (report["scheme"], report["bits"], report["file_bytes"]) == (scheme, 8, out.stat().st_size)
+    assert round(report["r2_float"], 4) == 0.6062
+
+
+@pytest.mark.parametrize(("limit", "value"), [("--max-r2-drop", "0.0001"), ("--max-deviation", "0.01")])
+def test_a_quantize_gate_that_fails_leaves_the_old_file(limit, value, models, tmp_path):
+    (tmp_path / "q.npz").write_text("old")
+    done = run("quantize", models / "float64.npz", "--out", "q.npz", "--bits", "4", limit, value, cwd=tmp_path)
+    assert_refused(done, 1, "per-tensor: ", f"over the limit {value}")
+    assert done.stdout == ""
+    assert (tmp_path / "q.npz").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_quantize_on_a_users_rows(tmp_path):
+    (tmp_path / "homes.csv").write_text("price,a\n1,1\n2,2\n4,3\n")
+    answer("train", "--data", "homes.csv", "--target", "price", cwd=tmp_path)
+    text = answer("quantize", "models/float64.npz", "--data", "homes.csv", "--out", "q.npz", cwd=tmp_path)
+    assert "scheme: per-tensor" in text
+    assert (tmp_path / "q.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "status", "texts"),
+    [
+        ("uint8-integer.npz", ["--out", "q.npz"], 2, ["uint8-integer.npz", "quantized already"]),
+        ("float64.npz", [], 2, ["--out"]),
+        ("float64.npz", ["--out", "q.npz", "--bits", "9"], 2, ["--bits"]),
+        ("float64.npz", ["--out", "q.npz", "--scheme", "best"], 2, ["best", "per-channel"]),
+        ("float64.npz", ["--out", "q.npz", "--data", "none.csv"], 2, ["none.csv"]),
+        ("none.npz", ["--out", "q.npz"], 3, ["none.npz", "cannot be read"]),
+    ],
+)
+def test_quantize_refuses_a_users_mistake_in_one_line(model, arguments, status, texts, models, tmp_path):
+    assert_refused(run("quantize", models / model, *arguments, cwd=tmp_path), status, *texts)
+    assert list(tmp_path.iterdir()) == []
+
+
+# predict
+
+
+def test_predict_without_input_shows_the_sample_predictions(models):
+    lines = [line.split() for line in answer("predict", "models/float64.npz", cwd=models.parent).splitlines()]
+    assert lines[0] == ["row", "MedHouseVal", "actual"]
+    assert [round(float(line[1]), 2) for line in lines[1:]] == [4.13, 3.98, 3.68, 3.24, 2.41]
+    assert [line[2] for line in lines[1:]] == ["4.5260", "3.5850", "3.5210", "3.4130", "3.4220"]
+
+
+def test_the_default_model_is_the_one_in_the_folder_or_the_environment(models, tmp_path):
+    expected = answer("predict", models / "uint8-per-channel.npz", cwd=tmp_path)
+    assert answer("predict", cwd=models.parent) == expected
+    assert answer("predict", cwd=tmp_path, env={"HOUSING_NP_MODEL": str(models / FILES[2])}) == expected
+
+
+@pytest.mark.parametrize("model", FILES)
+def test_every_format_gives_the_same_bits(model, models, rows):
+    path = models / model
+    done = housing_np.load(path).predict(load_california().X[::100][:200]).tolist()
+    for name in ("rows.csv", "rows.npy", "plain.npy"):
+        assert numbers(answer("predict", path, name, cwd=rows)) == done
+    for name in ("rows.json", "split.json"):
+        assert strict(answer("predict", path, name, cwd=rows)) == {"predictions": done}
+    lines = answer("predict", path, "rows.jsonl", cwd=rows).splitlines()
+    assert [json.loads(line) for line in lines] == [{"MedHouseVal": number} for number in done]
+
+
+@pytest.mark.parametrize("format", ["csv", "json", "jsonl"])
+def test_standard_input_gives_what_a_file_gives(format, models, rows):
+    name = f"rows.{format}"
+    expected = answer("predict", models / "float64.npz", name, cwd=rows)
+    got = answer("predict", models / "float64.npz", "-", "--format", format, cwd=rows, input=(rows / name).read_bytes())
+    assert got == expected
+
+
+def test_json_is_the_format_json(models, rows):
+    arguments = ["predict", models / "float64.npz", "rows.csv"]
+    assert answer(*arguments, "--json", cwd=rows) == answer(*arguments, "--format", "json", cwd=rows)
+
+
+def test_extra_columns_are_one_note_on_stderr(models, tmp_path):
+    done = run(
+        "predict", models / "float64.npz", "-", cwd=tmp_path, input=f"id,{HEADER},größe\nA1,{ROW},z\nA2,{ROW},z\n"
+    )
+    assert done.stderr == "note: ignored columns: id, größe\n"
+    assert done.stdout.splitlines()[0] == "MedHouseVal"
+    assert [round(number, 2) for number in numbers(done.stdout)] == [4.13, 4.13]
+
+
+def test_rows_without_a_column_of_the_model_are_refused_by_its_name(models, tmp_path):
+    done = run("predict", models / "float64.npz", "-", cwd=tmp_path, input="MedInc,HouseAge\n1,2\n")
+    assert_refused(done, 2, "standard input: no column 'AveRooms'", "the columns are: MedInc, HouseAge")
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04"])
+def test_a_bad_model_is_refused(content, rows, tmp_path):
+    (tmp_path / "bad.npz").write_bytes(content)
+    done = run("predict", "bad.npz", rows / "rows.csv", cwd=tmp_path)
+    assert_refused(done, 3, "bad.npz: ")
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "texts"),
+    [
+        (["--bogus"], 2, ["--bogus", "see --help"]),
+        (["--form", "csv"], 2, ["--form"]),
+        (["a.npz", "b.csv", "c.csv"], 2, ["c.csv"]),
+        (["--format", "xml"], 2, ["xml"]),
+        (["--on-error", "ask"], 2, ["ask"]),
+        (["FLOAT", "none.csv"], 2, ["none.csv: cannot be read"]),
+        (["FLOAT", "."], 2, [".: cannot be read"]),
+        (["FLOAT", "--bounds"], 2, ["float64.npz is a float model"]),
+        (["FLOAT", "--output", "none/out.csv"], 2, ["none/out.csv: cannot be written"]),
+        (["none.npz"], 3, ["none.npz: cannot be read"]),
+        ([], 3, ["uint8-per-channel.npz", "housing_np.train"]),
+    ],
+)
+def test_predict_refuses_a_users_mistake_in_one_line(arguments, status, texts, models, tmp_path):
+    arguments = [str(models / "float64.npz") if argument == "FLOAT" else argument for argument in arguments]
+    done = run("predict", *arguments, cwd=tmp_path)
+    assert_refused(done, status, *texts)
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_what_was_answered_before_a_bad_row_is_whole(format, models, tmp_path):
+    content = f"{HEADER}\n{ROW}\n{ROW}\n{ROW.replace('41', 'old')}\n{ROW}\n"
+    done = run("predict", models / "float64.npz", "-", "--format", "csv", cwd=tmp_path, input=content)
+    assert_refused(done, 2, "standard input: row 3 (line 4), column 'HouseAge': 'old' is not a number")
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stdout.endswith("\n")
+
+
+def test_bad_rows_that_are_skipped_are_counted(models, tmp_path):
+    content = f"{HEADER}\n{ROW}\n{ROW.replace('41', 'old')}\n1,2\n{ROW}\n"
+    done = run("predict", models / "float64.npz", "-", "--on-error", "skip", cwd=tmp_path, input=content)
+    assert done.returncode == 0
+    assert [round(number, 2) for number in numbers(done.stdout)] == [4.13, 4.13]
+    assert done.stderr == (
+        "note: bad rows skipped: 2; the first: standard input: row 2 (line 3), column 'HouseAge': 'old' is not a "
+        "number; fill it in or remove the row\n"
+    )
+
+
+def test_skipped_npy_rows_leave_no_blank_line(models, tmp_path):
+    np.save(tmp_path / "rows.npy", np.full((3, 8), np.nan))
+    done = run("predict", models / "float64.npz", "rows.npy", "--on-error", "skip", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "MedHouseVal\n")
+    assert "bad rows skipped: 3;" in done.stderr
+
+
+@pytest.mark.parametrize("old", [None, "old"])
+def test_an_output_of_a_run_that_fails_is_not_written(old, models, tmp_path):
+    if old:
+        (tmp_path / "out.csv").write_text(old)
+    content = f"{HEADER}\n" + f"{ROW}\n" * 30_000 + f"{ROW.replace('41', 'old')}\n"
+    done = run("predict", models / "float64.npz", "-", "--output", "out.csv", cwd=tmp_path, input=content)
+    assert_refused(done, 2, "row 30001 (line 30002)")
+    assert done.stdout == ""
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == ({"out.csv": old} if old else {})
+
+
+def test_an_output_holds_what_stdout_would(models, rows, tmp_path):
+    (tmp_path / "out.csv").write_text("old")
+    arguments = ["predict", models / "float64.npz", rows / "rows.csv"]
+    assert answer(*arguments, "--output", "out.csv", cwd=tmp_path) == ""
+    assert (tmp_path / "out.csv").read_bytes() == answer(*arguments, cwd=tmp_path).encode()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("model", FILES[1:])
+def test_the_float_prediction_is_within_the_bounds(model, models, rows):
+    lines = answer("predict", models / model, "rows.csv", "--bounds", cwd=rows).splitlines()
+    assert lines[0] == "MedHouseVal,MedHouseVal_bound"
+    exact = numbers(answer("predict", models / "float64.npz", "rows.csv", cwd=rows))
+    pairs = [tuple(map(float, line.split(","))) for line in lines[1:]]
+    assert all(abs(got - true) <= bound for (got, bound), true in zip(pairs, exact, strict=True))
+    document = strict(answer("predict", models / model, "rows.csv", "--bounds", "--json", cwd=rows))
+    assert list(zip(document["predictions"], document["bounds"], strict=True)) == pairs
+
+
+def test_bounds_of_several_targets_as_json(tmp_path):
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    model = LinearRegression().fit(X, X @ [[1.0, 2.0], [3.0, 4.0]], feature_names=["p", "q"], target_names=["a", "b"])
+    save(QuantizedLinear.from_linear(model, X), tmp_path / "two.npz")
+    document = strict(answer("predict", "two.npz", "-", "--bounds", "--json", cwd=tmp_path, input="p,q\n1,2\n3,4\n"))
+    assert np.shape(document["predictions"]) == np.shape(document["bounds"]) == (2, 2)
+
+
+def test_rows_that_saturate_the_integer_model_are_counted(models, tmp_path):
+    far = ROW.replace("8.3252", "1000")
+    done = run("predict", models / FILES[1], "-", cwd=tmp_path, input=f"{HEADER}\n{ROW}\n{far}\n{far}\n")
+    assert done.returncode == 0
+    assert done.stderr == "note: rows outside the range that the model was trained on: 2 of 3\n"
+
+
+def test_rows_outside_a_range_that_is_given_are_counted(models, rows, tmp_path):
+    far = ROW.replace("8.3252", "1000")
+    arguments = ["predict", models / "float64.npz", "-", "--range", rows / "rows.csv"]
+    done = run(*arguments, cwd=tmp_path, input=f"{HEADER}\n{ROW}\n{far}\n")
+    assert done.stderr == "note: rows outside the range that the model was trained on: 1 of 2\n"
+
+
+def test_json_answers_are_json_whatever_the_rows(models, tmp_path):
+    huge = ",".join(["1e308"] * 8)
+    arguments = ["predict", models / FILES[1], "-", "--bounds", "--json"]
+    done = run(*arguments, cwd=tmp_path, input=f"{HEADER}\n{huge}\n{huge}\n")
+    assert "Warning" not in done.stderr
+    if done.returncode == 0:
+        strict(done.stdout)
+
+
+# Pipes and signals
+
+
+def test_a_closed_pipe_is_no_error(models, rows, tmp_path):
+    (tmp_path / "many.csv").write_text(f"{HEADER}\n" + f"{ROW}\n" * 50_000)
+    process = subprocess.Popen(
+        command("predict", str(models / "float64.npz"), "many.csv"),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout.readline() == b"MedHouseVal\n"
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) == 0
+
+
+@posix
+@pytest.mark.parametrize("arguments", [["train"], ["predict"], ["predict", "--help"]], ids=" ".join)
+def test_a_pipe_that_nobody_reads_is_no_error(arguments, models, tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = run(*arguments, cwd=tmp_path, stdout=writing, env={"HOUSING_NP_MODEL": str(models / FILES[0])})
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110
+@pytest.mark.parametrize("arguments", [["predict"], ["predict", "--output", "/dev/full"]], ids=" ".join)
+def test_a_full_disk_is_one_line(arguments, models, tmp_path):
+    with Path("/dev/full").open("wb") as full:
+        done = run(*arguments, cwd=tmp_path, stdout=full, env={"HOUSING_NP_MODEL": str(models / FILES[0])})
+    assert_refused(done, 2, "No space left")
+
+
+@pytest.fixture
+def slow(models, tmp_path):
+    """A predict that waits for rows, and is ended if a test waits for it in vain."""
+    started = []
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            command("predict", str(models / "float64.npz"), "-", *arguments),
+            cwd=tmp_path,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        )
+        timer = threading.Timer(10, process.kill)
+        timer.start()
+        started.append((process, timer))
+        return process
+
+    yield start
+    for process, timer in started:
+        timer.cancel()
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            pipe.close()
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_a_slow_pipe_is_answered_row_by_row(format, slow):
+    process = slow("--format", format)
+    if format == "csv":
+        process.stdin.write(f"{HEADER}\n".encode())
+        line = f"{ROW}\n"
+    else:
+        line = json.dumps(dict(zip(HEADER.split(","), map(float, ROW.split(",")), strict=True))) + "\n"
+    process.stdin.write(line.encode())
+    if format == "csv":
+        assert process.stdout.readline() == b"MedHouseVal\n"
+    first = process.stdout.readline()
+    process.stdin.write(line.encode())
+    assert process.stdout.readline() == first != b""
+    process.stdin.close()
+    assert process.wait(30) == 0
+    assert process.stderr.read() == b""
+
+
+@posix
+def test_sigterm_stops_it(slow):
+    process = slow()
+    process.stdin.write(f"{HEADER}\n{ROW}\n".encode())
+    assert process.stdout.readline() == b"MedHouseVal\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 128 + signal.SIGTERM
+    assert process.stderr.read() == b""
+
+
+@posix
+def test_sigterm_leaves_no_file(slow, tmp_path):
+    process = slow("--output", "out.csv")
+    process.stdin.write(f"{HEADER}\n{ROW}\n".encode())
+    deadline = time.monotonic() + 20
+    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(list(tmp_path.iterdir())) == 1
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_an_interrupt_says_nothing(slow):
+    process = slow()
+    process.stdin.write(f"{HEADER}\n{ROW}\n".encode())
+    assert process.stdout.readline() == b"MedHouseVal\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 128 + signal.SIGINT
+    assert process.stderr.read() == b""
+
+
+# Around them
+
+
+def python(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]], ids=["nothing", "--help", "-h"])
+def test_the_package_lists_its_commands(arguments, tmp_path):
+    done = python("-m", "housing_np", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")] == list(COMMANDS)
+    assert {"train", "quantize", "predict"} <= set(COMMANDS)
+
+
+def test_the_package_tells_its_version(tmp_path):
+    assert python("-m", "housing_np", "--version", cwd=tmp_path).stdout == f"{housing_np.__version__}\n"
+
+
+def test_the_package_refuses_other_commands(tmp_path):
+    assert_refused(python("-m", "housing_np", "bake", cwd=tmp_path), 2, "no command 'bake'", *COMMANDS)
+
+
+def test_the_package_runs_a_command_with_its_arguments(models, tmp_path):
+    arguments = [str(models / "float64.npz"), "--json"]
+    done = python("-m", "housing_np", "predict", *arguments, cwd=tmp_path)
+    assert done.stdout == answer("predict", *arguments, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_helps(name, tmp_path):
+    assert answer(name, "--help", cwd=tmp_path).startswith("usage: housing_np " + name)
+
+
+def test_importing_the_package_imports_nothing_heavy(tmp_path):
+    done = python("-c", "import housing_np, sys; print(*sys.modules)", cwd=tmp_path)
+    loaded = done.stdout.split()
+    assert "housing_np" in loaded
+    assert not {"numpy", "scipy", "argparse", "json", "csv"} & set(loaded)
+
+
+def test_every_public_name_is_there():
+    assert all(getattr(housing_np, name) for name in housing_np.__all__)
+    assert set(housing_np.__all__) <= set(dir(housing_np))
+    with pytest.raises(AttributeError, match="has no attribute 'bogus'"):
+        _ = housing_np.bogus
+
+
+@pytest.mark.parametrize("model", FILES)
+def test_predict_does_not_import_what_trains(model, models, rows, tmp_path):
+    code = (
+        "import sys; from housing_np.predict import main\n"
+        f"main([{str(models / model)!r}, {str(rows / 'rows.csv')!r}, '--output', 'out.csv'])\n"
+        "print(*sys.modules)"
+    )
+    done = python("-c", code, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    loaded = done.stdout.split()
+    assert "housing_np.predict" in loaded
+    ours = {f"housing_np.{name}" for name in ("solver", "train", "evaluation", "quantize", "compare", "explain")}
+    assert not (ours | {"scipy", "matplotlib", "dask", "pyarrow", "pandas", "sklearn"}) & set(loaded)
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"LC_ALL": "C"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+    ],
+    ids=lambda env: ",".join(map("=".join, env.items())),
+)
+def test_the_locale_changes_nothing(env, trained, tmp_path):
+    assert answer("train", cwd=tmp_path, env=env) == trained[1].stdout
+    done = run("predict", "models/float64.npz", "-", cwd=tmp_path, env=env, input=f"größe,{HEADER}\n1,{ROW}\n")
+    assert (done.returncode, done.stderr) == (0, "note: ignored columns: größe\n")
+
+
+def test_paths_with_spaces_and_other_scripts(rows, tmp_path):
+    folder = tmp_path / "mein Haus 家"
+    folder.mkdir()
+    (folder / "häuser 1.csv").write_bytes((rows / "rows.csv").read_bytes())
+    answer("train", "--out", folder / "modelle é", cwd=tmp_path)
+    model = folder / "modelle é" / "float64.npz"
+    answer("predict", model, folder / "häuser 1.csv", "--output", folder / "out 家.csv", cwd=tmp_path)
+    assert len((folder / "out 家.csv").read_text().splitlines()) == 201
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text")
+def test_a_path_that_is_not_text_is_refused_in_one_line(models, tmp_path):
+    done = run("predict", models / "float64.npz", os.fsdecode(b"rows-\xff.csv"), cwd=tmp_path)
+    assert_refused(done, 2, "cannot be read")
+
+
+def test_a_name_that_is_not_text_does_not_stop_a_prediction(models, tmp_path):
+    row = dict(zip(HEADER.split(","), map(float, ROW.split(",")), strict=True)) | {"\ud800": 1}
+    done = run("predict", models / "float64.npz", "-", "--format", "jsonl", cwd=tmp_path, input=json.dumps(row))
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == 1
+    assert math.isclose(json.loads(done.stdout)["MedHouseVal"], 4.13, abs_tol=0.005)

@@ -1,0 +1,174 @@
+"""What the models are worth: the figures of the project that this one replaces, and honest ones."""
+
+import numpy as np
+import pytest
+
+from housing_np import LinearRegression, QuantizedLinear, Table, load_california
+from housing_np.evaluation import Figures, Limits, Share, figures, held_out, leave_one_out
+from housing_np.metrics import mean_squared_error, r2_score
+from housing_np.table import holdout_split
+
+# scikit-learn's LinearRegression on fetch_california_housing, as its issues and notebooks print it.
+COEFFICIENTS = {
+    "MedInc": 0.436693293,
+    "HouseAge": 0.00943577803,
+    "AveRooms": -0.107322041,
+    "AveBedrms": 0.645065694,
+    "Population": -3.97638942e-06,
+    "AveOccup": -0.00378654265,
+    "Latitude": -0.421314378,
+    "Longitude": -0.434513755,
+}
+
+
+@pytest.fixture(scope="module")
+def california():
+    return load_california()
+
+
+@pytest.fixture(scope="module")
+def model(california):
+    return LinearRegression().fit(california.X, california.y, feature_names=california.feature_names)
+
+
+def small(n, p=2, seed=0):
+    random = np.random.default_rng(seed)
+    X = random.normal(size=(n, p))
+    return Table(X, X.sum(axis=1) + random.normal(size=n), tuple(f"x{i}" for i in range(p)), "y")
+
+
+def test_the_model_is_a_linear_regression_of_eight_features(model):
+    assert isinstance(model, LinearRegression)
+    assert model.coef_.shape == (8,)
+    assert model.rank_ == 8
+
+
+def test_the_coefficients_are_those_of_scikit_learn(model):
+    np.testing.assert_allclose(model.coef_, list(COEFFICIENTS.values()), rtol=5e-9)
+    assert model.feature_names_in_ == tuple(COEFFICIENTS)
+
+
+def test_the_intercept_is_that_of_scikit_learn(model):
+    assert model.intercept_ == pytest.approx(-36.9419202, rel=5e-9)
+
+
+def test_the_figures_on_all_rows_are_those_of_the_original(model, california):
+    got = figures({"float64": model}, model, california)["float64"]
+    assert (round(got.r2, 4), round(got.mse, 4)) == (0.6062, 0.5243)
+    assert (got.largest_deviation, got.rms_deviation) == (0.0, 0.0)
+
+
+def test_the_first_predictions_are_those_of_the_original(model, california):
+    assert model.predict(california.X[:5]).round(2).tolist() == [4.13, 3.98, 3.68, 3.24, 2.41]
+
+
+def test_the_figures_of_the_held_out_fifth(california):
+    got = held_out(california, 20_640, 9)
+    assert (round(got.r2, 4), round(got.mse, 4)) == (0.5758, 0.5559)
+
+
+def test_the_deviation_is_from_the_reference_and_r2_from_the_truth():
+    table = Table(np.array([[0.0], [1.0], [2.0]]), np.array([0.0, 1.0, 2.0]), ("x",), "y")
+    reference = LinearRegression.from_coefficients([1.0], 0.0, ["x"], ["y"])
+    other = LinearRegression.from_coefficients([2.0], 0.0, ["x"], ["y"])
+    got = figures({"reference": reference, "other": other}, reference, table)
+    assert got["reference"] == (1.0, 0.0, 0.0, 0.0)
+    # Residuals 0, 1, 2 against a total sum of squares of 2.
+    assert got["other"] == pytest.approx((1 - 5 / 2, 5 / 3, 2.0, (5 / 3) ** 0.5))
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_the_figures_do_not_depend_on_blocks(size):
+    table = small(100)
+    model = LinearRegression().fit(table.X, table.y)
+    quantized = QuantizedLinear.from_linear(model, table.X, "per-tensor", bits=3)
+    blocks = [(table.X[i : i + size], table.y[i : i + size]) for i in range(0, 100, size)]
+    got = figures({"uint8": quantized}, model, blocks)["uint8"]
+    predicted, expected = quantized.predict(table.X), model.predict(table.X)
+    assert got.r2 == pytest.approx(r2_score(table.y, predicted), rel=1e-12)
+    assert got.mse == pytest.approx(mean_squared_error(table.y, predicted), rel=1e-12)
+    assert got.largest_deviation == np.abs(predicted - expected).max() > 0
+    assert got.rms_deviation == pytest.approx(np.sqrt(np.mean((predicted - expected) ** 2)), rel=1e-12)
+
+
+def test_leave_one_out_equals_the_refits(california):
+    rows = np.arange(0, 20_640, 500)
+    table = Table(california.X[rows], california.y[rows], california.feature_names, california.target_name)
+    model = LinearRegression().fit(table.X, table.y)
+    predicted = [
+        LinearRegression().fit(np.delete(table.X, i, axis=0), np.delete(table.y, i)).predict(table.X[i : i + 1]).item()
+        for i in range(len(rows))
+    ]
+    got = leave_one_out(model, table)
+    assert got.r2 == pytest.approx(r2_score(table.y, predicted), rel=1e-9)
+    assert got.mse == pytest.approx(mean_squared_error(table.y, predicted), rel=1e-9)
+
+
+def test_leave_one_out_on_all_rows(model, california):
+    got = leave_one_out(model, california)
+    assert (round(got.r2, 4), round(got.mse, 4)) == (0.6033, 0.5282)
+
+
+def test_leave_one_out_is_unknown_where_a_row_alone_sets_a_coefficient():
+    table = Table(np.array([[0.0], [0.0], [0.0], [1.0]]), np.array([1.0, 2.0, 3.0, 4.0]), ("x",), "y")
+    assert leave_one_out(LinearRegression().fit(table.X, table.y), table) == (None, None)
+
+
+def test_leave_one_out_is_unknown_for_as_many_rows_as_coefficients():
+    table = Table(np.array([[0.0], [1.0]]), np.array([1.0, 4.0]), ("x",), "y")
+    assert leave_one_out(LinearRegression().fit(table.X, table.y), table) == (None, None)
+
+
+@pytest.mark.parametrize("n", [3, 4, 11, 50])
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_held_out_is_a_fit_to_the_other_rows(n, size):
+    table = small(n, p=1)
+    train, test = holdout_split(n)
+    X = np.column_stack([np.ones(n), table.X])
+    blocks = [(table.X[i : i + size], table.y[i : i + size]) for i in range(0, n, size)]
+    got = held_out(blocks, n, 2)
+    coefficients = np.linalg.lstsq(X[train], table.y[train])[0]
+    assert got.mse == pytest.approx(mean_squared_error(table.y[test], X[test] @ coefficients), rel=1e-9)
+    if len(test) > 1:
+        assert got.r2 == pytest.approx(r2_score(table.y[test], X[test] @ coefficients), rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_held_out_is_unknown_for_fewer_rows_than_coefficients(n):
+    table = small(n, p=1)
+    assert held_out(table, n, 2) == (None, None)
+
+
+def test_the_r2_of_a_single_held_out_row_is_unknown():
+    assert held_out(small(5, p=1), 5, 2).r2 is None
+
+
+LOSSLESS, LOSSY = Figures(0.6, 0.5, 0.0, 0.0), Figures(0.5, 0.6, 0.25, 0.1)
+SHARES = [Share("rooms", 0.5, 0.4, 0.25, 0.1)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "lines"),
+    [
+        (Limits(), []),
+        (Limits(max_r2_drop=0.2, max_deviation=0.3), []),
+        (Limits(max_deviation=0.25), []),
+        (Limits(max_r2_drop=0.05), ["m: R² drops by 0.1, "]),
+        (Limits(max_deviation=0.2), ["m: the largest deviation is 0.25, "]),
+        (Limits(max_r2_drop=0.0, max_deviation=0.0), ["m: R² drops", "m: the largest deviation"]),
+        (Limits(max_r2_drop=float("nan"), max_deviation=float("nan")), ["m: R² drops", "m: the largest deviation"]),
+    ],
+)
+def test_each_broken_limit_is_told_in_one_line(limits, lines):
+    broken = limits.broken("m", LOSSY, LOSSLESS, SHARES)
+    assert len(broken) == len(lines)
+    assert all(line.startswith(start) for line, start in zip(broken, lines, strict=True))
+
+
+def test_a_model_that_gains_breaks_no_limit():
+    assert Limits(0.0, 0.0).broken("m", Figures(0.7, 0.4, 0.0, 0.0), LOSSLESS, SHARES) == []
+
+
+def test_a_figure_that_is_not_a_number_breaks_every_limit():
+    nan = float("nan")
+    assert len(Limits(1.0, 1.0).broken("m", Figures(nan, nan, nan, nan), LOSSLESS, SHARES)) == 2

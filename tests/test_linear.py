@@ -1,0 +1,392 @@
+"""LinearRegression against published values and exact arithmetic."""
+
+import re
+import subprocess
+import sys
+import warnings
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from housing_np.errors import HousingError
+from housing_np.linear import LinearRegression
+
+# J. Longley, "An Appraisal of Least Squares Programs for the Electronic Computer from the Point of View of the User",
+# Journal of the American Statistical Association 62 (1967), and NIST StRD's certified values for it.
+LONGLEY = np.array([
+    [60323, 83.0, 234289, 2356, 1590, 107608, 1947], [61122, 88.5, 259426, 2325, 1456, 108632, 1948],
+    [60171, 88.2, 258054, 3682, 1616, 109773, 1949], [61187, 89.5, 284599, 3351, 1650, 110929, 1950],
+    [63221, 96.2, 328975, 2099, 3099, 112075, 1951], [63639, 98.1, 346999, 1932, 3594, 113270, 1952],
+    [64989, 99.0, 365385, 1870, 3547, 115094, 1953], [63761, 100.0, 363112, 3578, 3350, 116219, 1954],
+    [66019, 101.2, 397469, 2904, 3048, 117388, 1955], [67857, 104.6, 419180, 2822, 2857, 118734, 1956],
+    [68169, 108.4, 442769, 2936, 2798, 120445, 1957], [66513, 110.8, 444546, 4681, 2637, 121950, 1958],
+    [68655, 112.6, 482704, 3813, 2552, 123366, 1959], [69564, 114.2, 502601, 3931, 2514, 125368, 1960],
+    [69331, 115.7, 518173, 4806, 2572, 127852, 1961], [70551, 116.9, 554894, 4007, 2827, 130081, 1962],
+])  # fmt: skip
+LONGLEY_COEF = [
+    15.0618722713733, -0.358191792925910e-01, -2.02022980381683, -1.03322686717359, -0.511041056535807e-01,
+    1829.15146461355,
+]  # fmt: skip
+LONGLEY_INTERCEPT = -3482258.63459582
+LONGLEY_STDERR = [
+    890420.383607373, 84.9149257747669, 0.334910077722432e-01, 0.488399681651699, 0.214274163161675,
+    0.226073200069370, 455.478499142212,
+]  # fmt: skip
+
+
+def exact_fit(X, y):
+    """Intercept and coefficients in rational arithmetic, by elimination in the normal equations."""
+    rows = [[Fraction(1), *map(Fraction, map(float, row))] for row in X]
+    targets = [Fraction(float(t)) for t in y]
+    q = len(rows[0])
+    system = [
+        [sum(r[i] * r[j] for r in rows) for j in range(q)] + [sum(r[i] * t for r, t in zip(rows, targets, strict=True))]
+        for i in range(q)
+    ]
+    for i in range(q):
+        pivot = next(j for j in range(i, q) if system[j][i])
+        system[i], system[pivot] = system[pivot], system[i]
+        system[i] = [v / system[i][i] for v in system[i]]
+        for j in range(q):
+            if j != i:
+                system[j] = [a - system[j][i] * b for a, b in zip(system[j], system[i], strict=True)]
+    return np.array([float(row[-1]) for row in system])
+
+
+def unknowns(model):
+    return np.append(model.intercept_, model.coef_)
+
+
+def test_longley_coefficients_have_the_certified_digits():
+    model = LinearRegression().fit(LONGLEY[:, 1:], LONGLEY[:, 0])
+    assert_allclose(unknowns(model), [LONGLEY_INTERCEPT, *LONGLEY_COEF], rtol=2e-14)
+
+
+def test_longley_standard_errors_have_the_certified_digits():
+    summary = LinearRegression().fit(LONGLEY[:, 1:], LONGLEY[:, 0]).summary()
+    assert_allclose(summary.stderr, LONGLEY_STDERR, rtol=1e-13)
+    assert_allclose(summary.residual_std, [304.854073561965], rtol=1e-13)
+    assert_allclose(summary.r2, [0.995479004577296], rtol=1e-13)
+
+
+WAMPLER_X = np.arange(21.0)[:, None] ** np.arange(1, 6)
+WAMPLER_DELTA = np.array(
+    [759, -2048, 2048, -2048, 2523, -2048, 2048, -2048, 1838, -2048, 2048]
+    + [-2048, 1838, -2048, 2048, -2048, 2523, -2048, 2048, -2048, 759]
+)
+
+
+# R. Wampler, "A Report of the Accuracy of Some Widely Used Least Squares Computer Programs", JASA 65 (1970).
+@pytest.mark.parametrize("noise", [0, 1, 100, 10000])
+def test_wampler_polynomial_is_recovered(noise):
+    model = LinearRegression().fit(WAMPLER_X, 1 + WAMPLER_X.sum(axis=1) + noise * WAMPLER_DELTA)
+    assert_allclose(unknowns(model), np.ones(6), rtol=1e-14)
+
+
+def test_wampler_standard_errors_scale_with_the_noise():
+    errors = [
+        LinearRegression().fit(WAMPLER_X, 1 + WAMPLER_X.sum(axis=1) + noise * WAMPLER_DELTA).summary().stderr
+        for noise in (1, 10000)
+    ]
+    assert_allclose(errors[1], 10000 * errors[0], rtol=1e-13)
+    assert_allclose(errors[0][0], 2152.32624678170, rtol=1e-13)  # certified for Wampler3
+
+
+def test_rounded_powers_of_degree_10_are_fitted_as_given():
+    x = np.linspace(-9, -3, 82)
+    X, y = x[:, None] ** np.arange(1, 11), np.sin(x)
+    assert_allclose(unknowns(LinearRegression().fit(X, y)), exact_fit(X, y), rtol=1e-14)
+
+
+def test_standard_errors_of_a_nearly_exact_fit():
+    X = np.arange(10.0)[:, None]
+    y = 2 * X[:, 0] + 1
+    y[3] += 2.0**-30
+    summary = LinearRegression().fit(X, y).summary()
+    # a residual of size d in row 3 leaves d² (1 - h), h = 1/10 + 1.5²/82.5, over 8 degrees of freedom and 82.5
+    assert_allclose(summary.stderr[1], 2.0**-30 * np.sqrt((0.9 - 2.25 / 82.5) / 8 / 82.5), rtol=1e-13)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_small_integers_are_fitted_exactly(data):
+    n = data.draw(st.integers(4, 8))
+    cell = st.integers(-1000, 1000)
+    X = np.array(data.draw(st.lists(st.tuples(cell, cell), min_size=n, max_size=n)), dtype=float)
+    y = np.array(data.draw(st.lists(cell, min_size=n, max_size=n)), dtype=float)
+    if np.linalg.matrix_rank(np.column_stack([np.ones(n), X])) == 3:
+        assert_allclose(unknowns(LinearRegression().fit(X, y)), exact_fit(X, y), rtol=1e-15, atol=1e-300)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200, 2.0**-1020])
+def test_extreme_scales_lose_nothing(scale):
+    x = np.arange(8.0)
+    X = np.column_stack([x * scale, x**2])
+    model = LinearRegression().fit(X, 3 * x + x**2)
+    assert_allclose(model.coef_ * [scale, 1.0], [3, 1], rtol=1e-14)
+
+
+def test_a_coefficient_beyond_double_precision_is_an_error():
+    with pytest.raises(HousingError, match="exceeds the range of double precision"):
+        LinearRegression().fit(np.arange(5.0)[:, None] * 1e-200, np.arange(5.0) * 1e200)
+
+
+def test_without_intercept():
+    model = LinearRegression(fit_intercept=False).fit([[1.0], [2.0], [3.0]], [2.0, 3.0, 7.0])
+    assert_allclose(model.coef_, [29 / 14], rtol=1e-15)
+    assert model.intercept_ == 0.0
+
+
+def test_several_targets_have_scikit_learns_shapes():
+    model = LinearRegression().fit([[0.0], [1.0], [3.0]], [[1.0, 0.0], [3.0, -1.0], [7.0, -3.0]])
+    assert_allclose(model.coef_, [[2.0], [-1.0]], strict=True)
+    assert_allclose(model.intercept_, [1.0, 0.0], strict=True, atol=1e-15)
+    assert model.target_names_ == ("y0", "y1")
+    assert model.predict([[2.0]]).shape == (1, 2)
+
+
+def rows_of(dtype, rng):
+    return rng.integers(-50, 50, (6000, 4)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int8, np.int64, np.float16])
+def test_other_types_are_computed_in_float64(dtype):
+    rng = np.random.default_rng(1)
+    X, y = rows_of(dtype, rng), rng.standard_normal(6000)
+    assert_array_equal(LinearRegression().fit(X, y).coef_, LinearRegression().fit(X.astype(float), y).coef_)
+
+
+@pytest.mark.parametrize("layout", ["F", "strided", "reversed"])
+def test_layout_does_not_matter(layout):
+    rng = np.random.default_rng(2)
+    X, y = rng.standard_normal((9000, 5)), rng.standard_normal(9000)
+    wide = np.repeat(X, 2, axis=1)
+    same = {"F": np.asfortranarray(X), "strided": wide[:, ::2], "reversed": X[::-1][::-1]}[layout]
+    assert_allclose(LinearRegression().fit(same, y).coef_, LinearRegression().fit(X, y).coef_, rtol=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.lists(st.integers(0, 12000), max_size=6), seed=st.integers(0, 99), mean=st.sampled_from([0, 1e3, 1e7]))
+def test_blocks_of_any_cut_and_order_give_the_same_answer(cuts, seed, mean):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((12000, 3)) * [1e-3, 1, 1e4] + mean
+    y = X @ [1e3, 1, 1e-4] + rng.standard_normal(12000)
+    edges = [0, *sorted(cuts), 12000]
+    blocks = [(X[a:b], y[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    rng.shuffle(blocks)
+    assert_allclose(LinearRegression().fit_blocks(blocks).coef_, LinearRegression().fit(X, y).coef_, rtol=1e-12)
+
+
+def test_duplicated_column_gives_the_solution_of_least_norm():
+    x = np.arange(6.0)
+    with pytest.warns(np.exceptions.RankWarning, match="rank 1, fewer than the 2 coefficients"):
+        model = LinearRegression().fit(np.column_stack([x, x]), 4 * x + 1)
+    assert_allclose(model.coef_, [2, 2], rtol=1e-14)
+    assert_allclose(model.intercept_, 1, rtol=1e-13)
+    assert model.rank_ == 1
+
+
+def test_least_norm_is_in_units_of_scaled_columns():
+    x = np.arange(6.0)
+    with pytest.warns(np.exceptions.RankWarning, match="rank 1"):
+        model = LinearRegression().fit(np.column_stack([x, 1e6 * x]), 4 * x)
+    assert_allclose(model.coef_, [2, 2e-6], rtol=1e-14)
+
+
+def test_sum_of_columns_rounded_is_deficient_and_said_to_be_uncertain():
+    rng = np.random.default_rng(3)
+    a, b = rng.standard_normal((2, 50))
+    with pytest.warns(np.exceptions.RankWarning, match="rank 2"):
+        model = LinearRegression().fit(np.column_stack([a, b, a + b]), a)
+    pytest.importorskip("scipy")
+    assert "hides whether the rank" in str(model.summary())
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e9 / 3])
+def test_constant_column_is_deficient(value):
+    x = np.arange(5.0)
+    with pytest.warns(np.exceptions.RankWarning, match="rank 1"):
+        model = LinearRegression().fit(np.column_stack([x, np.full(5, value)]), 2 * x + 1)
+    assert_allclose(model.coef_, [2, 0], rtol=1e-14)
+    assert_allclose(model.predict([[10.0, value]]), [21], rtol=1e-14)
+
+
+def test_bad_scaling_alone_keeps_the_rank():
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((40, 4)) * [1e-12, 1, 1e6, 1e12]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert LinearRegression().fit(X, rng.standard_normal(40)).rank_ == 4
+
+
+def test_constant_target():
+    model = LinearRegression().fit(np.arange(5.0)[:, None], np.full(5, 0.1))
+    assert_array_equal(unknowns(model), [0.1, 0.0])
+
+
+def test_as_many_rows_as_unknowns():
+    model = LinearRegression().fit([[0.0], [2.0]], [1.0, 5.0])
+    assert_array_equal(unknowns(model), [1.0, 2.0])
+    assert np.isnan(model.summary().residual_std).all()
+
+
+def test_leave_one_out_equals_refitting():
+    rng = np.random.default_rng(5)
+    X, y = rng.standard_normal((30, 3)), rng.standard_normal((30, 2))
+    keep = ~np.eye(30, dtype=bool)
+    expected = [LinearRegression().fit(X[k], y[k]).predict(X[~k])[0] for k in keep]
+    assert_allclose(LinearRegression().leave_one_out(X, y), expected, rtol=1e-11)
+
+
+def test_leave_one_out_needs_every_row_to_be_predictable():
+    with pytest.raises(HousingError, match="row 2 alone determines a coefficient"):
+        LinearRegression().leave_one_out([[0.0], [0.0], [1.0], [0.0]], [1.0, 2.0, 3.0, 4.0])
+
+
+def test_names_come_from_a_data_frame():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [0.0, 1, 2], "b": [1.0, 0, 3]})
+    model = LinearRegression().fit(frame, pandas.Series([1.0, 2, 3], name="price"))
+    assert model.feature_names_in_ == ("a", "b")
+    assert model.target_names_ == ("price",)
+
+
+GOOD = np.arange(6.0).reshape(3, 2) ** 2
+
+
+def with_entry(value):
+    X = np.arange(24.0).reshape(12, 2) ** 2
+    X[7, 1] = value
+    return X
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (with_entry(np.nan), np.arange(12), "row 7, column 'x1': nan is not a finite number"),
+        (with_entry(-np.inf), np.arange(12), "row 7, column 'x1': -inf is not a finite number"),
+        (GOOD, [1, np.inf, 2], "row 1, column 'y': inf is not a finite number"),
+        (GOOD, [1, 2], "X has 3 rows and y has 2"),
+        (GOOD[:2], [1, 2], "2 rows cannot determine 3 unknowns"),
+        (GOOD.astype(complex), [1, 2, 3], "X has dtype complex128: expected real numbers"),
+        (GOOD.astype(object), [1, 2, 3], "X has dtype object: expected real numbers"),
+        (GOOD, ["a", "b", "c"], "y has dtype <U1: expected real numbers"),
+        (GOOD[0], [1, 2], r"X has shape (2,): expected (rows, features)"),
+        (GOOD[:, :0], [1, 2, 3], r"X has shape (3, 0): expected (rows, features)"),
+        (GOOD, np.zeros((3, 1, 1)), r"y has shape (3, 1, 1): expected (n,) or (n, k)"),
+        ([[1.0], [2.0, 3.0]], [1, 2], "X is not an array of numbers"),
+        (np.array([[0], [2**53 + 1], [5]]), [1, 2, 3], "row 1, column 'x0': 9007199254740993 is an integer beyond"),
+        (np.ma.masked_equal(GOOD, 4.0), [1, 2, 3], "X has masked entries"),
+    ],
+)
+def test_bad_input_is_named(X, y, message):
+    with pytest.raises(HousingError, match=re.escape(message)):
+        LinearRegression().fit(X, y)
+
+
+def test_nonfinite_number_in_a_large_block_is_named():
+    X = np.random.default_rng(6).standard_normal((20000, 3))
+    X[12345, 2] = np.nan
+    with pytest.raises(HousingError, match="row 12345, column 'c': nan"):
+        LinearRegression().fit(X, X[:, 0], feature_names=["a", "b", "c"])
+
+
+def test_integer_at_the_limit_is_exact():
+    X = np.array([[2**53], [2**53 - 1], [2**53 - 2]])
+    assert_array_equal(LinearRegression().fit(X, [2, 1, 0]).coef_, [1.0])
+
+
+def test_no_block_is_an_error():
+    with pytest.raises(HousingError, match="no block to fit"):
+        LinearRegression().fit_blocks([])
+
+
+def test_blocks_without_rows_are_skipped():
+    empty = (np.empty((0, 1)), np.empty(0))
+    model = LinearRegression().fit_blocks([empty, ([[0.0], [2.0]], [1.0, 5.0]), empty])
+    assert_array_equal(unknowns(model), [1.0, 2.0])
+
+
+def test_only_empty_blocks_are_an_error():
+    with pytest.raises(HousingError, match="0 rows cannot determine 2 unknowns"):
+        LinearRegression().fit(np.empty((0, 1)), np.empty(0))
+
+
+def test_block_with_other_columns_is_an_error():
+    with pytest.raises(HousingError, match="a block has 1 features .*; the first block had 2 features"):
+        LinearRegression().fit_blocks([(GOOD, [1, 2, 3]), (GOOD[:, :1], [1, 2, 3])])
+
+
+def test_block_with_columns_in_another_order_is_an_error():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(GOOD, columns=["a", "b"])
+    with pytest.raises(HousingError, match="columns b, a; the first block had .* columns a, b"):
+        LinearRegression().fit_blocks([(frame, [1, 2, 3]), (frame[["b", "a"]], [1, 2, 3])])
+
+
+def test_predict_names_the_columns_it_needs():
+    model = LinearRegression().fit(GOOD, [1, 2, 5], feature_names=["rooms", "age"])
+    with pytest.raises(HousingError, match="X has 1 columns; the model was fitted to 2: rooms, age"):
+        model.predict([[1.0]])
+
+
+def test_predict_before_fit_is_an_error():
+    with pytest.raises(HousingError, match="call fit first"):
+        LinearRegression().predict([[1.0]])
+
+
+def test_model_from_coefficients_predicts_and_has_no_statistics():
+    model = LinearRegression.from_coefficients([2.0], 1.0, ["a"], ["y"])
+    assert_array_equal(model.predict([[3.0]]), [7.0])
+    with pytest.raises(HousingError, match="built from coefficients"):
+        model.summary()
+
+
+def test_coefficients_that_do_not_fit_the_names_are_an_error():
+    with pytest.raises(HousingError, match=r"coefficients of shape \(2,\) and intercept of shape \(\) do not fit 1"):
+        LinearRegression.from_coefficients([2.0, 3.0], 1.0, ["a"], ["y"])
+
+
+def test_predicting_does_not_import_the_solver():
+    code = (
+        "import sys; from housing_np.linear import LinearRegression as L;"
+        "L.from_coefficients([2.0], 1.0, ['a'], ['y']).predict([[1.0]]); print('housing_np.solver' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+
+
+def test_summary_equals_statsmodels():
+    sm = pytest.importorskip("statsmodels.api")
+    rng = np.random.default_rng(7)
+    X = rng.standard_normal((20000, 4)) * [1, 10, 100, 0.1] + [1, 2, 300, 4]
+    y = X @ [1, 0.1, 0.01, 10] + rng.standard_normal(20000)
+    ours, theirs = LinearRegression().fit(X, y).summary(), sm.OLS(y, sm.add_constant(X)).fit()
+    assert_allclose(ours.coef, theirs.params, rtol=1e-10)
+    assert_allclose(ours.stderr, theirs.bse, rtol=1e-10)
+    assert_allclose(ours.t, theirs.tvalues, rtol=1e-10)
+    assert_allclose(ours.p, theirs.pvalues, rtol=1e-9, atol=1e-300)
+    assert_allclose(np.column_stack([ours.low, ours.high]), theirs.conf_int(), rtol=1e-10)
+    assert_allclose([ours.r2[0], ours.adjusted_r2[0]], [theirs.rsquared, theirs.rsquared_adj], rtol=1e-10)
+    assert_allclose(ours.residual_std, [np.sqrt(theirs.scale)], rtol=1e-10)
+    assert_allclose(ours.condition_number, theirs.condition_number, rtol=1e-8)
+
+
+def test_summary_without_intercept_equals_statsmodels():
+    sm = pytest.importorskip("statsmodels.api")
+    rng = np.random.default_rng(8)
+    X = rng.standard_normal((50, 2)) + 1
+    y = X @ [1, 2] + rng.standard_normal(50)
+    ours, theirs = LinearRegression(fit_intercept=False).fit(X, y).summary(), sm.OLS(y, X).fit()
+    assert_allclose(ours.stderr, theirs.bse, rtol=1e-12)
+    assert_allclose([ours.r2[0], ours.adjusted_r2[0]], [theirs.rsquared, theirs.rsquared_adj], rtol=1e-12)
+
+
+def test_summary_prints_every_unknown():
+    pytest.importorskip("scipy")
+    table = str(LinearRegression().fit(LONGLEY[:, 1:], LONGLEY[:, 0]).summary())
+    assert [line.split()[0] for line in table.splitlines()[2:9]] == ["intercept", *(f"x{i}" for i in range(6))]
+    assert "rank 7 of 7" in table
