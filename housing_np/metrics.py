@@ -43,8 +43,9 @@ def r2_score(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     residual = _residuals(y_true, y_pred)
     true = np.asarray(y_true, np.float64)
     unexplained = np.sum(residual**2, axis=0)
+    # A mean that is rounded is not a difference: a constant target has none.
+    constant = np.all(true == true[0], axis=0)
     total = np.sum((true - true.mean(axis=0)) ** 2, axis=0)
-    constant = total == 0
     ratio = unexplained / np.where(constant, 1.0, total)
     return float(np.mean(np.where(constant, unexplained == 0, 1.0 - ratio)))
 

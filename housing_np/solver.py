@@ -100,7 +100,7 @@ class FixedProblem:
             x = x + to_fixed(step, FIXED)
             size = np.abs(step).max(initial=0.0)
             if size > last / 2 or size <= 2.0**-128 * np.abs(to_double(x, -FIXED)).max(initial=0.0):
-                return x
+                return np.asarray(x, dtype=object)
             last = size
 
 
@@ -158,9 +158,9 @@ class Solution:
         else:
             identity = np.diag([1 << FIXED] * len(self.norms)).astype(object)
             right = np.column_stack([identity, self.fixed_mean])
-            inverse = self.fixed.solve(right)
-            scaled = to_double(np.diag(inverse), -FIXED) * self.fixed.scale**2
-            offset = self.rows * _ldexp(int(self.fixed_mean @ inverse[:, -1]), -2 * FIXED)
+            exact = self.fixed.solve(right)
+            scaled = to_double(np.diag(exact), -FIXED) * self.fixed.scale**2
+            offset = self.rows * _ldexp(int(self.fixed_mean @ exact[:, -1]), -2 * FIXED)
         intercept = math.sqrt(1 / self.rows + offset) if self.fit_intercept else math.nan
         return np.concatenate([[intercept], np.sqrt(scaled) / self.norms])
 
@@ -168,7 +168,7 @@ class Solution:
 def _pseudo_solve(factor: Array, right: Array, tolerance: float) -> Array:
     """Minimum-norm solution of (R'R) x = right, by two least-squares problems with R."""
     half = np.linalg.lstsq(factor.T, right, rcond=tolerance)[0]
-    return np.linalg.lstsq(factor, half, rcond=tolerance)[0]
+    return np.asarray(np.linalg.lstsq(factor, half, rcond=tolerance)[0])
 
 
 class Summary:
@@ -286,7 +286,9 @@ class Summary:
         """d such that the error of the centred Gram, as a quadratic form, is at most (p + 2) sum d_i x_i^2."""
         unit = (FAST_ROWS + chunks + 2) * EPS / 2
         rows = max(fast[0, 0], 1.0)
-        return self._slack + unit * (np.diag(fast)[1:] + len(self.feature_names) * fast[0, 1:] ** 2 / rows)
+        return self._slack + np.asarray(unit, np.float64) * (
+            np.diag(fast)[1:] + len(self.feature_names) * fast[0, 1:] ** 2 / rows
+        )
 
     def _is_safe(self, fast: Array, chunks: int) -> bool:
         """Whether error <= tolerance * Gram in the order of quadratic forms: of X for the coefficients, and of
@@ -458,6 +460,7 @@ def _solve_exact(gram: Integers, unit: npt.NDArray[np.int64], p: int, fit_interc
     tolerance = min(rounding, RANK_TOLERANCE)
     factor = _factor(scaled[:p, :p], scale)
     rank, singular = np.linalg.lstsq(factor, np.zeros(p), rcond=tolerance)[2:]
+    singular = np.asarray(singular, np.float64)
     zeros = int((np.diag(factor) == 0).sum())
     distinct = rank == 0 or (rank == p - zeros and singular[rank - 1] > 10 * rounding * singular[0])
 

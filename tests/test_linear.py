@@ -239,12 +239,13 @@ def test_leave_one_out_equals_refitting():
     X, y = rng.standard_normal((30, 3)), rng.standard_normal((30, 2))
     keep = ~np.eye(30, dtype=bool)
     expected = [LinearRegression().fit(X[k], y[k]).predict(X[~k])[0] for k in keep]
-    assert_allclose(LinearRegression().leave_one_out(X, y), expected, rtol=1e-11)
+    assert_allclose(LinearRegression().fit(X, y).leave_one_out(X, y), expected, rtol=1e-11)
 
 
 def test_leave_one_out_needs_every_row_to_be_predictable():
     with pytest.raises(HousingError, match="row 2 alone determines a coefficient"):
-        LinearRegression().leave_one_out([[0.0], [0.0], [1.0], [0.0]], [1.0, 2.0, 3.0, 4.0])
+        rows, y = [[0.0], [0.0], [1.0], [0.0]], [1.0, 2.0, 3.0, 4.0]
+        LinearRegression().fit(rows, y).leave_one_out(rows, y)
 
 
 def test_names_come_from_a_data_frame():
