@@ -27,7 +27,7 @@ def run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> in
     """Run a command and turn a user's mistake into one line on stderr and an exit status."""
     for stream in (sys.stdout, sys.stderr):
         # Whatever the locale: the tables hold R², and the rows hold the user's names.
-        stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     # As process 1 of a container, Python would ignore the signal that stops it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
@@ -41,6 +41,10 @@ def run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> in
     except BrokenPipeError:
         _close()
         return DONE
+    except OSError as error:
+        _close()
+        print(f"error: standard output cannot be written ({error.strerror})", file=sys.stderr)
+        return BAD_INPUT
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 

@@ -149,7 +149,10 @@ def _decoded(source: str, text: bytes, line: int) -> list[str]:
 
 def _csv(source: str, stream: BufferedReader) -> Rows:
     chunks = _chunks(source, stream, b'"')
-    first = next(chunks, [])
+    first: list[str] = []
+    # Blank lines may come before the names, and in a chunk of their own.
+    while not any(map(str.strip, first)) and (chunk := next(chunks, None)):
+        first += chunk
     line, header = next((record for record in _csv_records(source, first, 0)), (1, []))
     columns = tuple(name.strip() for name in header)
     if not any(columns):
@@ -211,12 +214,13 @@ def _plain_block(lines: list[str], width: int, chosen: list[int]) -> Block | Non
     """The block, at the speed of numpy's parser; None where there is anything to quote, to skip or to refuse."""
     if set(map(str.count, lines, repeat(","))) != {width - 1} or any(map(str.__contains__, lines, repeat('"'))):
         return None
+    if not any(map(str.strip, lines)):
+        return None
     try:
         block = np.loadtxt(lines, delimiter=",", usecols=chosen, comments=None, ndmin=2)
     except ValueError:
         return None
-    # A sum is finite only if all its terms are; where it overflows, the slow path looks again.
-    return block if isfinite(block.sum()) else None
+    return block if np.isfinite(block).all() else None
 
 
 def _assembled(
@@ -282,22 +286,34 @@ def _picker(columns: Sequence[str], chosen: list[int]) -> Callable[[Any], list[f
 
 
 def _jsonl(source: str, stream: BufferedReader) -> Rows:
-    lines = enumerate(chain.from_iterable(_chunks(source, stream, _NO_QUOTE)), start=1)
-    records = (((number,), text) for number, text in lines if text.strip())
-    first = next(records, None)
+    groups = _jsonl_records(_chunks(source, stream, _NO_QUOTE))
+    first = next(groups, None)
     if first is None:
         raise TableError(f"{source}: empty; expected one JSON object a line")
+    ((line,), text) = first[0]
     try:
-        head = _parsed(first[1])
+        head = _parsed(text)
     except TableError as error:
-        raise TableError(f"{source}: line {first[0][0]}{error}") from None
+        raise TableError(f"{source}: line {line}{error}") from None
     columns, named = _json_columns(source, [head])
 
     def read(chosen: list[int], on_error: OnError) -> Iterator[Block]:
         pick = _picker(columns, chosen)
-        return _assembled(source, "line {}", chain([first], records), lambda text: pick(_parsed(text)), on_error)
+        # Chunk by chunk: a slow pipe is answered as it comes.
+        for records in chain([first], groups):
+            yield from _assembled(source, "line {}", records, lambda text: pick(_parsed(text)), on_error)
 
     return Rows(source, columns, named, read)
+
+
+def _jsonl_records(chunks: Iterable[list[str]]) -> Iterator[list[tuple[tuple[int], str]]]:
+    """The lines of each chunk that are not blank, with their numbers; no chunk is empty."""
+    line = 0
+    for lines in chunks:
+        records = [((number,), text) for number, text in enumerate(lines, line + 1) if text.strip()]
+        line += len(lines)
+        if records:
+            yield records
 
 
 def _parsed(text: str) -> Any:
@@ -376,30 +392,41 @@ def _npy(source: str, stream: BufferedReader) -> Rows:
             data = np.load(source, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise TableError(f"{source}: not a .npy array of numbers ({error})") from None
-    if data.dtype.names:
-        return Rows(source, data.dtype.names, True, lambda *args: _npy_blocks(source, data, *args))
-    if data.ndim != 2 or data.dtype.kind not in "biuf" or 0 in data.shape:
+    if not isinstance(data, np.ndarray):
+        raise TableError(f"{source}: a zip archive; expected a .npy array of numbers")
+    names = data.dtype.names
+    kinds = [data.dtype[name] for name in names] if names else [data.dtype]
+    if data.ndim != (1 if names else 2) or 0 in data.shape or any(k.kind not in "biuf" or k.shape for k in kinds):
         raise TableError(f"{source}: shape {data.shape} of {data.dtype}; expected rows and columns of real numbers")
-    return Rows(source, positional_names(data.shape[1]), False, lambda *args: _npy_blocks(source, data, *args))
+    columns = names or positional_names(data.shape[1])
+    return Rows(source, columns, names is not None, lambda *args: _npy_blocks(source, data, columns, *args))
 
 
-def _npy_blocks(source: str, data: np.ndarray, chosen: list[int], on_error: OnError) -> Iterator[Block]:
-    names = data.dtype.names or positional_names(data.shape[1])
+def _npy_blocks(
+    source: str, data: np.ndarray, names: tuple[str, ...], chosen: list[int], on_error: OnError
+) -> Iterator[Block]:
     step = max(1, _BLOCK_NUMBERS // len(names))
     for start in range(0, len(data), step):
         part = data[start : start + step]
         columns = [part[names[i]] if data.dtype.names else part[:, i] for i in chosen]
-        yield _finite_rows(source, start, columns, [names[i] for i in chosen], on_error)
+        yield from _finite_rows(source, start, columns, [names[i] for i in chosen], on_error)
 
 
-def _finite_rows(source: str, start: int, columns: list[np.ndarray], names: list[str], on_error: OnError) -> Block:
+def _finite_rows(
+    source: str, start: int, columns: list[np.ndarray], names: list[str], on_error: OnError
+) -> Iterator[Block]:
     """The rows of these columns that hold only finite numbers; `start` rows stand before them."""
     block = np.stack(columns, axis=1).astype(np.float64)
-    finite = np.isfinite(block)
-    for i, j in np.argwhere(~finite):
-        where = f"row {start + i + 1}, column {names[j]!r}"
-        on_error(TableError(f"{source}: {where}: {block[i, j]} is not a finite number; fill it in or remove the row"))
-    return block[finite.all(axis=1)]
+    finite, begin = np.isfinite(block), 0
+    for row in np.flatnonzero(~finite.all(axis=1)).tolist():
+        if begin < row:
+            yield block[begin:row]
+        begin, column = row + 1, int(np.argmin(finite[row]))
+        where = f"row {start + row + 1}, column {names[column]!r}"
+        problem = f"{block[row, column]} is not a finite number; fill it in or remove the row"
+        on_error(TableError(f"{source}: {where}: {problem}"))
+    if begin < len(block):
+        yield block[begin:]
 
 
 def _parquet(source: str, stream: BufferedReader) -> Rows:
@@ -423,7 +450,7 @@ def _parquet(source: str, stream: BufferedReader) -> Rows:
                 if array.dtype.kind not in "biuf":
                     kind = batch.schema.field(name).type
                     raise TableError(f"{source}: column {name!r} holds {kind}; expected numbers without nulls")
-            yield _finite_rows(source, start, arrays, names, on_error)
+            yield from _finite_rows(source, start, arrays, names, on_error)
             start += batch.num_rows
 
     return Rows(source, columns, True, read)

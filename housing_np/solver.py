@@ -286,9 +286,8 @@ class Summary:
         """d such that the error of the centred Gram, as a quadratic form, is at most (p + 2) sum d_i x_i^2."""
         unit = (FAST_ROWS + chunks + 2) * EPS / 2
         rows = max(fast[0, 0], 1.0)
-        return self._slack + np.asarray(unit, np.float64) * (
-            np.diag(fast)[1:] + len(self.feature_names) * fast[0, 1:] ** 2 / rows
-        )
+        spread = np.diag(fast)[1:] + len(self.feature_names) * fast[0, 1:] ** 2 / rows
+        return np.asarray(self._slack + unit * spread)
 
     def _is_safe(self, fast: Array, chunks: int) -> bool:
         """Whether error <= tolerance * Gram in the order of quadratic forms: of X for the coefficients, and of
@@ -459,8 +458,8 @@ def _solve_exact(gram: Integers, unit: npt.NDArray[np.int64], p: int, fit_interc
     rounding = EPS * p * float(np.sqrt(squares / scale**2).max(initial=1.0, where=~constant[:p]))
     tolerance = min(rounding, RANK_TOLERANCE)
     factor = _factor(scaled[:p, :p], scale)
-    rank, singular = np.linalg.lstsq(factor, np.zeros(p), rcond=tolerance)[2:]
-    singular = np.asarray(singular, np.float64)
+    _, _, rank, values = np.linalg.lstsq(factor, np.zeros(p), rcond=tolerance)
+    singular: Array = np.asarray(values, np.float64)
     zeros = int((np.diag(factor) == 0).sum())
     distinct = rank == 0 or (rank == p - zeros and singular[rank - 1] > 10 * rounding * singular[0])
 
