@@ -2,6 +2,8 @@
 
 import stat
 import struct
+import tokenize
+import warnings
 import zipfile
 import zlib
 from io import BytesIO
@@ -23,6 +25,17 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 # What zipfile raises for files that are cut, garbled, encrypted or packed in a way that it does not know.
 _NOT_A_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
+# What numpy raises for a header that is not the text of a dictionary, or not of a type.
+_NOT_A_HEADER = (
+    ValueError,
+    TypeError,
+    LookupError,
+    SyntaxError,
+    RecursionError,
+    MemoryError,
+    Warning,
+    tokenize.TokenError,
+)
 
 Model = LinearRegression | QuantizedLinear
 
@@ -143,8 +156,11 @@ def _to_record(model: Model) -> np.ndarray:
         numbers = model.numbers()
     names = (*model.feature_names_in_, *model.target_names_)
     for name in names:
-        if not name or "\0" in name:
-            raise HousingError(f"{name!r} cannot name a feature or target: give it a name without NUL")
+        if not name or "\0" in name or name.encode(errors="replace").decode() != name:
+            raise HousingError(f"{name!r} cannot name a feature or target: give it a name in UTF-8, without NUL")
+    for name, value in numbers.items():
+        if not np.isfinite(value).all():
+            raise HousingError(f"{name} holds a number that is not finite in its file: rescale the features or targets")
     head = {"format": f"{FORMAT} {scheme}".encode(), "names": "\0".join(names).encode()}
     record = np.zeros((), _layout(scheme, weights, len(head["names"])))
     for name, value in (head | numbers).items():
@@ -235,17 +251,23 @@ def _record(content: bytes) -> np.void:
                 raise HousingError(f"expected one member, {_MEMBER}; found {len(members)}")
             if members[0].file_size > _SIZE_CAP:
                 raise HousingError(f"{_MEMBER} declares {members[0].file_size} bytes, expected at most {_SIZE_CAP}")
-            data = archive.read(members[0])
+            if members[0].compress_type != zipfile.ZIP_DEFLATED:
+                raise HousingError(f"{_MEMBER} is not deflated")
+            with archive.open(members[0]) as member:
+                data = member.read(members[0].file_size + 1)
     except HousingError:
         raise
     except _NOT_A_ZIP as error:
         raise HousingError(f"not a whole .npz file ({error})") from None
     stream = BytesIO(data)
     try:
-        version = np.lib.format.read_magic(stream)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    except (ValueError, TypeError, LookupError, SyntaxError, RecursionError, MemoryError) as error:
-        raise HousingError(f"{_MEMBER} has no valid .npy header ({error})") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            version = np.lib.format.read_magic(stream)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    except _NOT_A_HEADER as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise HousingError(f"{_MEMBER} has no valid .npy header ({reason})") from None
     if version != (1, 0) or shape != () or not dtype.names or dtype.hasobject:
         raise HousingError(f"{_MEMBER} holds shape {shape} of {dtype}, expected one record")
     if len(data) - stream.tell() != dtype.itemsize:
