@@ -158,8 +158,8 @@ def _to_record(model: Model) -> np.ndarray:
     for name in names:
         if not name or "\0" in name or name.encode(errors="replace").decode() != name:
             raise HousingError(f"{name!r} cannot name a feature or target: give it a name in UTF-8, without NUL")
-    for name, value in numbers.items():
-        if not np.isfinite(value).all():
+    for name, array in numbers.items():
+        if not np.isfinite(array).all():
             raise HousingError(f"{name} holds a number that is not finite in its file: rescale the features or targets")
     head = {"format": f"{FORMAT} {scheme}".encode(), "names": "\0".join(names).encode()}
     record = np.zeros((), _layout(scheme, weights, len(head["names"])))

@@ -45,6 +45,9 @@ def run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> in
         _close()
         print(f"error: standard output cannot be written ({error.strerror})", file=sys.stderr)
         return BAD_INPUT
+    except SystemExit:
+        _flush()
+        raise
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 

@@ -81,7 +81,7 @@ def leave_one_out(model: LinearRegression, blocks: Iterable[Block]) -> Unseen:
 def held_out(blocks: Iterable[Block], rows: int, unknowns: int) -> Unseen:
     """The fifth of the rows that `holdout_split` sets aside, predicted by a fit to the others."""
     train, test = holdout_split(rows)
-    if len(train) < unknowns:
+    if len(train) < unknowns or len(test) < 2:
         return Unseen(None, None)
     tested = np.zeros(rows, np.bool_)
     tested[test] = True

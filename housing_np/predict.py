@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
             with open_rows(options.input, known or options.format) as rows:
                 blocks = _answers(model, rows, options)
                 format = wanted or (known if known in _WRITERS else "csv")
-                _write(_names(model, options.bounds), blocks, out, format)
+                _write(model, options.bounds, blocks, out, format)
     return cli.DONE
 
 
@@ -127,14 +127,14 @@ def _names(model: Model, bounds: bool) -> list[str]:
     return targets + [f"{name}_bound" for name in targets] if bounds else targets
 
 
-def _write(names: list[str], blocks: Iterable[np.ndarray], out: TextIO, format: str) -> None:
-    for text in _WRITERS[format](names, blocks):
+def _write(model: Model, bounds: bool, blocks: Iterable[np.ndarray], out: TextIO, format: str) -> None:
+    for text in _WRITERS[format](_names(model, bounds), blocks, bounds):
         out.write(text)
         # A slow pipe is answered as it comes.
         out.flush()
 
 
-def _csv(names: list[str], blocks: Iterable[np.ndarray]) -> Iterator[str]:
+def _csv(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
     quoted = ('"' + name.replace('"', '""') + '"' if set(name) & set('",\n\r') else name for name in names)
     # With the first rows, and not before: where none can be answered, nothing is.
     head = ",".join(quoted) + "\n"
@@ -146,16 +146,15 @@ def _csv(names: list[str], blocks: Iterable[np.ndarray]) -> Iterator[str]:
         yield head
 
 
-def _jsonl(names: list[str], blocks: Iterable[np.ndarray]) -> Iterator[str]:
+def _jsonl(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
     for block in blocks:
         yield "".join(f"{json.dumps(dict(zip(names, row, strict=True)))}\n" for row in block.tolist())
 
 
-def _json(names: list[str], blocks: Iterable[np.ndarray]) -> Iterator[str]:
+def _json(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
     """One object with "predictions", as MLflow's servers answer, and "bounds"; a list for each row if k > 1."""
     whole = np.concatenate([np.empty((0, len(names))), *blocks])
-    bounded = names[-1] == f"{names[0]}_bound"
-    parts = np.hsplit(whole, 2 if bounded else 1)
+    parts = np.hsplit(whole, 2 if bounds else 1)
     lists = [(part[:, 0] if part.shape[1] == 1 else part).tolist() for part in parts]
     yield json.dumps(dict(zip(("predictions", "bounds"), lists, strict=False))) + "\n"
 
@@ -172,7 +171,7 @@ def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> Non
     X = table.X[:, [CALIFORNIA_FEATURES.index(name) for name in model.feature_names_in_]]
     names, answers = _names(model, bounds), _answer(model, X, bounds)
     if format is not None:
-        _write(names, [answers], out, format)
+        _write(model, bounds, [answers], out, format)
         return
     columns = {"row": [str(i + 1) for i in range(SAMPLES)]}
     columns |= {name: [f"{x:.4f}" for x in column] for name, column in zip(names, answers.T.tolist(), strict=True)}

@@ -17,6 +17,7 @@ ROUNDINGS = ("nearest", "optimal")
 _UNIT_ROUNDOFF = 2.0**-53
 _BLOCK_ROWS = 1 << 14
 _INT32_MAX = 2**31 - 1
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 class Calibration(NamedTuple):
@@ -47,7 +48,9 @@ class Calibration(NamedTuple):
         """
         if not 50 < percentile <= 100:
             raise HousingError(f"percentile is {percentile}: expected more than 50, and at most 100")
-        X = _rows(X)
+        X = _finite_rows(X)
+        if not len(X):
+            raise HousingError("X has no rows: calibration needs at least one")
         low, high = np.percentile(X, [100 - percentile, percentile], axis=0)
         return cls.of_blocks([X])._replace(low=low, high=high)
 
@@ -60,7 +63,7 @@ class Calibration(NamedTuple):
         """
         rows, mean, total = 0, np.zeros(()), np.zeros(())
         low, high = np.array(np.inf), np.array(-np.inf)
-        for X in map(_rows, blocks):
+        for X in map(_finite_rows, blocks):
             if not len(X):
                 continue
             block_mean = X.mean(axis=0)
@@ -77,8 +80,9 @@ class Calibration(NamedTuple):
 
     @property
     def deviation(self) -> NDArray[np.float64]:
-        """Standard deviation of each feature."""
-        return np.asarray(np.sqrt(np.diag(self.covariance)))
+        """Standard deviation of each feature; 0 where it is no more than the rounding of the mean."""
+        deviation = np.sqrt(np.diag(self.covariance))
+        return np.asarray(np.where(deviation > 2.0**-48 * np.abs(self.mean), deviation, 0.0))
 
     @property
     def rms(self) -> NDArray[np.float64]:
@@ -197,12 +201,13 @@ class QuantizedLinear:
             covariance, origin = covariance / np.outer(unit, unit), origin + model.coef_ @ rows.low
         centers: dict[str, np.ndarray] = {
             "per-tensor": np.zeros(len(mean), np.float32),
-            "per-channel": mean.astype(np.float32),
+            "per-channel": np.clip(mean, -_FLOAT32_MAX, _FLOAT32_MAX).astype(np.float32),
             "integer": np.clip(np.rint(mean), 0, 255).astype(np.uint8),
         }
         center = centers[scheme]
-        affine, weights, proven = _rounded(coef, covariance, scheme == "per-channel", bits, rounding)
-        error = affine.dequantize(weights) - coef
+        deviation = rows.deviation if scheme == "per-channel" else None
+        affine, weights, proven = _rounded(coef, covariance, deviation, bits, rounding)
+        error = _values(affine, weights, scheme) - coef
         intercept = origin - error @ mean
         if scheme == "integer":
             intercept = np.rint(intercept / affine.scale) * affine.scale.astype(np.float64)
@@ -257,7 +262,7 @@ class QuantizedLinear:
     @cached_property
     def _folded(self) -> NDArray[np.float64]:
         """What the weights stand for: per unit of the features, or of the quantized inputs in the scheme "integer"."""
-        return self.affine.dequantize(self.weights).astype(np.float64)
+        return _values(self.affine, self.weights, self.scheme)
 
     @property
     def coef_(self) -> NDArray[np.float64]:
@@ -290,7 +295,8 @@ class QuantizedLinear:
 
     def _input_steps(self, X: ArrayLike) -> NDArray[np.float64]:
         scale, offset = self._inputs()
-        return np.asarray(np.rint((self._checked(X) - offset) / scale))
+        with np.errstate(over="ignore"):
+            return np.asarray(np.rint((_finite_rows(self._checked(X)) - offset) / scale))
 
     def _inputs(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         if self.input_scale is None or self.input_offset is None:
@@ -335,7 +341,7 @@ class QuantizedLinear:
         at most ``radius · Σ scale_j · |x_j − center_j| + slack``. In the scheme "integer" x is the quantized row, and
         what its rounding and saturation change is added. The rounding of float64 in both models is covered.
         """
-        X = self._checked(X)
+        X = _finite_rows(self._checked(X))
         reach = np.broadcast_to(float(self.radius) * self.affine.scale.astype(np.float64), self.weights.shape)
         center = self.center.astype(np.float64)
         magnitude = np.abs(self._folded) + reach
@@ -368,16 +374,32 @@ def _rows(X: ArrayLike) -> NDArray[np.float64]:
     return X.astype(np.float64, copy=False)
 
 
+def _finite_rows(X: ArrayLike) -> NDArray[np.float64]:
+    X = _rows(X)
+    if not np.isfinite(X).all():
+        i, j = np.argwhere(~np.isfinite(X))[0].tolist()
+        raise HousingError(f"X[{i}, {j}] is {X[i, j]}: expected a finite number; drop the row or fill it in")
+    return X
+
+
+def _values(affine: Affine, weights: NDArray[np.uint8], scheme: str) -> NDArray[np.float64]:
+    """What the weights stand for: with integer sums, the exact multiple of the scale; else rounded to float32."""
+    if scheme != "integer":
+        return affine.dequantize(weights).astype(np.float64)
+    return (weights.astype(np.float64) - affine.zero_point) * affine.scale.astype(np.float64)
+
+
 def _rounded(
-    coef: np.ndarray, covariance: np.ndarray, per_channel: bool, bits: int, rounding: str
+    coef: np.ndarray, covariance: np.ndarray, deviation: np.ndarray | None, bits: int, rounding: str
 ) -> tuple[Affine, NDArray[np.uint8], bool | None]:
-    """What the weights as integers stand for, these integers, and whether they are proven to be the best."""
+    """What the weights as integers stand for, these integers, and whether they are proven to be the best.
+
+    With the deviation of each feature, one scale for each (per channel); without, one for all (per tensor).
+    """
     low, high = (np.atleast_2d(f(coef, 0.0)) for f in (np.minimum, np.maximum))
     width = high.max(axis=0) - low.min(axis=0)
-    if per_channel:
-        ratio, span = _evenly_weighted(width, np.sqrt(np.diag(covariance)))
-    else:
-        ratio = np.ones_like(width)
+    per_channel = deviation is not None
+    ratio, span = (np.ones_like(width), 1.0) if deviation is None else _evenly_weighted(width, deviation)
     if rounding == "optimal":
         # Imported here: prediction must not pay for it.
         from .rounding import search

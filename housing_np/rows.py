@@ -175,7 +175,7 @@ def _check_names(source: str, columns: Sequence[str]) -> None:
 
 def _csv_records(source: str, lines: Iterable[str], line: int) -> Iterator[tuple[int, list[str]]]:
     """The records that are not blank, each with the number of its last line."""
-    reader = csv.reader(lines)
+    reader = csv.reader(lines, strict=True)
     try:
         yield from ((line + reader.line_num, record) for record in reader if record)
     except csv.Error as error:
@@ -217,6 +217,7 @@ def _plain_block(lines: list[str], width: int, chosen: list[int]) -> Block | Non
     if not any(map(str.strip, lines)):
         return None
     try:
+        # As bytes in Latin-1 what is not ASCII is no space and no digit: the same cells are refused as one by one.
         block = np.loadtxt(lines, delimiter=",", usecols=chosen, comments=None, ndmin=2)
     except ValueError:
         return None
