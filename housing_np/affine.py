@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import HousingError
 
-_TINY = np.finfo(np.float32).smallest_normal
-# float32 holds (q - zero_point) * scale to half a unit in the last place: at most 255 * 2**-24 of a scale.
-_DEQUANTIZE_ERROR = 2.0**-16
+_TINY, _MAX = np.finfo(np.float32).smallest_normal, np.finfo(np.float32).max
+# The scale, x / scale and (q - zero_point) * scale are each rounded to float32: at most 3 * 256 * 2**-24 of a scale.
+_ROUNDING = 2.0**-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,7 @@ class Affine:
 
     def __post_init__(self) -> None:
         _check_bits(self.bits)
+        object.__setattr__(self, "bits", int(self.bits))
         with np.errstate(over="ignore"):
             scale = np.array(self.scale, np.float32)
         zero_point = np.asarray(self.zero_point)
@@ -99,7 +100,7 @@ class Affine:
         array([ 0, 85], dtype=uint8)
         """
         _check_bits(bits)
-        x = _numbers(x)
+        bits, x = int(bits), _numbers(x)
         if x.size == 0:
             raise HousingError("x is empty: a range needs at least one number")
         others = None if axis is None else tuple(i for i in range(x.ndim) if i != _position(x, axis))
@@ -115,7 +116,7 @@ class Affine:
     @property
     def max_error(self) -> NDArray[np.float64]:
         """Bound on |x − dequantize(quantize(x))| inside the range, rounding of float32 included; the shape of scale."""
-        return self.scale.astype(np.float64) * (0.5 + _DEQUANTIZE_ERROR)
+        return self.scale.astype(np.float64) * (0.5 + _ROUNDING)
 
     def quantize(self, x: ArrayLike) -> NDArray[np.uint8]:
         """Round x to the nearest integers, ties to even, saturated to [0, 2**bits − 1].
@@ -171,7 +172,9 @@ class Affine:
             raise HousingError(f"q must be integers from 0 to {self.largest} with bits={self.bits}")
         # Widened first: in uint8, 3 - 10 is 249.
         steps = q.astype(np.int32) - self._aligned(self.zero_point, q)
-        return np.asarray(steps.astype(np.float32) * self._aligned(self.scale, q))
+        with np.errstate(over="ignore"):
+            values = steps.astype(np.float32) * self._aligned(self.scale, q)
+        return np.asarray(np.clip(values, -_MAX, _MAX))
 
     def _aligned(self, parameter: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The parameter in a shape that broadcasts against x."""
@@ -198,7 +201,7 @@ def scale_and_zero_point(low: np.ndarray, high: np.ndarray, bits: int) -> tuple[
 
 
 def _check_bits(bits: int) -> None:
-    if bits not in range(2, 9):
+    if not isinstance(bits, int | np.integer) or bits not in range(2, 9):
         raise HousingError(f"bits is {bits!r}: expected an integer from 2 to 8")
 
 

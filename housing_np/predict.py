@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -148,14 +148,21 @@ def _csv(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterat
 
 def _jsonl(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
     for block in blocks:
-        yield "".join(f"{json.dumps(dict(zip(names, row, strict=True)))}\n" for row in block.tolist())
+        yield "".join(f"{json.dumps(dict(zip(names, row, strict=True)))}\n" for row in _json_numbers(block))
+
+
+def _json_numbers(values: np.ndarray) -> list[Any]:
+    """As lists; what JSON has no number for, infinity, is null."""
+    numbers = values.astype(object)
+    numbers[~np.isfinite(values)] = None
+    return list(numbers.tolist())
 
 
 def _json(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
     """One object with "predictions", as MLflow's servers answer, and "bounds"; a list for each row if k > 1."""
     whole = np.concatenate([np.empty((0, len(names))), *blocks])
     parts = np.hsplit(whole, 2 if bounds else 1)
-    lists = [(part[:, 0] if part.shape[1] == 1 else part).tolist() for part in parts]
+    lists = [_json_numbers(part[:, 0] if part.shape[1] == 1 else part) for part in parts]
     yield json.dumps(dict(zip(("predictions", "bounds"), lists, strict=False))) + "\n"
 
 

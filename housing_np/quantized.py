@@ -341,7 +341,12 @@ class QuantizedLinear:
         at most ``radius · Σ scale_j · |x_j − center_j| + slack``. In the scheme "integer" x is the quantized row, and
         what its rounding and saturation change is added. The rounding of float64 in both models is covered.
         """
-        X = _finite_rows(self._checked(X))
+        with np.errstate(over="ignore", invalid="ignore"):
+            bound = self._bound(_finite_rows(self._checked(X)))
+        # Beyond float64 nothing is known.
+        return np.where(np.isnan(bound), np.inf, bound)
+
+    def _bound(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         reach = np.broadcast_to(float(self.radius) * self.affine.scale.astype(np.float64), self.weights.shape)
         center = self.center.astype(np.float64)
         magnitude = np.abs(self._folded) + reach

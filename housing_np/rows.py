@@ -173,13 +173,18 @@ def _check_names(source: str, columns: Sequence[str]) -> None:
             raise TableError(f"{source}: column {position + 1} repeats the name {name!r}; names must be unique")
 
 
-def _csv_records(source: str, lines: Iterable[str], line: int) -> Iterator[tuple[int, list[str]]]:
-    """The records that are not blank, each with the number of its last line."""
+def _csv_records(source: str, lines: Iterable[str], line: int, row: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """The records that are not blank, each with the number of its last line; `row` of them stand before."""
     reader = csv.reader(lines, strict=True)
     try:
-        yield from ((line + reader.line_num, record) for record in reader if record)
+        for record in reader:
+            if record:
+                row += 1
+                yield line + reader.line_num, record
     except csv.Error as error:
-        raise TableError(f"{source}: line {line + reader.line_num}: not CSV ({error})") from None
+        where = f"row {row + 1}, line {line + reader.line_num}"
+        reason = "a quote is not closed" if "end of data" in str(error) else str(error).split(" - ")[0]
+        raise TableError(f"{source}: {where}: not CSV ({reason})") from None
 
 
 def _csv_blocks(
@@ -203,7 +208,8 @@ def _csv_blocks(
             yield block
         else:
             records = [
-                ((row + i, at), record) for i, (at, record) in enumerate(_csv_records(source, lines, line), start=1)
+                ((row + i, at), record)
+                for i, (at, record) in enumerate(_csv_records(source, lines, line, row), start=1)
             ]
             row += len(records)
             yield from _assembled(source, "row {} (line {})", records, pick, on_error)
@@ -217,7 +223,6 @@ def _plain_block(lines: list[str], width: int, chosen: list[int]) -> Block | Non
     if not any(map(str.strip, lines)):
         return None
     try:
-        # As bytes in Latin-1 what is not ASCII is no space and no digit: the same cells are refused as one by one.
         block = np.loadtxt(lines, delimiter=",", usecols=chosen, comments=None, ndmin=2)
     except ValueError:
         return None
@@ -245,13 +250,14 @@ def _assembled(
 
 
 def _text_number(text: str, column: str) -> float:
+    text = text.strip()
     try:
         # float() takes 1_000 and the digits of other scripts; a table of numbers that holds them is a mistake.
         value = float(text) if text.isascii() and "_" not in text else None
     except ValueError:
         value = None
     if value is None:
-        raise TableError(f", column {column!r}: {text.strip()!r} is not a number; fill it in or remove the row")
+        raise TableError(f", column {column!r}: {text!r} is not a number; fill it in or remove the row")
     return _finite(value, column)
 
 
@@ -394,10 +400,9 @@ def _npy(source: str, stream: BufferedReader) -> Rows:
     except (ValueError, EOFError, OSError) as error:
         raise TableError(f"{source}: not a .npy array of numbers ({error})") from None
     if not isinstance(data, np.ndarray):
-        raise TableError(f"{source}: a zip archive; expected a .npy array of numbers")
+        raise TableError(f"{source}: not a .npy array of numbers (a zip archive)")
     names = data.dtype.names
-    kinds = [data.dtype[name] for name in names] if names else [data.dtype]
-    if data.ndim != (1 if names else 2) or 0 in data.shape or any(k.kind not in "biuf" or k.shape for k in kinds):
+    if data.ndim != (1 if names else 2) or 0 in data.shape or (not names and data.dtype.kind not in "biuf"):
         raise TableError(f"{source}: shape {data.shape} of {data.dtype}; expected rows and columns of real numbers")
     columns = names or positional_names(data.shape[1])
     return Rows(source, columns, names is not None, lambda *args: _npy_blocks(source, data, columns, *args))
@@ -406,6 +411,9 @@ def _npy(source: str, stream: BufferedReader) -> Rows:
 def _npy_blocks(
     source: str, data: np.ndarray, names: tuple[str, ...], chosen: list[int], on_error: OnError
 ) -> Iterator[Block]:
+    for name in (names[i] for i in chosen if data.dtype.names):
+        if data.dtype[name].kind not in "biuf":
+            raise TableError(f"{source}: column {name!r} holds {data.dtype[name]}; expected real numbers")
     step = max(1, _BLOCK_NUMBERS // len(names))
     for start in range(0, len(data), step):
         part = data[start : start + step]

@@ -15,6 +15,7 @@ from .quantized import SCHEMES, Calibration, QuantizedLinear
 from .table import Stream, Table, load_california, open_table
 
 SAMPLES = 5
+_UNSEEN = (("r2", "R²", "f"), ("mse", "MSE", "g"))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -113,9 +114,8 @@ def _text(report: dict[str, Any]) -> str:
 
 
 def _unseen(name: str, values: dict[str, float | None]) -> str:
-    if values["r2"] is None:
-        return f"{name}: too few rows"
-    return f"{name} R² {values['r2']:.4f}, MSE {values['mse']:.4g}"
+    shown = [f"{label} {values[key]:.4{kind}}" for key, label, kind in _UNSEEN if values[key] is not None]
+    return f"{name} {', '.join(shown) or 'too few rows'}"
 
 
 if __name__ == "__main__":

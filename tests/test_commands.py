@@ -175,7 +175,13 @@ def test_train_on_a_users_table(source, tmp_path):
     assert model.intercept_ == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 5])
+def test_train_on_fewer_rows_than_unknowns_is_refused(tmp_path):
+    done = run("train", "--data", "-", "--target", "price", cwd=tmp_path, input="a,price\n1,2\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "1 rows cannot determine 2 unknowns" in done.stderr
+
+
+@pytest.mark.parametrize("rows", [2, 3, 5])
 def test_train_on_few_rows_says_only_what_is_so(rows, tmp_path):
     content = "a,price\n" + "".join(f"{i},{i * i}\n" for i in range(1, rows + 1))
     done = run("train", "--data", "-", "--target", "price", "--json", cwd=tmp_path, input=content)
