@@ -101,6 +101,7 @@ class Score:
     def __init__(self) -> None:
         self.rows = 0
         self._mean = self._total = self._unexplained = 0.0
+        self._low, self._high = np.inf, -np.inf
 
     def add(self, y_true: ArrayLike, y_pred: ArrayLike) -> None:
         """Take in a block of true values and predictions, both of shape (n,)."""
@@ -112,6 +113,7 @@ class Score:
         self._total += float(np.sum((true - mean) ** 2)) + shift**2 * self.rows * len(true) / rows
         self._mean += shift * len(true) / rows
         self._unexplained += float(np.sum(residual**2))
+        self._low, self._high = min(self._low, float(true.min())), max(self._high, float(true.max()))
         self.rows = rows
 
     @property
@@ -122,6 +124,7 @@ class Score:
     @property
     def r2(self) -> float:
         """Coefficient of determination; for a constant target 1 if it is met exactly, else 0."""
-        if self._total == 0:
+        # As in r2_score: a mean that is rounded is not a difference.
+        if self._low == self._high:
             return float(self._unexplained == 0)
         return 1.0 - self._unexplained / self._total

@@ -144,3 +144,11 @@ def test_equals_scikit_learn(true, pred):
     assert r2_score(true, pred) == pytest.approx(sklearn.r2_score(true, pred), rel=1e-14)
     assert mean_squared_error(true, pred) == pytest.approx(sklearn.mean_squared_error(true, pred), rel=1e-14)
     assert mean_absolute_error(true, pred) == pytest.approx(sklearn.mean_absolute_error(true, pred), rel=1e-14)
+
+
+@pytest.mark.parametrize("value", [0.1, -3.3])
+def test_a_constant_target_in_blocks_scores_as_in_one(value):
+    score = Score()
+    score.add([value, value], [value, value])
+    score.add([value], [value + 1])
+    assert score.r2 == r2_score([value] * 3, [value, value, value + 1]) == 0.0
