@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from .errors import ArtifactError, HousingError
@@ -18,6 +18,23 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, name: str, description: str) -> None:
         super().__init__(prog=f"housing_np {name}", description=description, allow_abbrev=False)
+
+    def add_data(self) -> None:
+        """The options that name a user's own table."""
+        self.add_argument(
+            "--data", metavar="FILE", help="rows: CSV, JSON, JSON Lines, .npy, Parquet; - for stdin (default: bundled)"
+        )
+        self.add_argument("--target", metavar="NAME", help="the column of --data to predict")
+
+    def check_data(self, options: argparse.Namespace) -> None:
+        """End the command where one of these options came without the other."""
+        if (options.data is None) != (options.target is None):
+            self.error("--data and --target go together")
+
+    def add_limits(self) -> None:
+        """The options of the gate."""
+        self.add_argument("--max-r2-drop", metavar="D", type=float, help="exit 1 and save nothing if R² drops by more")
+        self.add_argument("--max-deviation", metavar="D", type=float, help="the same for the largest deviation")
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_INPUT, f"{self.prog}: {message}; see --help\n")
@@ -94,6 +111,21 @@ class Progress:
         if terminal and shown:
             # The line goes when the work is done: what stays on the terminal is the result.
             print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+MEASURED = ("R²", "MSE", "largest dev.", "RMS dev.", "payload", "file size")
+
+
+def measured(row: Mapping[str, Any]) -> list[str]:
+    """The cells below the heads `MEASURED`, for a model whose figures are known by name."""
+    return [
+        f"{row['r2']:.4f}",
+        f"{row['mse']:.4g}",
+        f"{row['largest_deviation']:.3g}",
+        f"{row['rms_deviation']:.3g}",
+        f"{row['payload_bytes']} B",
+        f"{row['file_bytes']} B",
+    ]
 
 
 def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:

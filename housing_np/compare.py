@@ -81,13 +81,11 @@ NAIVE: dict[str, Callable[[np.ndarray], Naive]] = {
 def main(arguments: Sequence[str]) -> int:
     """Measure the naive schemes and ours on the same float model and rows."""
     parser = cli.Parser("compare", "Compare the ways to fit a linear model into uint8.")
-    parser.add_argument("--data", metavar="FILE", help="rows with a header (default: the bundled data)")
-    parser.add_argument("--target", metavar="NAME", help="the column of --data to predict")
+    parser.add_data()
     parser.add_argument("--plot", metavar="FILE", help="draw deviation against bytes (needs the extra plot)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
-    if (options.data is None) != (options.target is None):
-        parser.error("--data and --target go together")
+    parser.check_data(options)
     table = load_california() if options.data is None else read_table(options.data, options.target)
     model = LinearRegression().fit(
         table.X, table.y, feature_names=table.feature_names, target_names=(table.target_name,)
@@ -132,19 +130,8 @@ def _npz_size(arrays: dict[str, np.ndarray]) -> int:
 
 
 def _text(rows: list[dict[str, Any]]) -> str:
-    head = ["scheme", "R²", "MSE", "largest dev.", "RMS dev.", "payload", "file size"]
-    cells = [
-        [
-            row["scheme"],
-            f"{row['r2']:.4f}",
-            f"{row['mse']:.4g}",
-            f"{row['largest_deviation']:.3g}",
-            f"{row['rms_deviation']:.3g}",
-            f"{row['payload_bytes']} B",
-            f"{row['file_bytes']} B",
-        ]
-        for row in rows
-    ]
+    head = ["scheme", *cli.MEASURED]
+    cells = [[row["scheme"], *cli.measured(row)] for row in rows]
     reasons = [f"{row['scheme']}: {row['why']}; most through {row['worst']}" for row in rows if row["why"]]
     return "\n".join([cli.table([head, *cells]), "", "why the usual ways fail:", *reasons])
 

@@ -16,9 +16,9 @@ from . import cli
 from .artifact import Model, load
 from .errors import ArtifactError, HousingError, TableError
 from .files import open_whole
-from .quantized import QuantizedLinear
+from .quantized import Calibration, QuantizedLinear
 from .rows import Rows, format_of, open_rows
-from .table import CALIFORNIA_FEATURES, CALIFORNIA_TARGET, load_california, value_range
+from .table import CALIFORNIA_TARGET, bundled_columns, load_california
 
 DEFAULT_MODEL = "models/uint8-per-channel.npz"
 SAMPLES = 5
@@ -107,8 +107,8 @@ def _range(model: Model, path: str | None) -> Callable[[np.ndarray], np.ndarray]
     """What tells which rows are outside the range of the rows in a file, or of the model's own where it has one."""
     if path is not None:
         with open_rows(path) as rows:
-            low, high = value_range(rows.blocks(model.feature_names_in_))
-        return lambda X: np.any((low > X) | (high < X), axis=1)
+            seen = Calibration.of_blocks(rows.blocks(model.feature_names_in_))
+        return lambda X: np.any((seen.low > X) | (seen.high < X), axis=1)
     if isinstance(model, QuantizedLinear) and model.scheme == "integer":
         return model.saturated
     return lambda X: np.zeros(0, np.bool_)
@@ -171,11 +171,8 @@ _WRITERS = {"csv": _csv, "json": _json, "jsonl": _jsonl}
 
 def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> None:
     """The first bundled rows, as a table beside the true values unless a format is asked for."""
-    missing = [name for name in model.feature_names_in_ if name not in CALIFORNIA_FEATURES]
-    if missing:
-        raise HousingError(f"the bundled rows have no {missing[0]!r}, which the model needs: give it rows as INPUT")
-    table = load_california(rows=SAMPLES)
-    X = table.X[:, [CALIFORNIA_FEATURES.index(name) for name in model.feature_names_in_]]
+    table = load_california(SAMPLES)
+    X = bundled_columns(table, model.feature_names_in_)
     names, answers = _names(model, bounds), _answer(model, X, bounds)
     if format is not None:
         _write(model, bounds, [answers], out, format)

@@ -48,11 +48,11 @@ class Calibration(NamedTuple):
         """
         if not 50 < percentile <= 100:
             raise HousingError(f"percentile is {percentile}: expected more than 50, and at most 100")
-        X = _finite_rows(X)
-        if not len(X):
-            raise HousingError("X has no rows: calibration needs at least one")
-        low, high = np.percentile(X, [100 - percentile, percentile], axis=0)
-        return cls.of_blocks([X])._replace(low=low, high=high)
+        rows = cls.of_blocks([X])
+        if percentile == 100:
+            return rows
+        low, high = np.percentile(_rows(X), [100 - percentile, percentile], axis=0)
+        return rows._replace(low=low, high=high)
 
     @classmethod
     def of_blocks(cls, blocks: Iterable[ArrayLike]) -> Self:

@@ -1,6 +1,6 @@
 """A table of numbers: features, a target and their names; the bundled California Housing, or a user's own file."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -193,10 +193,7 @@ def rows_for(features: Sequence[str], path: str | Path | None = None) -> NDArray
     array([322.    ,   8.3252])
     """
     if path is None:
-        missing = [name for name in features if name not in CALIFORNIA_FEATURES]
-        if missing:
-            raise TableError(f"the bundled rows have no {missing[0]!r}, which the model needs: name a file of its rows")
-        return load_california().X[:, [CALIFORNIA_FEATURES.index(name) for name in features]]
+        return bundled_columns(load_california(), features)
     with open_rows(path) as rows:
         blocks = list(rows.blocks(features))
     if not blocks:
@@ -204,16 +201,12 @@ def rows_for(features: Sequence[str], path: str | Path | None = None) -> NDArray
     return np.concatenate(blocks)
 
 
-def value_range(blocks: Iterable[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The least and the greatest value of each column, over blocks of rows.
-
-    >>> value_range([np.array([[1.0, 2.0]]), np.array([[0.0, 3.0]])])
-    (array([0., 2.]), array([1., 3.]))
-    """
-    low, high = np.array(np.inf), np.array(-np.inf)
-    for block in blocks:
-        low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
-    return low, high
+def bundled_columns(table: Table, features: Sequence[str]) -> NDArray[np.float64]:
+    """The bundled rows, as `load_california` gives them, in the columns that a model needs."""
+    missing = [name for name in features if name not in CALIFORNIA_FEATURES]
+    if missing:
+        raise TableError(f"the bundled rows have no {missing[0]!r}, which the model needs: give it rows in a file")
+    return table.X[:, [CALIFORNIA_FEATURES.index(name) for name in features]]
 
 
 def holdout_split(n: int, test_size: float = 0.2, seed: int = 42) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -21,15 +21,12 @@ _UNSEEN = (("r2", "R²", "f"), ("mse", "MSE", "g"))
 def main(arguments: Sequence[str]) -> int:
     """Train on the bundled data or a user's file; print the comparison of the float and the uint8 models."""
     parser = cli.Parser("train", "Fit a linear model, evaluate it, quantize it to uint8 and save all of it.")
-    parser.add_argument("--data", metavar="FILE", help="rows with a header: CSV, JSON, JSON Lines or .npy; - for stdin")
-    parser.add_argument("--target", metavar="NAME", help="the column of --data to predict")
+    parser.add_data()
     parser.add_argument("--out", metavar="FOLDER", default="models", help="where the models go (default: models)")
-    parser.add_argument("--max-r2-drop", metavar="D", type=float, help="exit 1 and save nothing if R² drops by more")
-    parser.add_argument("--max-deviation", metavar="D", type=float, help="the same for the largest deviation")
+    parser.add_limits()
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
-    if (options.data is None) != (options.target is None):
-        parser.error("--data and --target go together")
+    parser.check_data(options)
     table = load_california() if options.data is None else open_table(options.data, options.target)
 
     model = LinearRegression().fit_blocks(
@@ -83,20 +80,8 @@ def _samples(models: dict[str, Model], table: Table | Stream) -> list[dict[str, 
 
 
 def _text(report: dict[str, Any]) -> str:
-    head = ["stage", "file", "R²", "MSE", "largest dev.", "RMS dev.", "payload", "file size"]
-    rows = [
-        [
-            stage["stage"],
-            stage["file"],
-            f"{stage['r2']:.4f}",
-            f"{stage['mse']:.4g}",
-            f"{stage['largest_deviation']:.3g}",
-            f"{stage['rms_deviation']:.3g}",
-            f"{stage['payload_bytes']} B",
-            f"{stage['file_bytes']} B",
-        ]
-        for stage in report["stages"]
-    ]
+    head = ["stage", "file", *cli.MEASURED]
+    rows = [[stage["stage"], stage["file"], *cli.measured(stage)] for stage in report["stages"]]
     columns = list(report["samples"][0])
     sample_rows = [[str(row["row"]), *(f"{row[name]:.4g}" for name in columns[1:])] for row in report["samples"]]
     return "\n".join(
