@@ -6,10 +6,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from .errors import ArtifactError, HousingError
 
+T = TypeVar("T")
 DONE, GATE_FAILED, BAD_INPUT, BAD_ARTIFACT = 0, 1, 2, 3
 
 
@@ -22,7 +23,10 @@ class Parser(argparse.ArgumentParser):
     def add_data(self) -> None:
         """The options that name a user's own table."""
         self.add_argument(
-            "--data", metavar="FILE", help="rows: CSV, JSON, JSON Lines, .npy, Parquet; - for stdin (default: bundled)"
+            "--data",
+            metavar="FILE",
+            help="rows: CSV, JSON, JSON Lines, .npy, Parquet; a pattern such as 'part-*.csv' for several files; "
+            "- for stdin (default: the bundled data)",
         )
         self.add_argument("--target", metavar="NAME", help="the column of --data to predict")
 
@@ -95,20 +99,24 @@ def note(message: str) -> None:
 
 
 class Progress:
-    """Blocks (X, y) of a long iteration, counted on stderr where that is a terminal; each iteration starts anew."""
+    """What a long iteration has passed, counted on stderr where that is a terminal."""
 
-    def __init__(self, blocks: Iterable[tuple[Any, Any]], doing: str) -> None:
-        self.blocks, self.doing = blocks, doing
+    def __init__(
+        self, doing: str, unit: str = "rows", size: Callable[[Any], int] = lambda block: len(block[1])
+    ) -> None:
+        self.doing, self.unit, self.size = doing, unit, size
+        self.passed, self.shown = 0, 0.0
 
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        rows, shown, terminal = 0, 0.0, sys.stderr.isatty()
-        for X, y in self.blocks:
-            yield X, y
-            rows += len(y)
-            if terminal and time.monotonic() - shown > 0.2:
-                shown = time.monotonic()
-                print(f"\r{self.doing}: {rows:,} rows", end="", file=sys.stderr, flush=True)
-        if terminal and shown:
+    def __call__(self, items: Iterable[T]) -> Iterator[T]:
+        """The items; the count goes on over several iterations."""
+        terminal = sys.stderr.isatty()
+        for item in items:
+            yield item
+            self.passed += self.size(item)
+            if terminal and time.monotonic() - self.shown > 0.2:
+                self.shown = time.monotonic()
+                print(f"\r{self.doing}: {self.passed:,} {self.unit}", end="", file=sys.stderr, flush=True)
+        if terminal and self.shown:
             # The line goes when the work is done: what stays on the terminal is the result.
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 

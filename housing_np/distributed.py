@@ -1,17 +1,28 @@
-"""Least squares over a Dask cluster: one summary a partition, a tree of merges, the solve on the client.
+"""Passes over data on a Dask cluster: one result a partition, a tree of additions, the answer on the client.
 
-A summary is at most (p + k + 1)^2 numbers, and only summaries leave the worker that holds a partition. Summaries are
-values and merging makes new ones, so Dask may recompute any of them after losing a worker: no row counts twice.
+A fit's summary is at most (p + k + 1)^2 numbers, and only such results leave the worker that holds a partition. They
+are values, and adding makes new ones, so Dask may recompute any of them after losing a worker: no row counts twice.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import reduce
+from importlib.util import find_spec
+from operator import add
+from pathlib import Path
+from typing import Any, TypeVar
 
-from .errors import HousingError
+from .errors import HousingError, TableError
 from .linear import LinearRegression, column_names, summarize
 from .solver import Summary
+from .table import Block, Stream, Watch
 
+T = TypeVar("T")
 FAN_IN = 8
+PATIENCE = 10  # seconds
 
 
 def fit(
@@ -44,22 +55,99 @@ def fit(
     >>> fit(X, 2 * X[:, 0] + 1).coef_
     array([2.])
     """
-    try:
-        import dask
-    except ImportError:
-        raise HousingError("distributed fits need Dask: pip install 'housing_np[dask]'") from None
+    dask = _import_dask()
     X, y = _row_chunks(X), _row_chunks(y)
     rows, targets = _partitions(X), _partitions(y)
     if len(rows) != len(targets):
         raise HousingError(f"X has {len(rows)} partitions and y has {len(targets)}: repartition one like the other")
     names = feature_names or column_names(X)
     part = dask.delayed(_summarize, pure=True)
-    level = [part(a, b, fit_intercept, names, target_names) for a, b in zip(rows, targets, strict=True)]
-    merge = dask.delayed(_merge, pure=True)
+    leaves = [part(a, b, fit_intercept, names, target_names) for a, b in zip(rows, targets, strict=True)]
+    return LinearRegression(fit_intercept).set_solution(dask.compute(_tree(leaves))[0])
+
+
+class Cluster:
+    """A Dask cluster whose workers see the files of a stream, each file a partition.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    stream : Stream
+    """
+
+    def __init__(self, client: Any, stream: Stream) -> None:
+        self.client = client
+        self.parts = replace(stream, paths=tuple(map(os.path.abspath, stream.paths))).parts()
+
+    def reduce(self, function: Callable[[Iterable[Block]], T], watch: Watch = iter) -> T:
+        """What a function makes of the blocks of each file, added up; `watch` sees each file's task done."""
+        import dask
+        import distributed
+
+        part = dask.delayed(_of_part, pure=True)
+        leaves = [part(function, each) for each in self.parts]
+        *parts, total = self.client.compute([*leaves, _tree(leaves)])
+        try:
+            for _ in watch(distributed.as_completed(parts)):
+                pass
+            result: T = total.result()
+        except distributed.KilledWorker as error:
+            raise HousingError(f"every worker that took a task died of it; see their logs ({error})") from None
+        except CancelledError:
+            raise HousingError("the scheduler was lost in the middle of a pass; start it and run again") from None
+        return result
+
+
+@contextmanager
+def connect(address: str) -> Iterator[Any]:
+    """A client of the scheduler at an address, once it has a worker and all of them have this package."""
+    _import_dask()
+    import distributed
+
+    try:
+        client = distributed.Client(address, timeout=PATIENCE)
+    except (OSError, ValueError) as error:
+        raise HousingError(f"no Dask scheduler answers at {address} ({error}); give one as tcp://host:8786") from None
+    with client:
+        try:
+            client.wait_for_workers(1, PATIENCE)
+        except TimeoutError:
+            raise HousingError(
+                f"no worker came to the scheduler at {address} in {PATIENCE} seconds; start one"
+            ) from None
+        found = {"the scheduler": client.run_on_scheduler(find_spec, __package__), **client.run(find_spec, __package__)}
+        if missing := [where for where, spec in found.items() if spec is None]:
+            raise HousingError(f"{missing[0]} has no {__package__}: install it there, in the same version")
+        yield client
+
+
+def _import_dask() -> Any:
+    try:
+        import dask
+        import distributed  # noqa: F401 - looked for here, where its absence can be told
+    except ImportError:
+        raise HousingError("distributed fits need Dask: pip install 'housing_np[dask]'") from None
+    return dask
+
+
+def _of_part(function: Callable[[Iterable[Block]], T], part: Stream) -> T:
+    for path in part.paths:
+        if not Path(path).exists():
+            raise TableError(f"{path}: a worker does not see this file; put it where all see it under one path")
+    return function(part)
+
+
+def _tree(level: list[Any]) -> Any:
+    import dask
+
+    total = dask.delayed(_sum, pure=True)
     while len(level) > 1:
-        level = [merge(level[i : i + FAN_IN]) for i in range(0, len(level), FAN_IN)]
-    summary, one_target = dask.compute(level[0])[0]
-    return LinearRegression(fit_intercept).set_solution(summary, one_target)
+        level = [total(level[i : i + FAN_IN]) for i in range(0, len(level), FAN_IN)]
+    return level[0]
+
+
+def _sum(parts: list[Any]) -> Any:
+    return reduce(add, parts)
 
 
 def _row_chunks(collection: Any) -> Any:
@@ -78,13 +166,5 @@ def _partitions(collection: Any) -> list[Any]:
 
 def _summarize(
     X: Any, y: Any, fit_intercept: bool, feature_names: Sequence[str] | None, target_names: Sequence[str] | None
-) -> tuple[Summary, bool]:
+) -> Summary:
     return summarize([(X, y)], fit_intercept=fit_intercept, feature_names=feature_names, target_names=target_names)
-
-
-def _merge(parts: list[tuple[Summary, bool]]) -> tuple[Summary, bool]:
-    first, one_target = parts[0]
-    total = Summary(first.feature_names, first.target_names, fit_intercept=first.fit_intercept)
-    for summary, _ in parts:
-        total.merge(summary)
-    return total, one_target

@@ -1,17 +1,23 @@
 """What a model is worth: on all rows, on rows that the fit has not seen, and against the float model."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from math import sqrt
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from math import isnan
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from .artifact import Model
 from .errors import HousingError
-from .linear import LinearRegression
+from .linear import LinearRegression, summarize
 from .metrics import Score
 from .quantized import Calibration, QuantizedLinear
 from .table import Block, holdout_split
+
+if TYPE_CHECKING:
+    from .solver import Summary
+
+T = TypeVar("T")
 
 
 class Figures(NamedTuple):
@@ -32,6 +38,29 @@ class Figures(NamedTuple):
     rms_deviation: float
 
 
+class Scores(dict[str, Score]):
+    """The scores of several models on the same rows, by name; those of other rows add up."""
+
+    def __add__(self, other: "Scores") -> "Scores":
+        return Scores({name: score + other[name] for name, score in self.items()})
+
+    def figures(self) -> dict[str, Figures]:
+        """By name, what they say."""
+        return {
+            name: Figures(score.r2, score.mse, score.largest_deviation, score.rms_deviation)
+            for name, score in self.items()
+        }
+
+
+def scores(models: Mapping[str, Model], reference: LinearRegression, blocks: Iterable[Block]) -> Scores:
+    """The scores of each model on blocks of rows (X, y); deviations are from the reference."""
+    total = Scores({name: Score() for name in models})
+    for X, y in blocks:
+        expected = reference.predict(X)
+        total += Scores({name: Score.of(y, model.predict(X), expected) for name, model in models.items()})
+    return total
+
+
 def figures(models: Mapping[str, Model], reference: LinearRegression, blocks: Iterable[Block]) -> dict[str, Figures]:
     """The figures of each model on blocks of rows (X, y), such as a table; deviations are from the reference.
 
@@ -43,20 +72,12 @@ def figures(models: Mapping[str, Model], reference: LinearRegression, blocks: It
     >>> round(figures({"float64": model}, model, table)["float64"].r2, 4)
     0.6062
     """
-    scores = {name: Score() for name in models}
-    largest, squares = dict.fromkeys(models, 0.0), dict.fromkeys(models, 0.0)
-    for X, y in blocks:
-        expected = reference.predict(X)
-        for name, model in models.items():
-            predicted = model.predict(X)
-            scores[name].add(y, predicted)
-            deviation = np.abs(predicted - expected)
-            largest[name] = max(largest[name], float(deviation.max()))
-            squares[name] += float(np.sum(deviation**2))
-    return {
-        name: Figures(score.r2, score.mse, largest[name], sqrt(squares[name] / score.rows))
-        for name, score in scores.items()
-    }
+    return scores(models, reference, blocks).figures()
+
+
+def calibration(blocks: Iterable[Block]) -> Calibration:
+    """What the rows of blocks (X, y) look like."""
+    return Calibration.of_blocks(X for X, _ in blocks)
 
 
 class Unseen(NamedTuple):
@@ -66,40 +87,45 @@ class Unseen(NamedTuple):
     mse: float | None
 
 
-def leave_one_out(model: LinearRegression, blocks: Iterable[Block]) -> Unseen:
+class Reduce(Protocol):
+    """What gives a function the blocks of rows, be it all at once or in parts whose results it adds up."""
+
+    def __call__(self, function: Callable[[Iterable[Block]], T], /) -> T: ...
+
+
+def leave_one_out(model: LinearRegression, reduce: Reduce) -> Unseen:
     """Each row predicted by the model fitted to all others, in closed form from the leverages."""
-    score = Score()
+    score = reduce(partial(_left_out, model))
+    return Unseen(None, None) if isnan(score.mse) else Unseen(score.r2, score.mse)
+
+
+def _left_out(model: LinearRegression, blocks: Iterable[Block]) -> Score:
+    total = Score()
     for X, y in blocks:
         try:
-            predicted = model.leave_one_out(X, y)
+            total += Score.of(y, model.leave_one_out(X, y))
         except HousingError:  # a row that alone determines a coefficient cannot be predicted without it
-            return Unseen(None, None)
-        score.add(y, predicted)
-    return Unseen(score.r2, score.mse)
+            total += Score.of(y, np.full_like(y, np.nan))
+    return total
 
 
-def held_out(blocks: Iterable[Block], rows: int, unknowns: int) -> Unseen:
-    """The fifth of the rows that `holdout_split` sets aside, predicted by a fit to the others."""
-    train, test = holdout_split(rows)
-    if len(train) < unknowns:
+def held_out(reduce: Reduce) -> Unseen:
+    """The fifth that `holdout_split` sets aside of each block, predicted by a fit to the other rows."""
+    others = reduce(_summarize_others)
+    if others.rows < len(others.feature_names) + others.fit_intercept:
         return Unseen(None, None)
-    tested = np.zeros(rows, np.bool_)
-    tested[test] = True
-    model = LinearRegression().fit_blocks(_selected(blocks, ~tested))
-    score = Score()
-    for X, y in _selected(blocks, tested):
-        score.add(y, model.predict(X))
+    score = reduce(partial(_tested, LinearRegression().set_solution(others)))
     # One row has no variance to explain.
-    return Unseen(score.r2 if len(test) > 1 else None, score.mse)
+    return Unseen(score.r2 if score.rows > 1 else None, score.mse)
 
 
-def _selected(blocks: Iterable[Block], mask: np.ndarray) -> Iterator[Block]:
-    start = 0
-    for X, y in blocks:
-        chosen = mask[start : start + len(y)]
-        start += len(y)
-        if chosen.any():
-            yield X[chosen], y[chosen]
+def _summarize_others(blocks: Iterable[Block]) -> "Summary":
+    return summarize((X[train], y[train]) for X, y in blocks for train, _ in [holdout_split(len(y))])
+
+
+def _tested(model: LinearRegression, blocks: Iterable[Block]) -> Score:
+    tests = ((X[test], y[test]) for X, y in blocks for _, test in [holdout_split(len(y))])
+    return sum((Score.of(y, model.predict(X)) for X, y in tests), Score())
 
 
 class Share(NamedTuple):

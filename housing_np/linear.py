@@ -165,10 +165,9 @@ class LinearRegression:
         >>> LinearRegression().fit_blocks(halves).coef_
         array([2.])
         """
-        summary, one_target = summarize(
-            blocks, fit_intercept=self.fit_intercept, feature_names=feature_names, target_names=target_names
+        return self.set_solution(
+            summarize(blocks, fit_intercept=self.fit_intercept, feature_names=feature_names, target_names=target_names)
         )
-        return self.set_solution(summary, one_target)
 
     def predict(self, X: npt.ArrayLike) -> Array:
         """Predictions for rows X (n, p): (n,), or (n, k) for several targets."""
@@ -248,8 +247,8 @@ class LinearRegression:
         if not hasattr(self, "coef_"):
             raise HousingError("this model has no coefficients yet: call fit first")
 
-    def set_solution(self, summary: "Summary", one_target: bool) -> Self:
-        """Fit from a finished summary of the rows; ``one_target`` gives coef_ the shape (p,)."""
+    def set_solution(self, summary: "Summary") -> Self:
+        """Fit from a finished summary of the rows."""
         solution, p = summary.solve(), len(summary.feature_names)
         if solution.rank < p:
             warnings.warn(
@@ -259,7 +258,7 @@ class LinearRegression:
                 stacklevel=2,
             )
         coef, intercept = solution.coef.T.copy(), solution.intercept
-        if one_target:
+        if summary.one_target:
             coef, intercept = coef[0], intercept[0]
         self._set_coefficients(coef, intercept, summary.feature_names, summary.target_names)
         self.rank_, self.singular_values_, self._solution = solution.rank, solution.singular_values, solution
@@ -279,8 +278,8 @@ def summarize(
     fit_intercept: bool = True,
     feature_names: Sequence[str] | None = None,
     target_names: Sequence[str] | None = None,
-) -> tuple["Summary", bool]:
-    """Summary of all blocks' rows, and whether y came without a second axis (see `LinearRegression.fit_blocks`)."""
+) -> "Summary":
+    """Summary of all blocks' rows (see `LinearRegression.fit_blocks`)."""
     from .solver import Summary  # here, not above: predict must not pay for the solver
 
     summary: Summary | None = None
@@ -295,16 +294,21 @@ def summarize(
         if summary is None:
             first = block
             names = _names(feature_names or block[0], "x", rows.shape[1])
-            summary = Summary(names, _target_names(target_names, y, targets), fit_intercept=fit_intercept)
+            summary = Summary(
+                names,
+                _target_names(target_names, y, targets),
+                fit_intercept=fit_intercept,
+                one_target=targets.ndim == 1,
+            )
         elif first is not None and block != first:
             raise HousingError(f"a block has {_describe(*block)}; the first block had {_describe(*first)}")
         matrix = targets[:, None] if targets.ndim == 1 else targets
         _refuse_inexact(rows, summary.feature_names, summary.rows)
         _refuse_inexact(matrix, summary.target_names, summary.rows)
         summary.update(rows, matrix)
-    if summary is None or first is None:
+    if summary is None:
         raise HousingError("there is no block to fit: give at least one (X, y)")
-    return summary, first[2] == ()
+    return summary
 
 
 def as_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:

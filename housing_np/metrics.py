@@ -1,6 +1,7 @@
 """How far predictions are from the truth, or from another model's predictions."""
 
 from math import sqrt
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -87,39 +88,60 @@ def rms_deviation(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
 
 class Score:
-    """R² and MSE of predictions that come in blocks of rows, for one target.
+    """R² and MSE of predictions for one target, and their deviation from a reference, over blocks of rows.
+
+    Scores of other rows add up, in any order.
 
     Examples
     --------
-    >>> score = Score()
-    >>> score.add([1.0, 2.0], [1.0, 2.0])
-    >>> score.add([3.0], [4.0])
+    >>> score = Score.of([1.0, 2.0], [1.0, 2.0]) + Score.of([3.0], [4.0])
     >>> score.r2, round(score.mse, 4)
     (0.5, 0.3333)
     """
 
     def __init__(self) -> None:
         self.rows = 0
-        self._mean = self._total = self._unexplained = 0.0
+        self.largest_deviation = 0.0
+        self._mean = self._total = self._unexplained = self._deviation = 0.0
         self._low, self._high = np.inf, -np.inf
 
-    def add(self, y_true: ArrayLike, y_pred: ArrayLike) -> None:
-        """Take in a block of true values and predictions, both of shape (n,)."""
+    @classmethod
+    def of(cls, y_true: ArrayLike, y_pred: ArrayLike, reference: ArrayLike | None = None) -> Self:
+        """Of true values, predictions and the reference's predictions, all of shape (n,), in target units."""
         residual = _residuals(y_true, y_pred)
         true = np.asarray(y_true, np.float64)
-        rows, mean = self.rows + len(true), float(true.mean())
+        score = cls()
+        score.rows, score._mean = len(true), float(true.mean())
+        score._total, score._unexplained = float(np.sum((true - score._mean) ** 2)), float(np.sum(residual**2))
+        score._low, score._high = float(true.min()), float(true.max())
+        if reference is not None:
+            deviation = np.abs(_residuals(reference, y_pred))
+            score.largest_deviation, score._deviation = float(deviation.max()), float(np.sum(deviation**2))
+        return score
+
+    def __add__(self, other: "Score") -> "Score":
+        """The score of the rows of both."""
+        total, shift = Score(), other._mean - self._mean
+        total.rows = self.rows + other.rows
+        share = other.rows / total.rows if total.rows else 0.0
         # Chan, Golub and LeVeque 1983: sums of squares about the mean, merged without cancellation.
-        shift = mean - self._mean
-        self._total += float(np.sum((true - mean) ** 2)) + shift**2 * self.rows * len(true) / rows
-        self._mean += shift * len(true) / rows
-        self._unexplained += float(np.sum(residual**2))
-        self._low, self._high = min(self._low, float(true.min())), max(self._high, float(true.max()))
-        self.rows = rows
+        total._total = self._total + other._total + shift * (shift * self.rows * share)
+        total._mean = self._mean + shift * share
+        total._unexplained = self._unexplained + other._unexplained
+        total._deviation = self._deviation + other._deviation
+        total.largest_deviation = max(self.largest_deviation, other.largest_deviation)
+        total._low, total._high = min(self._low, other._low), max(self._high, other._high)
+        return total
 
     @property
     def mse(self) -> float:
         """Mean squared error, in squared target units."""
         return self._unexplained / self.rows
+
+    @property
+    def rms_deviation(self) -> float:
+        """From the reference, in target units."""
+        return sqrt(self._deviation / self.rows)
 
     @property
     def r2(self) -> float:

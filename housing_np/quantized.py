@@ -1,9 +1,9 @@
 """A linear model in uint8: from a float model, integer inference, and a bound on what the rounding can do."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,8 +20,11 @@ _INT32_MAX = 2**31 - 1
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
-class Calibration(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Calibration:
     """What the rows that a model is used on look like, in the units of the features.
+
+    Calibrations of other rows add up, in any order.
 
     Attributes
     ----------
@@ -48,35 +51,44 @@ class Calibration(NamedTuple):
         """
         if not 50 < percentile <= 100:
             raise HousingError(f"percentile is {percentile}: expected more than 50, and at most 100")
-        rows = cls.of_blocks([X])
-        if percentile == 100:
-            return rows
-        low, high = np.percentile(_rows(X), [100 - percentile, percentile], axis=0)
-        return rows._replace(low=low, high=high)
+        X = _finite_rows(X)
+        if not len(X):
+            raise HousingError("X has no rows: calibration needs at least one")
+        mean = X.mean(axis=0)
+        centred = X - mean
+        low, high = X.min(axis=0), X.max(axis=0)
+        if percentile < 100:
+            low, high = np.percentile(X, [100 - percentile, percentile], axis=0)
+        return cls(len(X), mean, centred.T @ centred / len(X), low, high)
 
     @classmethod
     def of_blocks(cls, blocks: Iterable[ArrayLike]) -> Self:
-        """From blocks of rows, each (n, p), in one pass.
+        """From blocks of rows, each (n, p), in one pass; blocks without rows are skipped.
 
         >>> Calibration.of_blocks([[[0.0], [2.0]], [[4.0]]]).mean
         array([2.])
         """
-        rows, mean, total = 0, np.zeros(()), np.zeros(())
-        low, high = np.array(np.inf), np.array(-np.inf)
-        for X in map(_finite_rows, blocks):
-            if not len(X):
-                continue
-            block_mean = X.mean(axis=0)
-            centred = X - block_mean
-            shift = block_mean - mean
-            # Chan, Golub and LeVeque 1983: merged without cancellation.
-            total = total + centred.T @ centred + np.outer(shift, shift) * (rows * len(X) / (rows + len(X)))
-            mean = mean + shift * (len(X) / (rows + len(X)))
-            low, high = np.minimum(low, X.min(axis=0)), np.maximum(high, X.max(axis=0))
-            rows += len(X)
-        if not rows:
+        total = None
+        for X in blocks:
+            if len(rows := _rows(X)):
+                total = cls.of(rows) if total is None else total + cls.of(rows)
+        if total is None:
             raise HousingError("X has no rows: calibration needs at least one")
-        return cls(rows, mean, total / rows, low, high)
+        return total
+
+    def __add__(self, other: Self) -> Self:
+        """What the rows of both look like."""
+        rows, shift = self.rows + other.rows, other.mean - self.mean
+        mine, theirs = self.rows / rows, other.rows / rows
+        return replace(
+            self,
+            rows=rows,
+            mean=self.mean + shift * theirs,
+            # Chan, Golub and LeVeque 1983: merged without cancellation.
+            covariance=self.covariance * mine + other.covariance * theirs + np.outer(shift, shift) * (mine * theirs),
+            low=np.minimum(self.low, other.low),
+            high=np.maximum(self.high, other.high),
+        )
 
     @property
     def deviation(self) -> NDArray[np.float64]:

@@ -56,9 +56,10 @@ class Rows:
 
         `on_error` is given the TableError of each bad row; if it returns, the row is left out.
         """
-        return self._read(self._positions(names), on_error)
+        return self._read(self.positions(names), on_error)
 
-    def _positions(self, names: Sequence[str]) -> list[int]:
+    def positions(self, names: Sequence[str]) -> list[int]:
+        """Where these columns stand; a TableError names the first that is missing."""
         if not self.named and not set(names) <= set(self.columns):
             if len(names) != len(self.columns):
                 raise TableError(

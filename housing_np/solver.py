@@ -179,6 +179,8 @@ class Summary:
     feature_names, target_names : sequences of str
         Their lengths are p and k; errors name the columns by them.
     fit_intercept : bool
+    one_target : bool
+        Whether y came without a second axis: the coefficients then have none either.
 
     Examples
     --------
@@ -186,18 +188,23 @@ class Summary:
     >>> left, right = Summary(["a"], ["y"]), Summary(["a"], ["y"])
     >>> left.update(np.array([[0.0], [1.0]]), np.array([[1.0], [3.0]]))
     >>> right.update(np.array([[2.0]]), np.array([[5.0]]))
-    >>> left.merge(right)
-    >>> solution = left.solve()
+    >>> solution = (left + right).solve()
     >>> solution.coef, solution.intercept
     (array([[2.]]), array([1.]))
     """
 
     def __init__(
-        self, feature_names: Sequence[str], target_names: Sequence[str], *, fit_intercept: bool = True
+        self,
+        feature_names: Sequence[str],
+        target_names: Sequence[str],
+        *,
+        fit_intercept: bool = True,
+        one_target: bool = False,
     ) -> None:
         self.feature_names = tuple(feature_names)
         self.target_names = tuple(target_names)
         self.fit_intercept = fit_intercept
+        self.one_target = one_target
         self.rows = 0
         width = 1 + len(self.feature_names) + len(self.target_names)
         self._shift: Array | None = None
@@ -219,6 +226,12 @@ class Summary:
         self.rows += len(X)
         if self._chunks > FAST_ROWS:
             self._make_exact()
+
+    def __add__(self, other: "Summary") -> "Summary":
+        """The summary of the rows of both."""
+        total = copy(self)
+        total.merge(other)
+        return total
 
     def merge(self, other: "Summary") -> None:
         """Add the rows of another summary of the same columns."""

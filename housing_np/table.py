@@ -1,19 +1,25 @@
 """A table of numbers: features, a target and their names; the bundled California Housing, or a user's own file."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import chain
+from operator import add
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import TableError
-from .rows import open_rows
+from .rows import Rows, open_rows
 
 Block = tuple[NDArray[np.float64], NDArray[np.float64]]
+T = TypeVar("T")
+Watch = Callable[[Iterable[Any]], Iterable[Any]]
 
-# Above so many numbers (512 MiB) a table stays in its file.
-_MEMORY_NUMBERS = 1 << 26
+# Above so many numbers (128 MiB) a table stays in its files.
+_MEMORY_NUMBERS = 1 << 24
 
 CALIFORNIA_FEATURES = (
     "MedInc",
@@ -48,20 +54,53 @@ class Table:
     def __iter__(self) -> Iterator[Block]:
         yield self.X, self.y
 
+    def reduce(self, function: Callable[[Iterable[Block]], T], watch: Watch = iter) -> T:
+        """What a function makes of the blocks; `watch` sees each of them pass."""
+        return function(watch(self))
+
 
 @dataclass(frozen=True)
 class Stream:
-    """The rows of a file that need not fit in memory: each iteration reads it anew, as blocks (X, y)."""
+    """The rows of files that need not fit in memory: each iteration reads them anew, as blocks (X, y).
 
-    path: str | Path
+    Attributes
+    ----------
+    paths : tuple of str
+        Files of the same columns.
+    feature_names, target_name
+        As those of a `Table`.
+    ignored : tuple of str
+        The columns that are neither.
+    format : str, optional
+        As that of `read_table`.
+    """
+
+    paths: tuple[str, ...]
     feature_names: tuple[str, ...]
     target_name: str
+    ignored: tuple[str, ...] = ()
     format: str | None = None
 
     def __iter__(self) -> Iterator[Block]:
-        with open_rows(self.path, self.format) as rows:
-            for block in rows.blocks([*self.feature_names, self.target_name]):
-                yield block[:, :-1], block[:, -1]
+        for path in self.paths:
+            with open_rows(path, self.format) as rows:
+                yield from self.blocks(rows)
+
+    def blocks(self, rows: Rows) -> Iterator[Block]:
+        """The blocks of one open file."""
+        names = [*self.feature_names, self.target_name]
+        if rows.named and (other := [name for name in rows.columns if name not in (*names, *self.ignored)]):
+            raise TableError(f"{rows.source}: column {other[0]!r} is not in the first file; all need the same columns")
+        for block in rows.blocks(names):
+            yield block[:, :-1], block[:, -1]
+
+    def parts(self) -> list["Stream"]:
+        """One stream for each file."""
+        return [replace(self, paths=(path,)) for path in self.paths]
+
+    def reduce(self, function: Callable[[Iterable[Block]], T], watch: Watch = iter) -> T:
+        """What a function makes of the blocks of each file, added up; `watch` sees each block pass."""
+        return reduce(add, (function(watch(part)) for part in self.parts()))
 
 
 def load_california(rows: int | None = None) -> Table:
@@ -111,17 +150,17 @@ def load_california(rows: int | None = None) -> Table:
 def read_table(
     path: str | Path, target: str, features: Sequence[str] | None = None, format: str | None = None
 ) -> Table:
-    """Read a user's table: CSV with a header line, JSON, JSON Lines, or .npy (columns x0, x1, … unless it has names).
+    """Read a user's table: CSV with a header line, JSON, JSON Lines, Parquet, or .npy (columns x0, x1, … unless named).
 
     Parameters
     ----------
     path : str or Path
-        A file, or "-" for standard input.
+        A file, a pattern that files of the same columns match ("part-*.csv"), or "-" for standard input.
     target : str
         The column to predict.
     features : sequence of str, optional
         The columns to predict it from, in the wanted order; by default all others, in the order of the file.
-    format : {"csv", "json", "jsonl", "npy"}, optional
+    format : {"csv", "json", "jsonl", "npy", "parquet"}, optional
         By default what the name of the file ends with.
 
     Returns
@@ -148,6 +187,15 @@ def read_table(
     return table
 
 
+def open_stream(
+    path: str | Path, target: str, features: Sequence[str] | None = None, format: str | None = None
+) -> Stream:
+    """As `read_table`, but only the names of the columns are read."""
+    paths = _files(path)
+    with open_rows(paths[0], format) as rows:
+        return _stream(rows, paths, target, features, format)
+
+
 def open_table(
     path: str | Path,
     target: str,
@@ -155,28 +203,47 @@ def open_table(
     format: str | None = None,
     in_memory: bool = False,
 ) -> Table | Stream:
-    """As `read_table`, but a table that is large stays in its file, unless it has to be in memory."""
-    with open_rows(path, format) as rows:
-        features = tuple(features or (name for name in rows.columns if name != target))
-        if target in features:
-            raise TableError(f"{rows.source}: {target!r} is the target: it cannot be a feature too")
+    """As `read_table`, but a table that is large stays in its files, unless it has to be in memory."""
+    paths = _files(path)
+    with open_rows(paths[0], format) as rows:
+        stream = _stream(rows, paths, target, features, format)
         blocks, size = [], 0
-        for block in rows.blocks([*features, target]):
-            blocks.append(block)
-            size += block.size
+        for X, y in chain(stream.blocks(rows), replace(stream, paths=paths[1:])):
+            blocks.append((X, y))
+            size += X.size + y.size
             if size > _MEMORY_NUMBERS and not in_memory:
-                if str(path) == "-":
+                if paths == ("-",):
                     raise TableError(f"{rows.source}: more than {_MEMORY_NUMBERS} numbers; give them in a file")
-                return Stream(path, features, target, format)
-    if not features:
-        raise TableError(f"{rows.source}: no column beside the target {target!r}; expected at least one feature")
+                return stream
     if not blocks:
         raise TableError(f"{rows.source}: no rows below the names of the columns; expected at least one")
-    data = np.concatenate(blocks)
-    y = data[:, -1].copy()
+    X, y = map(np.concatenate, zip(*blocks, strict=True))
     if len(y) > 1 and np.all(y == y[0]):
-        raise TableError(f"{rows.source}: the target {target!r} is {y[0]} in all {len(y)} rows: nothing to predict")
-    return Table(data[:, :-1], y, features, target)
+        raise TableError(f"{path}: the target {target!r} is {y[0]} in all {len(y)} rows: nothing to predict")
+    return Table(X, y, stream.feature_names, target)
+
+
+def _files(path: str | Path) -> tuple[str, ...]:
+    """The file of a path, or all that match a pattern, in the order of their names."""
+    path = Path(path)
+    if set("*?[").isdisjoint(str(path)) or path.exists():
+        return (str(path),)
+    if not (found := sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))):
+        raise TableError(f"{path}: no file matches; give the path of a file, or a pattern such as 'part-*.csv'")
+    return tuple(map(str, found))
+
+
+def _stream(
+    rows: Rows, paths: tuple[str, ...], target: str, features: Sequence[str] | None, format: str | None
+) -> Stream:
+    others = tuple(name for name in rows.columns if name != target)
+    features = tuple(features or others)
+    if target in features:
+        raise TableError(f"{rows.source}: {target!r} is the target: it cannot be a feature too")
+    if not features:
+        raise TableError(f"{rows.source}: no column beside the target {target!r}; expected at least one feature")
+    rows.positions([*features, target])  # refuses a name that is missing
+    return Stream(paths, features, target, tuple(name for name in others if name not in features), format)
 
 
 def rows_for(features: Sequence[str], path: str | Path | None = None) -> NDArray[np.float64]:
@@ -194,8 +261,10 @@ def rows_for(features: Sequence[str], path: str | Path | None = None) -> NDArray
     """
     if path is None:
         return bundled_columns(load_california(), features)
-    with open_rows(path) as rows:
-        blocks = list(rows.blocks(features))
+    blocks: list[NDArray[np.float64]] = []
+    for each in _files(path):
+        with open_rows(each) as rows:
+            blocks += rows.blocks(features)
     if not blocks:
         raise TableError(f"{path}: no rows; expected at least one")
     return np.concatenate(blocks)

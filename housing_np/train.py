@@ -2,17 +2,19 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from . import cli
 from .artifact import Model, save
 from .errors import HousingError
-from .evaluation import Limits, error_shares, figures, held_out, leave_one_out
-from .linear import LinearRegression
-from .quantized import SCHEMES, Calibration, QuantizedLinear
-from .table import Stream, Table, load_california, open_table
+from .evaluation import Limits, Reduce, calibration, error_shares, held_out, leave_one_out, scores
+from .linear import LinearRegression, summarize
+from .quantized import SCHEMES, QuantizedLinear
+from .table import Stream, Table, load_california, open_stream, open_table
 
 SAMPLES = 5
 _UNSEEN = (("r2", "R²", "f"), ("mse", "MSE", "g"))
@@ -25,21 +27,36 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--out", metavar="FOLDER", default="models", help="where the models go (default: models)")
     parser.add_limits()
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--dask", metavar="ADDRESS", help="run on a Dask cluster: its scheduler, tcp://host:port")
     options = parser.parse_args(arguments)
     parser.check_data(options)
-    table = load_california() if options.data is None else open_table(options.data, options.target)
+    if options.dask is None:
+        table = load_california() if options.data is None else open_table(options.data, options.target)
+        return _train(table, lambda doing: partial(table.reduce, watch=cli.Progress(doing)), options)
+    if options.data in (None, "-"):
+        parser.error("--dask needs --data: files that every worker sees")
+    from .distributed import Cluster, connect
 
-    model = LinearRegression().fit_blocks(
-        cli.Progress(table, "fit"), feature_names=table.feature_names, target_names=(table.target_name,)
-    )
-    rows = Calibration.of_blocks(X for X, _ in cli.Progress(table, "calibration"))
+    stream = open_stream(options.data, options.target)
+    with connect(options.dask) as client:
+        cluster = Cluster(client, stream)
+        return _train(
+            stream, lambda doing: partial(cluster.reduce, watch=cli.Progress(doing, "files", lambda _: 1)), options
+        )
+
+
+def _train(table: Table | Stream, passing: Callable[[str], Reduce], options: Namespace) -> int:
+    """Make each pass over the rows with what `passing` gives for its name."""
+    summary = partial(summarize, feature_names=table.feature_names, target_names=(table.target_name,))
+    model = LinearRegression().set_solution(passing("fit")(summary))
+    rows = passing("calibration")(calibration)
     models: dict[str, Model] = {"float64": model}
     for scheme in SCHEMES:
         try:
             models[f"uint8-{scheme}"] = QuantizedLinear.from_linear(model, rows, scheme)
         except HousingError as error:
             cli.note(f"no uint8 model of the scheme {scheme}: {error}")
-    measured = figures(models, model, cli.Progress(table, "evaluation"))
+    measured = passing("evaluation")(partial(scores, models, model)).figures()
 
     limits = Limits(options.max_r2_drop, options.max_deviation)
     shares = {name: error_shares(each, model, rows) for name, each in models.items()}
@@ -61,8 +78,8 @@ def main(arguments: Sequence[str]) -> int:
         "features": list(table.feature_names),
         "target": table.target_name,
         "stages": stages,
-        "leave_one_out": leave_one_out(model, cli.Progress(table, "leave-one-out"))._asdict(),
-        "held_out": held_out(cli.Progress(table, "held-out"), rows.rows, len(table.feature_names) + 1)._asdict(),
+        "leave_one_out": leave_one_out(model, passing("leave-one-out"))._asdict(),
+        "held_out": held_out(passing("held-out"))._asdict(),
         "samples": _samples(models, table),
     }
     print(json.dumps(report) if options.json else _text(report))

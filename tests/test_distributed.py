@@ -1,5 +1,6 @@
-"""Fits on a real Dask cluster equal local ones."""
+"""Fits and training on a real Dask cluster equal local ones."""
 
+import json
 import os
 import signal
 import threading
@@ -9,18 +10,20 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from housing_np import cli, train
 from housing_np.errors import HousingError
 from housing_np.linear import LinearRegression
 
 distributed = pytest.importorskip("distributed")
 da = pytest.importorskip("dask.array")
-fit = pytest.importorskip("housing_np.distributed").fit
+distributed_module = pytest.importorskip("housing_np.distributed")
+fit = distributed_module.fit
 
 
 @pytest.fixture(scope="module")
 def client():
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
@@ -82,3 +85,65 @@ def test_partitions_must_match(client, rows):
 def test_local_arrays_are_refused(rows):
     with pytest.raises(HousingError, match="expected a Dask array or data frame, not ndarray"):
         fit(*rows)
+
+
+@pytest.fixture
+def parts(tmp_path, rows):
+    names = ",".join([*"abcd", "price"])
+    table = np.column_stack(rows)[:4000]
+    for i, part in enumerate(np.array_split(table, 20)):
+        np.savetxt(tmp_path / f"part-{i:02}.csv", part, fmt="%.17g", delimiter=",", header=names, comments="")
+    return str(tmp_path / "part-*.csv")
+
+
+def trained(capsys, out, *arguments):
+    status = train.main([*arguments, "--target", "price", "--out", str(out), "--json"])
+    assert status == cli.DONE
+    return json.loads(capsys.readouterr().out)
+
+
+def test_training_on_a_cluster_equals_training_here(client, parts, tmp_path, capsys):
+    address = client.scheduler.address
+    there = trained(capsys, tmp_path / "there", "--data", parts, "--dask", address)
+    here = trained(capsys, tmp_path / "here", "--data", parts)
+    assert there["rows"] == here["rows"] == 4000
+    assert there["leave_one_out"] == pytest.approx(here["leave_one_out"], rel=1e-9)
+    for a, b in zip(there["stages"], here["stages"], strict=True):
+        figures = [[stage[name] for name in ("r2", "mse", "rms_deviation")] for stage in (a, b)]
+        assert_allclose(*figures, rtol=1e-6, atol=1e-12)
+    assert there["held_out"]["r2"] == pytest.approx(there["leave_one_out"]["r2"], abs=0.02)
+
+
+def test_a_bad_number_in_a_part_is_named_with_its_file(client, parts, tmp_path):
+    path = tmp_path / "part-07.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:3], "1,2,three,4,5\n", *lines[4:]]))
+    with pytest.raises(HousingError, match=r"part-07.csv: row 3 \(line 4\), column 'c': 'three' is not a number"):
+        train.main(["--data", parts, "--target", "price", "--dask", client.scheduler.address])
+
+
+def test_a_file_that_a_worker_does_not_see_is_named(client, tmp_path, rows):
+    table = distributed_module.Stream((str(tmp_path / "gone.csv"),), ("a",), "price")
+    with pytest.raises(HousingError, match=r"gone.csv: a worker does not see this file"):
+        distributed_module.Cluster(client, table).reduce(list)
+
+
+def test_no_scheduler_is_an_error(parts, monkeypatch):
+    monkeypatch.setattr(distributed_module, "PATIENCE", 0.2)
+    with pytest.raises(HousingError, match="no Dask scheduler answers at tcp://127.0.0.1:9 "):
+        train.main(["--data", parts, "--target", "price", "--dask", "tcp://127.0.0.1:9"])
+
+
+def test_no_worker_is_an_error(parts, monkeypatch):
+    monkeypatch.setattr(distributed_module, "PATIENCE", 0.5)
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=":0") as cluster,
+        pytest.raises(HousingError, match="no worker came to the scheduler at "),
+    ):
+        train.main(["--data", parts, "--target", "price", "--dask", cluster.scheduler_address])
+
+
+def test_a_cluster_needs_files(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        train.main(["--dask", "tcp://127.0.0.1:9"])
+    assert "--dask needs --data" in capsys.readouterr().err

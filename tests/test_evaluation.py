@@ -63,7 +63,7 @@ def test_the_first_predictions_are_those_of_the_original(model, california):
 
 
 def test_the_figures_of_the_held_out_fifth(california):
-    got = held_out(california, 20_640, 9)
+    got = held_out(california.reduce)
     assert (round(got.r2, 4), round(got.mse, 4)) == (0.5758, 0.5559)
 
 
@@ -99,48 +99,49 @@ def test_leave_one_out_equals_the_refits(california):
         LinearRegression().fit(np.delete(table.X, i, axis=0), np.delete(table.y, i)).predict(table.X[i : i + 1]).item()
         for i in range(len(rows))
     ]
-    got = leave_one_out(model, table)
+    got = leave_one_out(model, table.reduce)
     assert got.r2 == pytest.approx(r2_score(table.y, predicted), rel=1e-9)
     assert got.mse == pytest.approx(mean_squared_error(table.y, predicted), rel=1e-9)
 
 
 def test_leave_one_out_on_all_rows(model, california):
-    got = leave_one_out(model, california)
+    got = leave_one_out(model, california.reduce)
     assert (round(got.r2, 4), round(got.mse, 4)) == (0.6033, 0.5282)
 
 
 def test_leave_one_out_is_unknown_where_a_row_alone_sets_a_coefficient():
     table = Table(np.array([[0.0], [0.0], [0.0], [1.0]]), np.array([1.0, 2.0, 3.0, 4.0]), ("x",), "y")
-    assert leave_one_out(LinearRegression().fit(table.X, table.y), table) == (None, None)
+    assert leave_one_out(LinearRegression().fit(table.X, table.y), table.reduce) == (None, None)
 
 
 def test_leave_one_out_is_unknown_for_as_many_rows_as_coefficients():
     table = Table(np.array([[0.0], [1.0]]), np.array([1.0, 4.0]), ("x",), "y")
-    assert leave_one_out(LinearRegression().fit(table.X, table.y), table) == (None, None)
+    assert leave_one_out(LinearRegression().fit(table.X, table.y), table.reduce) == (None, None)
 
 
-@pytest.mark.parametrize("n", [3, 4, 11, 50])
-@pytest.mark.parametrize("size", [1, 4, 100])
-def test_held_out_is_a_fit_to_the_other_rows(n, size):
-    table = small(n, p=1)
-    train, test = holdout_split(n)
-    X = np.column_stack([np.ones(n), table.X])
-    blocks = [(table.X[i : i + size], table.y[i : i + size]) for i in range(0, n, size)]
-    got = held_out(blocks, n, 2)
-    coefficients = np.linalg.lstsq(X[train], table.y[train])[0]
-    assert got.mse == pytest.approx(mean_squared_error(table.y[test], X[test] @ coefficients), rel=1e-9)
+@pytest.mark.parametrize("sizes", [[3], [4], [11], [50], [50, 7], [1, 20]])
+def test_held_out_is_a_fit_to_the_other_rows_of_each_block(sizes):
+    blocks = [small(n, p=1, seed=n) for n in sizes]
+    X, y = np.concatenate([block.X for block in blocks]), np.concatenate([block.y for block in blocks])
+    X = np.column_stack([np.ones(len(y)), X])
+    starts = np.cumsum([0, *sizes])
+    train, test = (
+        np.concatenate([start + holdout_split(n)[i] for start, n in zip(starts, sizes, strict=False)]) for i in (0, 1)
+    )
+    got = held_out(lambda function: function((block.X, block.y) for block in blocks))
+    predicted = X[test] @ np.linalg.lstsq(X[train], y[train])[0]
+    assert got.mse == pytest.approx(mean_squared_error(y[test], predicted), rel=1e-9)
     if len(test) > 1:
-        assert got.r2 == pytest.approx(r2_score(table.y[test], X[test] @ coefficients), rel=1e-9)
+        assert got.r2 == pytest.approx(r2_score(y[test], predicted), rel=1e-9)
 
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_held_out_is_unknown_for_fewer_rows_than_coefficients(n):
-    table = small(n, p=1)
-    assert held_out(table, n, 2) == (None, None)
+    assert held_out(small(n, p=1).reduce) == (None, None)
 
 
 def test_the_r2_of_a_single_held_out_row_is_unknown():
-    assert held_out(small(5, p=1), 5, 2).r2 is None
+    assert held_out(small(5, p=1).reduce).r2 is None
 
 
 LOSSLESS, LOSSY = Figures(0.6, 0.5, 0.0, 0.0), Figures(0.5, 0.6, 0.25, 0.1)

@@ -120,7 +120,7 @@ def test_no_rows_are_refused(metric):
 def test_score_of_blocks_equals_the_whole(pairs, block):
     score = Score()
     for start in range(0, len(pairs), block):
-        score.add(*zip(*pairs[start : start + block], strict=True))
+        score += Score.of(*zip(*pairs[start : start + block], strict=True))
     true, pred = zip(*pairs, strict=True)
     assert score.rows == len(pairs)
     assert score.mse == pytest.approx(mean_squared_error(true, pred), rel=1e-12)
@@ -131,7 +131,7 @@ def test_score_far_from_zero_does_not_cancel():
     # Sums of squares about 0 would lose all digits of the deviations.
     score = Score()
     for value in (1e9 + 1, 1e9 + 2, 1e9 + 3):
-        score.add([value], [1e9 + 2])
+        score += Score.of([value], [1e9 + 2])
     assert score.r2 == 0.0
 
 
@@ -148,7 +148,5 @@ def test_equals_scikit_learn(true, pred):
 
 @pytest.mark.parametrize("value", [0.1, -3.3])
 def test_a_constant_target_in_blocks_scores_as_in_one(value):
-    score = Score()
-    score.add([value, value], [value, value])
-    score.add([value], [value + 1])
+    score = Score.of([value, value], [value, value]) + Score.of([value], [value + 1])
     assert score.r2 == r2_score([value] * 3, [value, value, value + 1]) == 0.0

@@ -11,7 +11,7 @@ import pytest
 
 import housing_np
 from housing_np import Table, TableError, load_california, read_table
-from housing_np.table import CALIFORNIA_FEATURES, holdout_split
+from housing_np.table import CALIFORNIA_FEATURES, Stream, holdout_split, open_stream, open_table
 
 PACKAGE = Path(housing_np.__file__).parent
 CSV = next(path for path in (PACKAGE / "data", PACKAGE.parent / "data") if path.is_dir()) / "cal_housing.csv"
@@ -229,3 +229,62 @@ def test_the_split_takes_every_row_once(n, tested):
 
 def test_california_features_are_those_of_the_table(california):
     assert california.feature_names == CALIFORNIA_FEATURES
+
+
+@pytest.fixture
+def parts(tmp_path):
+    for i, text in enumerate(("a,b,price\n1,2,3\n", "price,a,b\n6,4,5\n", "b,price,a\n8,9,7\n")):
+        (tmp_path / f"part-{i}.csv").write_text(text)
+    return tmp_path
+
+
+def test_files_that_match_a_pattern_are_one_table(parts):
+    table = read_table(parts / "part-*.csv", "price")
+    assert table.feature_names == ("a", "b")
+    np.testing.assert_array_equal(table.X, [[1, 2], [4, 5], [7, 8]])
+    np.testing.assert_array_equal(table.y, [3, 6, 9])
+
+
+def test_a_relative_pattern_is_read_from_the_working_folder(parts, monkeypatch):
+    monkeypatch.chdir(parts)
+    assert len(read_table("part-[01].csv", "price").y) == 2
+
+
+def test_a_file_whose_name_is_a_pattern_is_that_file(parts):
+    (parts / "part-[01].csv").write_text("a,price\n1,2\n3,4\n")
+    assert read_table(parts / "part-[01].csv", "price").feature_names == ("a",)
+
+
+def test_a_pattern_that_nothing_matches_is_an_error(parts):
+    with pytest.raises(TableError, match=r"none-\*.csv: no file matches"):
+        read_table(parts / "none-*.csv", "price")
+
+
+@pytest.mark.parametrize(("names", "message"), [("a,price", "no column 'b'"), ("a,b,c,price", "column 'c' is not in")])
+def test_files_of_other_columns_are_an_error(parts, names, message):
+    (parts / "part-1.csv").write_text(f"{names}\n{','.join('1' * len(names.split(',')))}\n")
+    with pytest.raises(TableError, match=f"part-1.csv: {message}"):
+        read_table(parts / "part-*.csv", "price")
+
+
+def test_columns_that_are_not_asked_for_may_differ_where_the_first_file_has_them(parts):
+    (parts / "part-1.csv").write_text("price,a,b\n6,4,5\n")
+    assert read_table(parts / "part-*.csv", "price", ["b"]).X.tolist() == [[2], [5], [8]]
+
+
+def test_a_stream_of_files_gives_the_rows_of_the_table(parts, monkeypatch):
+    table = read_table(parts / "part-*.csv", "price")
+    monkeypatch.setattr("housing_np.table._MEMORY_NUMBERS", 4)
+    stream = open_table(parts / "part-*.csv", "price")
+    assert isinstance(stream, Stream)
+    for _ in range(2):
+        X, y = map(np.concatenate, zip(*stream, strict=True))
+        np.testing.assert_array_equal(X, table.X)
+        np.testing.assert_array_equal(y, table.y)
+
+
+def test_a_reduction_adds_up_the_files(parts):
+    stream = open_stream(parts / "part-*.csv", "price")
+    seen = []
+    assert stream.reduce(lambda blocks: sum(y.sum() for _, y in blocks), lambda part: seen.append(part) or part) == 18
+    assert [Path(part.paths[0]).name for part in seen] == ["part-0.csv", "part-1.csv", "part-2.csv"]
