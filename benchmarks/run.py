@@ -15,7 +15,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 STORED = HERE / "results" / "record.json"
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "tests")]
 
 import render  # noqa: E402
 

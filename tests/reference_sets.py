@@ -3,16 +3,21 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class ReferenceSet(NamedTuple):
-    """A design without its column of ones, a response, and the certified coefficients, the intercept first."""
+    """A design without its column of ones, a response, and what is certified, the intercept first.
+
+    Standard errors are 0 where the response is fitted exactly.
+    """
 
     name: str
     X: np.ndarray
     y: np.ndarray
     intercept: bool
     certified: np.ndarray
+    stderr: np.ndarray
 
 
 def reference_sets() -> list[ReferenceSet]:
@@ -22,29 +27,46 @@ def reference_sets() -> list[ReferenceSet]:
     # Decimals with five places, as they are published.
     small = np.round(np.polynomial.polynomial.polyval(wampler_x, 10.0 ** -np.arange(6)), 5)
     longley = _numbers(_LONGLEY).reshape(16, 7)
+    wampler_stderr = np.array(_WAMPLER3_STDERR)
     return [
-        _polynomial("Norris", *_pairs(_NORRIS), [-0.262323073774029, 1.00211681802045]),
-        _polynomial("Pontius", *_pontius(), [0.673565789473684e-03, 0.732059160401003e-06, -0.316081871345029e-14]),
-        _through_origin("NoInt1", np.arange(60.0, 71.0), np.arange(130.0, 141.0), 2.07438016528926),
-        _through_origin("NoInt2", np.array([4.0, 5.0, 6.0]), np.array([3.0, 4.0, 4.0]), 0.727272727272727),
-        _polynomial("Filip", *_pairs(_FILIP), _FILIP_CERTIFIED),
-        ReferenceSet("Longley", longley[:, 1:], longley[:, 0], True, np.array(_LONGLEY_CERTIFIED)),
-        _polynomial("Wampler1", exact, wampler_x, fifth),
-        _polynomial("Wampler2", small, wampler_x, 10.0 ** -np.arange(6)),
+        _polynomial(
+            "Norris",
+            *_pairs(_NORRIS),
+            [-0.262323073774029, 1.00211681802045],
+            [0.232818234301152, 0.429796848199937e-03],
+        ),
+        _polynomial(
+            "Pontius",
+            *_pontius(),
+            [0.673565789473684e-03, 0.732059160401003e-06, -0.316081871345029e-14],
+            [0.107938612033077e-03, 0.157817399981659e-09, 0.486652849992036e-16],
+        ),
+        _through_origin(
+            "NoInt1", np.arange(60.0, 71.0), np.arange(130.0, 141.0), 2.07438016528926, 0.165289256198347e-01
+        ),
+        _through_origin(
+            "NoInt2", np.array([4.0, 5.0, 6.0]), np.array([3.0, 4.0, 4.0]), 0.727272727272727, 0.420827318078432e-01
+        ),
+        _polynomial("Filip", *_pairs(_FILIP), _FILIP_CERTIFIED, _FILIP_STDERR),
+        ReferenceSet(
+            "Longley", longley[:, 1:], longley[:, 0], True, np.array(_LONGLEY_CERTIFIED), np.array(_LONGLEY_STDERR)
+        ),
+        _polynomial("Wampler1", exact, wampler_x, fifth, np.zeros(6)),
+        _polynomial("Wampler2", small, wampler_x, 10.0 ** -np.arange(6), np.zeros(6)),
         *(
-            _polynomial(f"Wampler{i}", exact + size * noise, wampler_x, fifth)
+            _polynomial(f"Wampler{i}", exact + size * noise, wampler_x, fifth, size * wampler_stderr)
             for i, size in ((3, 1), (4, 100), (5, 10_000))
         ),
     ]
 
 
-def _polynomial(name: str, y: np.ndarray, x: np.ndarray, certified: object) -> ReferenceSet:
+def _polynomial(name: str, y: np.ndarray, x: np.ndarray, certified: ArrayLike, stderr: ArrayLike) -> ReferenceSet:
     values = np.asarray(certified, float)
-    return ReferenceSet(name, x[:, np.newaxis] ** np.arange(1, len(values)), y, True, values)
+    return ReferenceSet(name, x[:, np.newaxis] ** np.arange(1, len(values)), y, True, values, np.asarray(stderr, float))
 
 
-def _through_origin(name: str, x: np.ndarray, y: np.ndarray, slope: float) -> ReferenceSet:
-    return ReferenceSet(name, x[:, np.newaxis], y, False, np.array([slope]))
+def _through_origin(name: str, x: np.ndarray, y: np.ndarray, slope: float, stderr: float) -> ReferenceSet:
+    return ReferenceSet(name, x[:, np.newaxis], y, False, np.array([slope]), np.array([stderr]))
 
 
 def _numbers(text: str) -> np.ndarray:
@@ -108,6 +130,20 @@ _FILIP_CERTIFIED = [
     -0.402962525080404e-04,
 ]
 
+_FILIP_STDERR = [
+    298.084530995537,
+    559.779865474950,
+    466.477572127796,
+    227.204274477751,
+    71.6478660875927,
+    15.2897178747400,
+    2.23691159816033,
+    0.221624321934227,
+    0.142363763154724e-01,
+    0.535617408889821e-03,
+    0.896632837373868e-05,
+]
+
 _LONGLEY = """
 60323 83.0 234289 2356 1590 107608 1947
 61122 88.5 259426 2325 1456 108632 1948
@@ -137,6 +173,25 @@ _LONGLEY_CERTIFIED = [
     1829.15146461355,
 ]
 
+_LONGLEY_STDERR = [
+    890420.383607373,
+    84.9149257747669,
+    0.334910077722432e-01,
+    0.488399681651699,
+    0.214274163161675,
+    0.226073200069370,
+    455.478499142212,
+]
+
 _WAMPLER_NOISE = """
 759 -2048 2048 -2048 2523 -2048 2048 -2048 1838 -2048 2048 -2048 1838 -2048 2048 -2048 2523 -2048 2048 -2048 759
 """
+
+_WAMPLER3_STDERR = [
+    2152.32624678170,
+    2363.55173469681,
+    779.343524331583,
+    101.475507550350,
+    5.64566512170752,
+    0.112324854679312,
+]
