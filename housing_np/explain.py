@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import cli
 from .artifact import Model, load
 from .errors import HousingError
 from .evaluation import Share, error_shares, guarantee
 from .linear import LinearRegression
 from .quantized import Calibration, QuantizedLinear
-from .table import rows_for
+from .table import read_table, rows_for
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -20,7 +22,12 @@ def main(arguments: Sequence[str]) -> int:
     parser = cli.Parser("explain", "Show what is in a model file, and which feature its error comes from.")
     parser.add_argument("model", metavar="MODEL.npz")
     parser.add_argument("--against", metavar="FLOAT.npz", help="the float model that it was made from")
-    parser.add_argument("--data", metavar="FILE", help="rows to weigh the error with (default: the bundled data)")
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        help="rows to weigh the error with (default: the bundled data); without --against, the float model is fitted "
+        "to them, so they need the target",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     model = load(options.model)
@@ -29,15 +36,11 @@ def main(arguments: Sequence[str]) -> int:
         **_contents(model),
         "file_bytes": Path(options.model).stat().st_size,
     }
-    if options.against:
-        reference = load(options.against)
-        if not isinstance(reference, LinearRegression):
-            raise HousingError(f"{options.against} is quantized: --against takes the float model")
-        if (reference.feature_names_in_, reference.target_names_) != (model.feature_names_in_, model.target_names_):
-            raise HousingError(
-                f"{options.model} and {options.against} have other features or targets: not the same model"
-            )
-        X = rows_for(model.feature_names_in_, options.data)
+    if options.against or options.data:
+        if options.against:
+            reference, X = _float_model(options.against, model), rows_for(model.feature_names_in_, options.data)
+        else:
+            reference, X = _fitted(options.data, model)
         shares = error_shares(model, reference, Calibration.of(X))
         report["shares"] = [share._asdict() for share in shares]
         text = f"{_text(report)}\n\n{_blame(shares)}"
@@ -48,6 +51,22 @@ def main(arguments: Sequence[str]) -> int:
         text = _text(report)
     print(json.dumps(report) if options.json else text)
     return cli.DONE
+
+
+def _float_model(path: str, model: Model) -> LinearRegression:
+    reference = load(path)
+    if not isinstance(reference, LinearRegression):
+        raise HousingError(f"{path} is quantized: --against takes the float model")
+    if (reference.feature_names_in_, reference.target_names_) != (model.feature_names_in_, model.target_names_):
+        raise HousingError(f"{path} has other features or targets than the model: not the one that it was made from")
+    return reference
+
+
+def _fitted(path: str, model: Model) -> tuple[LinearRegression, np.ndarray]:
+    if len(model.target_names_) > 1:
+        raise HousingError("a model of several targets is explained against its float model: give it with --against")
+    table = read_table(path, model.target_names_[0], model.feature_names_in_)
+    return LinearRegression().fit(table.X, table.y, feature_names=table.feature_names), table.X
 
 
 def _contents(model: Model) -> dict[str, Any]:

@@ -22,6 +22,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--data", metavar="FILE", help="calibration rows with the target (default: the bundled data)")
     parser.add_argument("--bits", type=int, choices=range(2, 9), default=8, help="(default: 8)", metavar="2..8")
     parser.add_argument("--rounding", choices=ROUNDINGS, default="nearest", help="(default: nearest)")
+    parser.add_argument(
+        "--percentile",
+        metavar="P",
+        type=float,
+        default=100.0,
+        help="the integer scheme's inputs cover the values from the (100 - P)th percentile to the Pth (default: 100)",
+    )
     parser.add_limits()
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
@@ -29,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     if not isinstance(model, LinearRegression):
         raise HousingError(f"{options.model} is quantized already: give the float model that it was made from")
     table = _calibration(model, options.data)
-    rows = Calibration.of(table.X)
+    rows = Calibration.of(table.X, options.percentile)
     quantized = QuantizedLinear.from_linear(model, rows, options.scheme, options.bits, options.rounding)
     before, after = figures({"float": model, "uint8": quantized}, model, table).values()
     limits, shares = Limits(options.max_r2_drop, options.max_deviation), error_shares(quantized, model, rows)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import housing_np
-from housing_np import LinearRegression, QuantizedLinear, load_california, save
+from housing_np import LinearRegression, QuantizedLinear, load, load_california, save
 from housing_np.__main__ import COMMANDS
 
 ROOT = str(Path(housing_np.__file__).parent.parent)
@@ -272,6 +272,15 @@ def test_quantize_on_a_users_rows(tmp_path):
 def test_quantize_refuses_a_users_mistake_in_one_line(model, arguments, status, texts, models, tmp_path):
     assert_refused(run("quantize", models / model, *arguments, cwd=tmp_path), status, *texts)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_quantize_takes_the_range_of_the_inputs_by_percentile(models, tmp_path):
+    answer(
+        *("quantize", models / "float64.npz", "--scheme", "integer", "--percentile", "99", "--out", "q.npz"),
+        cwd=tmp_path,
+    )
+    X = load_california().X
+    np.testing.assert_array_equal(load(tmp_path / "q.npz").input_offset, np.percentile(X, 1, axis=0))
 
 
 # predict

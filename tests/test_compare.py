@@ -1,0 +1,87 @@
+"""The comparison: the usual schemes fail as they are known to, and by the feature that is to blame."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from housing_np import HousingError
+from housing_np.compare import main
+
+
+@pytest.fixture(scope="module")
+def schemes(tmp_path_factory):
+    """Each scheme's row on the bundled data, by name, and the picture of them."""
+    picture = tmp_path_factory.mktemp("plots") / "schemes.svg"
+    with pytest.MonkeyPatch.context() as patch:
+        printed = []
+        patch.setattr("builtins.print", printed.append)
+        assert main(["--json", "--plot", str(picture)]) == 0
+    return {row["scheme"]: row for row in json.loads(printed[0])["schemes"]}, picture.read_text()
+
+
+def test_the_original_s_scheme_scores_what_it_published(schemes):
+    row = schemes[0]["min-max, truncated"]
+    assert (round(row["r2"], 4), row["worst"]) == (-18.0787, "Population")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "r2"),
+    [
+        # Other copies of the exercise "score between −30,595 and 0.44" with one uint8 scale.
+        ("cast of 100·w", -30596.5139),
+        ("min-max, rounded", -5.4129),
+        ("symmetric, zero point 128", 0.5419),
+        ("float16", 0.6062),
+        ("float32", 0.6062),
+        ("one scale per coefficient", 0.6062),
+    ],
+)
+def test_r2_of_the_usual_schemes(scheme, r2, schemes):
+    assert schemes[0][scheme]["r2"] == pytest.approx(r2, rel=1e-6, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("bits", "nearest", "optimal"),
+    [(8, 3.2e-5, 1.5e-5), (6, 3.4e-4, 1.6e-4), (5, 1.9e-3, 1.1e-3), (4, 5.6e-3, 3.3e-3), (3, 1.5e-2, 1.4e-2)],
+)
+def test_per_channel_loses_at_most_what_was_aimed_at(bits, nearest, optimal, schemes):
+    r2 = schemes[0]["float64"]["r2"]
+    assert r2 - schemes[0][f"per-channel, {bits} bits, nearest"]["r2"] <= nearest
+    assert r2 - schemes[0][f"per-channel, {bits} bits, optimal"]["r2"] <= optimal
+
+
+def test_what_fails_has_a_reason_and_ours_has_none(schemes):
+    for name, row in schemes[0].items():
+        assert bool(row["why"]) != (name == "float64" or name.split(",")[0] in ("per-tensor", "per-channel", "integer"))
+
+
+def test_the_picture_names_every_scheme_that_deviates(schemes):
+    rows, picture = schemes
+    for name, row in rows.items():
+        # Matplotlib leaves the text of each label in a comment.
+        assert (f"<!-- {name} -->" in picture) == (row["rms_deviation"] > 0), name
+
+
+def test_a_user_s_own_table_is_compared(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 2)) * [1, 1000]
+    rows = np.column_stack([X, X @ [3, 0.001] + rng.normal(size=50)])
+    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", header="rooms,people,price", comments="")
+    assert main(["--data", str(tmp_path / "rows.csv"), "--target", "price"]) == 0
+    text = capsys.readouterr().out
+    assert "min-max, truncated: none of the 256 values is 0" in text
+    assert "most through people" in text
+
+
+@pytest.mark.parametrize(("name", "message"), [("a.xyz", "give a .png, .svg or .pdf file"), ("no/a.png", "No such")])
+def test_a_picture_that_cannot_be_drawn_is_refused(name, message, tmp_path):
+    with pytest.raises(HousingError, match=message):
+        main(["--plot", str(tmp_path / name)])
+
+
+def test_a_picture_needs_matplotlib(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(HousingError, match=r"pip install 'housing_np\[plot\]'"):
+        main(["--plot", str(tmp_path / "a.png")])

@@ -1,0 +1,130 @@
+"""What explain says of a model file, and whom it blames."""
+
+import json
+
+import numpy as np
+import pytest
+
+from housing_np import HousingError, LinearRegression, QuantizedLinear, load_california, save
+from housing_np.explain import main
+
+
+@pytest.fixture(scope="module")
+def california():
+    return load_california()
+
+
+@pytest.fixture(scope="module")
+def model(california):
+    names = {"feature_names": california.feature_names, "target_names": [california.target_name]}
+    return LinearRegression().fit(california.X, california.y, **names)
+
+
+@pytest.fixture(scope="module")
+def files(model, california, tmp_path_factory):
+    """The float model, one of each scheme, and the weights as the original's truncating min-max leaves them."""
+    folder = tmp_path_factory.mktemp("models")
+    low, high = model.coef_.min(), model.coef_.max()
+    scale = (high - low) / 255
+    truncated = ((model.coef_ - low) / scale).astype(np.uint8) * scale + low
+    names = model.feature_names_in_, model.target_names_
+    every = {
+        "float": model,
+        "truncated": LinearRegression.from_coefficients(truncated, model.intercept_, *names),
+        **{scheme: QuantizedLinear.from_linear(model, california.X, scheme) for scheme in ("per-tensor", "integer")},
+    }
+    for name, each in every.items():
+        save(each, folder / f"{name}.npz")
+    return folder
+
+
+@pytest.fixture
+def explain(capsys, files):
+    """Return what explain prints of a file there."""
+
+    def explain(name, *arguments):
+        assert main([str(files / f"{name}.npz"), *map(str, arguments)]) == 0
+        return capsys.readouterr().out
+
+    return explain
+
+
+def test_the_original_s_scheme_fails_through_population(explain, files):
+    text = explain("truncated", "--against", files / "float.npz")
+    assert "Population does most of it" in text
+    report = json.loads(explain("truncated", "--against", files / "float.npz", "--json"))
+    assert report["shares"][0]["feature"] == "Population"
+
+
+def test_an_effect_is_the_error_of_the_weight_times_the_rms_of_the_feature(explain, files, california):
+    shares = json.loads(explain("per-tensor", "--against", files / "float.npz", "--json"))["shares"]
+    rms = np.sqrt(np.mean(california.X**2, axis=0))
+    for share in shares:
+        size = rms[california.feature_names.index(share["feature"])]
+        assert share["effect"] == pytest.approx(abs(share["weight"] - share["reference"]) * size, rel=1e-9)
+    effects = [share["effect"] for share in shares]
+    assert effects == sorted(effects, reverse=True)
+
+
+def test_without_a_float_model_the_data_give_one(explain, files, tmp_path, california):
+    rows = np.column_stack([california.X, california.y])
+    names = ",".join([*california.feature_names, california.target_name])
+    np.savetxt(tmp_path / "rows.csv", rows, "%.17g", ",", header=names, comments="")
+    by_data = json.loads(explain("per-tensor", "--data", tmp_path / "rows.csv", "--json"))
+    by_model = json.loads(explain("per-tensor", "--against", files / "float.npz", "--json"))
+    assert [share["feature"] for share in by_data["shares"]] == [share["feature"] for share in by_model["shares"]]
+    assert by_data["guarantee"] == pytest.approx(by_model["guarantee"], rel=1e-6)
+
+
+def test_data_without_the_target_are_refused(files, tmp_path, california):
+    (tmp_path / "rows.csv").write_text(",".join(california.feature_names) + "\n1,2,3,4,5,6,7,8\n")
+    with pytest.raises(HousingError, match="rows.csv: no column 'MedHouseVal'"):
+        main([str(files / "per-tensor.npz"), "--data", str(tmp_path / "rows.csv")])
+
+
+def test_the_rows_weigh_the_error(explain, files, tmp_path, california):
+    # Where nobody lives and nothing else varies, only the constant feature can be to blame.
+    row = dict.fromkeys(california.feature_names, 0.0) | {"Latitude": 35.0}
+    (tmp_path / "rows.json").write_text(json.dumps([row, row]))
+    report = explain("truncated", "--against", files / "float.npz", "--data", tmp_path / "rows.json", "--json")
+    assert [share["feature"] for share in json.loads(report)["shares"] if share["effect"]] == ["Latitude"]
+
+
+def test_the_deviation_is_within_the_bound(explain, files):
+    report = json.loads(explain("integer", "--against", files / "float.npz", "--json"))["guarantee"]
+    assert 0 < report["median_deviation"] < report["median_bound"]
+    assert report["largest_deviation"] < report["largest_bound"]
+
+
+@pytest.mark.parametrize("name", ["float", "per-tensor", "integer"])
+def test_the_bytes_are_those_of_the_file(name, explain, files):
+    report = json.loads(explain(name, "--json"))
+    assert report["file_bytes"] == (files / f"{name}.npz").stat().st_size
+    assert f"{report['file_bytes']} bytes, {report['payload_bytes']} of numbers" in explain(name)
+
+
+def test_every_number_of_the_file_is_shown(explain, model):
+    numbers = json.loads(explain("integer", "--json"))["numbers"]
+    assert set(numbers) >= {"bits", "weights", "scale", "zero_point", "bias", "input_scale", "input_offset"}
+    lines = explain("integer").splitlines()
+    assert [line.split()[0] for line in lines if line.split() and line.split()[0] in model.feature_names_in_] == list(
+        model.feature_names_in_
+    )
+
+
+def test_several_targets_stand_side_by_side(tmp_path, capsys):
+    X = np.arange(12.0).reshape(6, 2) ** 2
+    save(LinearRegression().fit(X, np.column_stack([X[:, 0], 2 * X[:, 1]])), tmp_path / "two.npz")
+    assert main([str(tmp_path / "two.npz")]) == 0
+    assert "2 features to predict y0, y1" in capsys.readouterr().out
+
+
+def test_a_quantized_reference_is_refused(files):
+    with pytest.raises(HousingError, match="integer.npz is quantized: --against takes the float model"):
+        main([str(files / "per-tensor.npz"), "--against", str(files / "integer.npz")])
+
+
+def test_another_model_s_float_is_refused(files, tmp_path):
+    save(LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0]), tmp_path / "other.npz")
+    with pytest.raises(HousingError, match="other.npz has other features or targets than the model"):
+        main([str(files / "per-tensor.npz"), "--against", str(tmp_path / "other.npz")])
