@@ -15,7 +15,9 @@ from .linear import LinearRegression, dot_rows
 SCHEMES = ("per-tensor", "per-channel", "integer")
 ROUNDINGS = ("nearest", "optimal")
 _UNIT_ROUNDOFF = 2.0**-53
-_BLOCK_ROWS = 1 << 14
+# Numbers in a block: they stay in the cache, and are too few for OpenBLAS to share a product of one target out to
+# threads, which gains little and stalls on a busy machine.
+_BLOCK_SIZE = 1 << 18
 _INT32_MAX = 2**31 - 1
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -328,21 +330,20 @@ class QuantizedLinear:
             )
         steps, bias, scale = self._kernel
         out = np.empty((len(Xq), *self.intercept.shape))
-        buffer = np.empty((min(len(Xq), _BLOCK_ROWS), Xq.shape[1]), steps.dtype)
-        for start in range(0, len(Xq), _BLOCK_ROWS):
-            block, part = Xq[start : start + _BLOCK_ROWS], out[start : start + _BLOCK_ROWS]
-            # Widened in a buffer that stays in the cache.
-            np.copyto(buffer[: len(block)], block)
-            np.add(np.dot(buffer[: len(block)], steps), bias, out=part)
+        rows = _BLOCK_SIZE // (Xq.shape[1] + 1) + 1
+        for start in range(0, len(Xq), rows):
+            part = out[start : start + rows]
+            # In the order in memory that the block has; only the last multiplication needs float64.
+            part[...] = np.dot(Xq[start : start + rows].astype(steps.dtype), steps) + bias
             part *= scale
         return out
 
     @cached_property
-    def _kernel(self) -> tuple[np.ndarray, NDArray[np.float64], float]:
+    def _kernel(self) -> tuple[np.ndarray, np.ndarray, float]:
         """Steps (p,) or (p, k), bias and scale, in the float type that is exact for every sum, and so is fast."""
         # Whole numbers are exact up to 2**24 in float32, and up to 2**53 in float64.
         dtype = np.float32 if self._largest_sum < 2**24 else np.float64
-        return self._steps.T.astype(dtype), self.bias.astype(np.float64), float(self.affine.scale)
+        return self._steps.T.astype(dtype), self.bias.astype(dtype), float(self.affine.scale)
 
     def error_bound(self, X: ArrayLike) -> NDArray[np.float64]:
         """Bound on |quantized − float| for each prediction of rows X (n, p); shape (n,) or (n, k), in target units.

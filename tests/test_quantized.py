@@ -284,9 +284,25 @@ def test_predict_quantized_is_exact_below_and_above_what_float32_holds(p, target
     assert_array_equal(model.predict_quantized(Xq), int64_reference(model, Xq), strict=True)
 
 
-def test_predict_quantized_is_exact_over_several_blocks_of_rows():
+@pytest.mark.parametrize(
+    "layout", [np.ascontiguousarray, np.asfortranarray, np.flip, lambda Xq: Xq.repeat(2, 1)[:, ::2]]
+)
+def test_predict_quantized_is_exact_over_several_blocks_of_rows(layout):
     model = integer_model(np.arange(5) * 50, 100, 7, 0.1)
-    Xq = np.random.default_rng(0).integers(0, 256, (40_000, 5)).astype(np.uint8)
+    Xq = layout(np.random.default_rng(0).integers(0, 256, (100_000, 5)).astype(np.uint8))
+    assert_array_equal(model.predict_quantized(Xq), int64_reference(model, Xq), strict=True)
+
+
+def test_predict_quantized_of_rows_wider_than_a_block():
+    model = integer_model(np.tile([101, 99], 150_000), 100, 7)
+    Xq = np.random.default_rng(0).integers(0, 256, (3, 300_000)).astype(np.uint8)
+    assert_array_equal(model.predict_quantized(Xq), int64_reference(model, Xq), strict=True)
+
+
+@pytest.mark.parametrize("bias", [2**24 - 1 - 255 * 203, 2**24 - 255 * 203, 255 * 203 - 2**24])
+def test_predict_quantized_is_exact_for_a_bias_at_what_float32_holds(bias):
+    model = integer_model([200, 3], 0, bias, 0.1)
+    Xq = np.uint8([[255, 255], [254, 255], [0, 1], [0, 0]])
     assert_array_equal(model.predict_quantized(Xq), int64_reference(model, Xq), strict=True)
 
 
