@@ -1,5 +1,6 @@
 """Tables: a record of measurements as Markdown. Imports nothing but the standard library."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from math import log10, prod
@@ -187,6 +188,12 @@ def whole(record: Record) -> str:
         for name in OF_SECTION[section]:
             parts += [f"## {TITLES[name]}", TABLES[name](record)]
     return "\n\n".join(parts)
+
+
+def filled(text: str, record: Record) -> str:
+    """The text with the record's table wherever a comment asks for one: <!-- benchmarks: NAME --> … <!-- end -->."""
+    place = r"(<!-- benchmarks: (\w+) -->\n).*?(<!-- end -->)"
+    return re.sub(place, lambda found: f"{found[1]}{TABLES[found[2]](record)}\n{found[3]}", text, flags=re.DOTALL)
 
 
 def _schemes(every: Iterable[dict[str, Any]]) -> str:

@@ -2,7 +2,8 @@
 
 Prints Markdown; with --json and --plots it leaves the record and its pictures. The recorded run is made by
 
-    python benchmarks/run.py --json benchmarks/results/record.json --plots benchmarks/results
+    cd benchmarks/results
+    python ../run.py --json record.json --plots . --readme ../../README.md > README.md
 """
 
 import argparse
@@ -73,19 +74,18 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the record there")
     parser.add_argument("--plots", metavar="DIR", type=Path, help="draw the pictures there")
     parser.add_argument("--only", metavar="NAME", nargs="+", choices=SECTIONS, help=f"of {', '.join(SECTIONS)}")
-    parser.add_argument(
-        "--render",
-        metavar="NAME",
-        choices=[*render.TABLES, "all"],
-        help="no run: a table from the stored record, or all",
-    )
+    parser.add_argument("--stored", action="store_true", help="no run: the record that is stored beside this script")
+    parser.add_argument("--readme", metavar="FILE", type=Path, help="put the tables in their places there")
     options = parser.parse_args()
     sys.stdout.reconfigure(encoding="utf-8")
-    if options.render:
+    if options.stored:
         record = json.loads(STORED.read_text(encoding="utf-8"))
     else:
         record = measured(options.only or list(SECTIONS), options.quick)
-    print(render.TABLES.get(options.render, render.whole)(record))
+    print(render.whole(record))
+    if options.readme:
+        text = options.readme.read_text(encoding="utf-8")
+        options.readme.write_text(render.filled(text, record), encoding="utf-8")
     if options.json:
         options.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if options.plots:
