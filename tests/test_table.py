@@ -165,7 +165,7 @@ def test_a_path_with_spaces_and_other_scripts(write):
         ("a,price\n1,2\n3,2\n5,2\n", r"the target 'price' is 2\.0 in all 3 rows"),
         ("a,price\n1,2\n3,many\n", r"row 2 \(line 3\), column 'price': 'many' is not a number"),
         ("a,price\n1,2\nnan,3\n", r"row 2 \(line 3\), column 'a': nan is not a finite number"),
-        ("a,price\n1,2\n3\n", r"row 2 \(line 3\): 1 columns, expected 2"),
+        ("a,price\n1,2\n3\n", r"row 2 \(line 3\): 1 column, expected 2"),
     ],
 )
 def test_a_bad_table_is_refused_in_one_line_by_its_file(content, message, write):
