@@ -474,10 +474,11 @@ def _npy(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
             data = np.load(BytesIO(stream.read()), allow_pickle=False)
         else:
             data = np.load(source, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise TableError(f"{source}: not a .npy array of numbers ({error})") from None
+    except (ValueError, EOFError, OSError):
+        data = None
+    # numpy's reasons are not passed on: they advise to load what cannot be trusted.
     if not isinstance(data, np.ndarray):
-        raise TableError(f"{source}: not a .npy array of numbers (a zip archive)")
+        raise TableError(f"{source}: not a .npy array of numbers, or not whole; write one with numpy.save")
     names = data.dtype.names
     if data.ndim != (1 if names else 2) or 0 in data.shape or (not names and data.dtype.kind not in "biuf"):
         raise TableError(f"{source}: shape {data.shape} of {data.dtype}; expected rows and columns of real numbers")

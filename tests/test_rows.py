@@ -740,6 +740,17 @@ def test_npz_in_the_place_of_npy_is_refused(tmp_path):
         read_file(tmp_path / "rows.npy", ["x", "y"])
 
 
+@pytest.mark.parametrize("content", [b"x,y\n1,2\n", None], ids=["text", "objects"])
+def test_nobody_is_told_to_load_what_cannot_be_trusted(content, tmp_path):
+    path = tmp_path / "rows.npy"
+    np.save(path, np.array([[1, 2]], object), allow_pickle=True)
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(TableError) as caught:
+        read_file(path, ["x", "y"])
+    assert str(caught.value) == f"{path}: not a .npy array of numbers, or not whole; write one with numpy.save"
+
+
 def test_npy_cut_short_is_refused(tmp_path):
     path = tmp_path / "rows.npy"
     np.save(path, np.array(PLAIN))
