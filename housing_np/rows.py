@@ -28,6 +28,8 @@ _LONGEST = 1 << 20
 _TOO_LONG = "\ud800"
 # A field of CSV that is whole, with the comma after it.
 _FIELD = re.compile(r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n][^,\r\n]*+)?,')
+# What CSV is separated by where it is not by commas.
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 Block = NDArray[np.float64]
 OnError = Callable[[TableError], None]
@@ -57,10 +59,15 @@ class Rows:
     columns: tuple[str, ...]
     named: bool
     _read: Callable[[list[int]], Iterator[Block]]
+    _note: str = ""
 
     def blocks(self, names: Sequence[str]) -> Iterator[Block]:
         """Blocks of float64, shape (rows, len(names)), all finite."""
         return self._read(self._positions(names))
+
+    def missing(self, name: str) -> TableError:
+        """What to say of a name that no column has."""
+        return TableError(f"{self.source}: no column {name!r}; the columns are: {', '.join(self.columns)}{self._note}")
 
     def _positions(self, names: Sequence[str]) -> list[int]:
         if not self.named and not set(names) <= set(self.columns):
@@ -72,7 +79,7 @@ class Rows:
             return list(range(len(names)))
         for name in names:
             if name not in self.columns:
-                raise TableError(f"{self.source}: no column {name!r}; the columns are: {', '.join(self.columns)}")
+                raise self.missing(name)
         return [self.columns.index(name) for name in names]
 
 
@@ -189,8 +196,10 @@ def _csv(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
     if not any(columns):
         raise TableError(f"{source}: no names; expected a first line with the names of the columns, then rows")
     _check_names(source, columns)
+    found = [kind for mark, kind in _SEPARATORS.items() if len(columns) == 1 and mark in columns[0]]
+    note = f" (expected commas between them, found {found[0]})" if found else ""
     read = partial(_csv_blocks, source, chain([(text, last)], chunks), line, columns, on_error)
-    return Rows(source, columns, True, read)
+    return Rows(source, columns, True, read, note)
 
 
 def _check_names(source: str, columns: Sequence[str]) -> None:

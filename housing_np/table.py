@@ -157,6 +157,8 @@ def open_table(
 ) -> Table | Stream:
     """As `read_table`, but a table that is large stays in its file, unless it has to be in memory."""
     with open_rows(path, format) as rows:
+        if not features and target not in rows.columns:
+            raise TableError(f"{rows.missing(target)}; name one of these")
         features = tuple(features or (name for name in rows.columns if name != target))
         if target in features:
             raise TableError(f"{rows.source}: {target!r} is the target: it cannot be a feature too")

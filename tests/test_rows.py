@@ -132,6 +132,10 @@ def test_json_lines_may_be_lists():
     assert read("[1, 2]\n[3, 4]\n", ["x", "y"], "jsonl") == PLAIN
 
 
+def test_a_name_may_hold_what_separates_columns_elsewhere():
+    assert read("a;b\n1\n", ["a;b"]) == [[1.0]]
+
+
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
 def test_columns_keep_the_order_of_the_file(format):
     content = {"csv": "b,a\n1,2\n", "jsonl": '{"b": 1, "a": 2}\n'}[format]
@@ -471,6 +475,9 @@ def test_a_line_that_never_ends_does_not_take_the_memory():
         ("\ufeff", r"no names"),
         ("\n\n", r"no names"),
         ("x,z\n1,2\n", r"no column 'y'; the columns are: x, z"),
+        ("x;y\n1;2\n", r"no column 'x'; the columns are: x;y \(expected commas between them, found semicolons\)"),
+        ("x\ty\n1\t2\n", r"no column 'x'; .* \(expected commas between them, found tabs\)"),
+        ("x;z,y\n1,2\n", r"no column 'x'; the columns are: x;z, y$"),
         ("x,y,x\n1,2,3\n", r"column 3 repeats the name 'x'"),
         ("x, x,y\n1,2,3\n", r"column 2 repeats the name 'x'"),
         ("x,,y\n1,2,3\n", r"column 2 has no name"),
