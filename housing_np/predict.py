@@ -17,7 +17,7 @@ from .artifact import Model, load
 from .errors import ArtifactError, HousingError, TableError
 from .files import open_whole
 from .quantized import Calibration, QuantizedLinear
-from .rows import Rows, format_of, open_rows, stop
+from .rows import Rows, expect, format_of, open_rows, stop
 from .table import CALIFORNIA_TARGET, bundled_columns, load_california
 
 DEFAULT_MODEL = "models/uint8-per-channel.npz"
@@ -40,6 +40,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.model and not options.input and not options.model.endswith(".npz"):
         options.model, options.input = None, options.model
+    for name in (options.input, options.range):
+        if name not in (None, "-"):
+            expect(name)
     path = options.model or os.environ.get("HOUSING_NP_MODEL") or DEFAULT_MODEL
     if not options.model and not Path(path).exists():
         raise ArtifactError(f"{path}: no such model; make it with python -m housing_np.train, or name a MODEL.npz")

@@ -119,12 +119,24 @@ def open_rows(path: str | Path, format: str | None = None, on_error: OnError = s
     if str(path) == "-":
         yield reader("standard input", cast(BufferedReader, sys.stdin.buffer), on_error)
         return
-    try:
+    with _refused(path):
         file = Path(path).open("rb")  # noqa: SIM115 - closed below, where its errors are not those of opening it
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read ({error.strerror}); give the path of a file of rows") from None
     with file:
         yield reader(str(path), file, on_error)
+
+
+@contextmanager
+def _refused(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read ({error.strerror}); give the path of a file of rows") from None
+
+
+def expect(path: str | Path) -> None:
+    """Refuse a path where there is nothing, as `open_rows` would, before anything is done for its rows."""
+    with _refused(path):
+        Path(path).stat()
 
 
 def format_of(path: str | Path) -> str | None:

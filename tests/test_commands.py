@@ -352,6 +352,9 @@ def test_a_bad_model_is_refused(content, rows, tmp_path):
         (["FLOAT", "--output", "none/out.csv"], 2, ["none/out.csv: cannot be written"]),
         (["none.npz"], 3, ["none.npz: cannot be read"]),
         ([], 3, ["uint8-per-channel.npz", "housing_np.train"]),
+        (["none.csv"], 2, ["none.csv: cannot be read (No such file or directory)"]),
+        (["none.npz", "none.csv"], 2, ["none.csv: cannot be read"]),
+        (["none.npz", "-", "--range", "none.csv"], 2, ["none.csv: cannot be read"]),
     ],
 )
 def test_predict_refuses_a_users_mistake_in_one_line(arguments, status, texts, models, tmp_path):
