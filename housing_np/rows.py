@@ -166,10 +166,9 @@ def _chunks(stream: BufferedReader) -> Iterator[str]:
                 begun.append(data)
             continue
         # Only the first line can be too long: the others are within one chunk.
-        if size + first <= _LONGEST:
-            yield b"".join([*begun, data[:end]]).decode(encoding, "surrogateescape")
-        else:
-            yield _TOO_LONG + data[first:end].decode("utf-8", "surrogateescape")
+        is_long = size + first > _LONGEST
+        whole = data[first:end] if is_long else b"".join([*begun, data[:end]])
+        yield _TOO_LONG * is_long + whole.decode(encoding, "surrogateescape")
         encoding = "utf-8"
         begun, size = [data[end:]], len(data) - end
 
@@ -210,7 +209,7 @@ def _csv(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
     _check_names(source, columns)
     found = [kind for mark, kind in _SEPARATORS.items() if len(columns) == 1 and mark in columns[0]]
     note = f" (expected commas between them, found {found[0]})" if found else ""
-    read = partial(_csv_blocks, source, chain([(text, last)], chunks), line, columns, on_error)
+    read = partial(_csv_blocks, source, chain([(text, False)], chunks), line, columns, on_error)
     return Rows(source, columns, True, read, note)
 
 
@@ -255,7 +254,7 @@ def _csv_records(
                     yield end, end, record
                 start, size = end, 0
         except csv.Error as error:
-            if not last and end == len(lines) and "end of data" in str(error):
+            if not last and "end of data" in str(error):
                 return
             problem = _not_csv("".join(lines[start:end]), columns, str(error))
         except TableError as error:

@@ -411,7 +411,15 @@ def test_what_is_too_long_is_one_bad_row(content, limit, message, chunk, monkeyp
 def test_a_line_of_the_greatest_length_is_read(chunk, monkeypatch):
     monkeypatch.setattr(rows, "_LONGEST", 15)
     monkeypatch.setattr(rows, "_CHUNK_BYTES", chunk)
-    assert read('n,x,y\n"éééé1",1,2\n1ééééé,3,4\n', ["x", "y"]) == [[1.0, 2.0], [3.0, 4.0]]
+    assert read('n,x,y\n"123456789",1,2\n1ééééé,3,4\n', ["x", "y"]) == [[1.0, 2.0], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize("before", ['1,"a\nb"\n', '1,"a"b\n'], ids=["whole", "broken"])
+def test_the_length_of_a_record_is_its_own(before, monkeypatch):
+    monkeypatch.setattr(rows, "_LONGEST", 15)
+    errors = []
+    assert read("x,n\n" + before * 3 + '2,"a\nb"\n', ["x"], on_error=errors.append)[-1] == [2.0]
+    assert len(errors) == (0 if "\n" in before[:-1] else 3)
 
 
 def test_a_json_line_that_is_too_long_is_one_bad_row(monkeypatch):
@@ -453,7 +461,8 @@ def test_a_quote_that_is_never_closed_does_not_take_the_stream(text):
 
 
 def test_a_line_that_never_ends_does_not_take_the_memory():
-    pieces = mock.Mock(read1=mock.Mock(side_effect=[b"x\n1\n", *[b"9" * (1 << 20)] * 64, b"\n2\n", b""]))
+    nines = (b"9" * (1 << 20) for _ in range(64))
+    pieces = mock.Mock(read1=mock.Mock(side_effect=itertools.chain([b"x\n1\n"], nines, [b"\n2\n", b""])))
     tracemalloc.start()
     seen, errors, _ = outcome(pieces, "csv", "skip", ["x"])
     _, peak = tracemalloc.get_traced_memory()
@@ -514,6 +523,12 @@ def test_the_place_of_a_bad_cell_does_not_depend_on_chunks(chunk, monkeypatch):
     monkeypatch.setattr(rows, "_CHUNK_BYTES", chunk)
     content = 'x,n,y\n1,"a\nb",2\n\n3,c,4\n5,"d\n\n",oops\n'
     assert refusal(content).startswith("row 3 (line 8), column 'y': 'oops' is not a number")
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+def test_only_the_first_line_may_have_a_byte_order_mark(chunk, monkeypatch):
+    monkeypatch.setattr(rows, "_CHUNK_BYTES", chunk)
+    assert refusal("\ufeffx,y\n\ufeff1,2\n").startswith("row 1 (line 2), column 'x': '\\ufeff1' is not a number")
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
