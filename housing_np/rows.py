@@ -229,7 +229,7 @@ def _csv_records(
     A record whose quotes are broken is its first line alone: a quote takes no good rows with it. A record that is not
     whole is left, unless these are the last lines.
     """
-    start = end = size = 0
+    start = end = size = alone = 0
 
     def feed() -> Iterator[str]:
         nonlocal end, size
@@ -237,6 +237,8 @@ def _csv_records(
             size += len(lines[end])
             if size > _LONGEST and end > start:
                 raise csv.Error(f"record larger than {_LONGEST} characters")
+            if start < alone and end > start:
+                raise csv.Error("a quote is not closed")
             end += 1
             yield lines[end - 1]
 
@@ -262,6 +264,8 @@ def _csv_records(
         else:
             return
         yield start + 1, start + 1, _unreadable(lines[start]) or problem
+        # The lines that it took are read one by one: each could take them all again.
+        alone = max(alone, end - 1)
         start, size = start + 1, 0
         end = start
 

@@ -334,6 +334,10 @@ def told(content, format="csv"):
         ('x,y,n\n1,2,a\n9,9,"b\n3,4,"c"\n5,6,d\n', ["row 2 (line 3), column 'n': not CSV (',' expected after '\"')"]),
         ('x,y,n\n1,2,a\n3,4,"b\nb"\n9,9,"c\nd"d\n5,6,e\n', ["row 3 (line 5), column 'n'", "row 4 (line 6): 1 column"]),
         (
+            'x,y,n\n1,2,a\n9,9,"b\n3,4,"c\nc"\n5,6,d\n',
+            ["row 2 (line 3), column 'n': not CSV (',' expected after '\"')"],
+        ),
+        (
             'x,y,n\n1,2,a\n9,9,"b\n3,4,c\n9,9,",9\n5,6,d\n',
             [
                 "row 2 (line 3): 4 columns, expected 3 (lines joined by a quote: 3)",
@@ -346,6 +350,7 @@ def told(content, format="csv"):
         "open before the last column",
         "text after",
         "closed by another",
+        "closed by one with a line break",
         "after line breaks",
         "two that are open",
     ],
@@ -412,6 +417,14 @@ def test_a_line_of_the_greatest_length_is_read(chunk, monkeypatch):
     monkeypatch.setattr(rows, "_LONGEST", 15)
     monkeypatch.setattr(rows, "_CHUNK_BYTES", chunk)
     assert read('n,x,y\n"123456789",1,2\n1ééééé,3,4\n', ["x", "y"]) == [[1.0, 2.0], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize("line", ['a","', '","1","'], ids=["open to the end", "joined"])
+def test_quotes_that_are_broken_on_every_line_take_no_more_time_than_others(line):
+    # By the minute, if each line looked for its end through all the others.
+    errors = []
+    assert read("x,y\n1,2\n" + f"{line}\n" * 20_000, ["x", "y"], on_error=errors.append) == [[1.0, 2.0]]
+    assert len(errors) >= 10_000
 
 
 @pytest.mark.parametrize("before", ['1,"a\nb"\n', '1,"a"b\n'], ids=["whole", "broken"])
