@@ -178,7 +178,9 @@ class LinearRegression:
                 f"X has {rows.shape[1]} columns; the model was fitted to {self.n_features_in_}: "
                 f"{', '.join(self.feature_names_in_)}"
             )
-        return np.asarray(dot_rows(rows.astype(np.float64, copy=False), self.coef_) + self.intercept_)
+        predictions = dot_rows(rows.astype(np.float64, copy=False), self.coef_)
+        predictions += self.intercept_  # in place: new memory would cost as much as the products
+        return predictions
 
     @property
     def payload_bytes(self) -> int:

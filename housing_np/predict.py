@@ -17,7 +17,7 @@ from .artifact import Model, load
 from .errors import ArtifactError, HousingError, TableError
 from .files import open_whole
 from .quantized import Calibration, QuantizedLinear
-from .rows import Rows, format_of, open_rows
+from .rows import Rows, expect, format_of, open_rows, stop
 from .table import CALIFORNIA_TARGET, bundled_columns, load_california
 
 DEFAULT_MODEL = "models/uint8-per-channel.npz"
@@ -40,6 +40,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.model and not options.input and not options.model.endswith(".npz"):
         options.model, options.input = None, options.model
+    for name in (options.input, options.range):
+        if name not in (None, "-"):
+            expect(name)
     path = options.model or os.environ.get("HOUSING_NP_MODEL") or DEFAULT_MODEL
     if not options.model and not Path(path).exists():
         raise ArtifactError(f"{path}: no such model; make it with python -m housing_np.train, or name a MODEL.npz")
@@ -51,9 +54,10 @@ def main(arguments: Sequence[str]) -> int:
         if options.input is None:
             _samples(model, out, wanted, options.bounds)
         else:
-            known = format_of(options.input)
-            with open_rows(options.input, known or options.format) as rows:
-                blocks = _answers(model, rows, options)
+            known, skipped = format_of(options.input), _Skipped()
+            on_error = skipped.add if options.on_error == "skip" else stop
+            with open_rows(options.input, known or options.format, on_error) as rows:
+                blocks = _answers(model, rows, options, skipped)
                 format = wanted or (known if known in _WRITERS else "csv")
                 _write(model, options.bounds, blocks, out, format)
     return cli.DONE
@@ -76,15 +80,14 @@ def _output(path: str | None) -> Iterator[TextIO]:
         raise HousingError(f"{path}: cannot be written ({error.strerror})") from None
 
 
-def _answers(model: Model, rows: Rows, options: Namespace) -> Iterator[np.ndarray]:
+def _answers(model: Model, rows: Rows, options: Namespace, skipped: "_Skipped") -> Iterator[np.ndarray]:
     """Predictions block by block; what was ignored, skipped or out of range is told on stderr."""
     names = model.feature_names_in_
     if rows.named and (ignored := [name for name in rows.columns if name not in names]):
         cli.note(f"ignored columns: {', '.join(ignored)}")
     is_outside = _range(model, options.range)
-    skipped = _Skipped()
     count = outside = 0
-    for X in rows.blocks(names, *([skipped.add] if options.on_error == "skip" else [])):
+    for X in rows.blocks(names):
         count += len(X)
         outside += int(is_outside(X).sum())
         yield _answer(model, X, options.bounds)

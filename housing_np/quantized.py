@@ -296,7 +296,9 @@ class QuantizedLinear:
         """Predictions for rows X (n, p), in target units; shape (n,) or (n, k)."""
         if self.scheme == "integer":
             return self.predict_quantized(self.quantize_input(X))
-        return dot_rows(self._checked(X), self._folded) + self.intercept
+        predictions = dot_rows(self._checked(X), self._folded)
+        predictions += self.intercept
+        return predictions
 
     def quantize_input(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Rows X (n, p) as uint8, saturated to the calibrated range; only in the scheme "integer"."""

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BufferedReader, BytesIO, StringIO
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from math import isfinite
 from pathlib import Path
 from typing import Any, cast
@@ -20,15 +22,22 @@ from .errors import TableError
 _CHUNK_BYTES = 1 << 20
 # Small enough that a row's prediction does not depend on the rows beside it.
 _BLOCK_NUMBERS = 1 << 18
-# Never part of UTF-8: for formats in which a line break always ends a record.
-_NO_QUOTE = b"\xff"
+# No line is longer, and no record of CSV that has several: what never ends must not fill the memory.
+_LONGEST = 1 << 20
+# What stands for a line that is longer: text with a surrogate that no decoding gives.
+_TOO_LONG = "\ud800"
+# A field of CSV that is whole, with the comma after it.
+_FIELD = re.compile(r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n][^,\r\n]*+)?,')
+# What CSV is separated by where it is not by commas.
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 Block = NDArray[np.float64]
 OnError = Callable[[TableError], None]
 Record = tuple[tuple[int, ...], Any]
 
 
-def _stop(error: TableError) -> None:
+def stop(error: TableError) -> None:
+    """What is done at a bad row unless something else is asked for."""
     raise error
 
 
@@ -49,32 +58,38 @@ class Rows:
     source: str
     columns: tuple[str, ...]
     named: bool
-    _read: Callable[[list[int], OnError], Iterator[Block]]
+    _read: Callable[[list[int]], Iterator[Block]]
+    _note: str = ""
 
-    def blocks(self, names: Sequence[str], on_error: OnError = _stop) -> Iterator[Block]:
-        """Blocks of float64, shape (rows, len(names)), all finite.
+    def blocks(self, names: Sequence[str]) -> Iterator[Block]:
+        """Blocks of float64, shape (rows, len(names)), all finite."""
+        return self._read(self.positions(names))
 
-        `on_error` is given the TableError of each bad row; if it returns, the row is left out.
-        """
-        return self._read(self.positions(names), on_error)
+    def missing(self, name: str) -> TableError:
+        """What to say of a name that no column has."""
+        return TableError(f"{self.source}: no column {name!r}; the columns are: {', '.join(self.columns)}{self._note}")
 
     def positions(self, names: Sequence[str]) -> list[int]:
         """Where these columns stand; a TableError names the first that is missing."""
         if not self.named and not set(names) <= set(self.columns):
             if len(names) != len(self.columns):
                 raise TableError(
-                    f"{self.source}: {len(self.columns)} columns without names; "
+                    f"{self.source}: {_columns(len(self.columns))} without names; "
                     f"expected {len(names)}: {', '.join(names)}"
                 )
             return list(range(len(names)))
         for name in names:
             if name not in self.columns:
-                raise TableError(f"{self.source}: no column {name!r}; the columns are: {', '.join(self.columns)}")
+                raise self.missing(name)
         return [self.columns.index(name) for name in names]
 
 
+def _columns(number: int) -> str:
+    return f"{number} column" + "s" * (number != 1)
+
+
 @contextmanager
-def open_rows(path: str | Path, format: str | None = None) -> Iterator[Rows]:
+def open_rows(path: str | Path, format: str | None = None, on_error: OnError = stop) -> Iterator[Rows]:
     """Open a file of rows, or standard input for "-".
 
     Parameters
@@ -83,6 +98,8 @@ def open_rows(path: str | Path, format: str | None = None) -> Iterator[Rows]:
         A file, or "-".
     format : {"csv", "json", "jsonl", "npy", "parquet"}, optional
         By default what the name of the file ends with, and CSV for any other name.
+    on_error : callable, optional
+        It is given the TableError of each bad row; if it returns, the row is left out. By default the error is raised.
 
     Raises
     ------
@@ -101,14 +118,26 @@ def open_rows(path: str | Path, format: str | None = None) -> Iterator[Rows]:
     """
     reader = _READERS[format or format_of(path) or "csv"]
     if str(path) == "-":
-        yield reader("standard input", cast(BufferedReader, sys.stdin.buffer))
+        yield reader("standard input", cast(BufferedReader, sys.stdin.buffer), on_error)
         return
-    try:
+    with _refused(path):
         file = Path(path).open("rb")  # noqa: SIM115 - closed below, where its errors are not those of opening it
+    with file:
+        yield reader(str(path), file, on_error)
+
+
+@contextmanager
+def _refused(path: str | Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise TableError(f"{path}: cannot be read ({error.strerror}); give the path of a file of rows") from None
-    with file:
-        yield reader(str(path), file)
+
+
+def expect(path: str | Path) -> None:
+    """Refuse a path where there is nothing, as `open_rows` would, before anything is done for its rows."""
+    with _refused(path):
+        Path(path).stat()
 
 
 def format_of(path: str | Path) -> str | None:
@@ -121,49 +150,68 @@ def format_of(path: str | Path) -> str | None:
     return {"ndjson": "jsonl"}.get(ending, ending if ending in _READERS else None)
 
 
-def _chunks(source: str, stream: BufferedReader, quote: bytes) -> Iterator[list[str]]:
-    """Lists of lines that hold whole records, as soon as they have come: a slow pipe is answered row by row."""
-    pending: list[bytes] = []
-    line, odd = 1, 0
-    while data := stream.read1(_CHUNK_BYTES):
-        whole = data[: data.rfind(b"\n") + 1]
-        if not whole or (odd + whole.count(quote)) % 2:
-            pending.append(data)
-            odd = (odd + data.count(quote)) % 2
+def _chunks(stream: BufferedReader) -> Iterator[str]:
+    """The text of whole lines, as soon as they have come: a slow pipe is answered row by row.
+
+    Bytes that are not UTF-8 become surrogates; `_unreadable` tells them and `_TOO_LONG` from text.
+    """
+    encoding = "utf-8-sig"
+    begun: list[bytes] = []
+    size = 0
+    # The last line ends too, whether or not the stream says so.
+    for data in chain(iter(lambda: stream.read1(_CHUNK_BYTES), b""), [b"\n"]):
+        first, end = data.find(b"\n"), data.rfind(b"\n") + 1
+        if not end:
+            size += len(data)
+            if size <= _LONGEST:
+                begun.append(data)
             continue
-        lines = _decoded(source, b"".join([*pending, whole]), line)
-        line += len(lines)
-        yield lines
-        pending = [data[len(whole) :]]
-        odd = pending[0].count(quote) % 2
-    if text := b"".join(pending):
-        yield _decoded(source, text, line)
+        # Only the first line can be too long: the others are within one chunk.
+        is_long = size + first > _LONGEST
+        whole = data[first:end] if is_long else b"".join([*begun, data[:end]])
+        yield _TOO_LONG * is_long + whole.decode(encoding, "surrogateescape")
+        encoding = "utf-8"
+        begun, size = [data[end:]], len(data) - end
 
 
-def _decoded(source: str, text: bytes, line: int) -> list[str]:
+def _unreadable(text: str) -> TableError | None:
+    """What is wrong with a text that `_chunks` could not read."""
     try:
-        return StringIO(text.decode("utf-8-sig" if line == 1 else "utf-8"), newline="\n").readlines()
-    except UnicodeDecodeError as error:
-        line += text.count(b"\n", 0, error.start)
-        raise TableError(f"{source}: line {line}: not UTF-8 text; save the file as UTF-8") from None
+        text.encode()
+    except UnicodeEncodeError:
+        if _TOO_LONG in text:
+            return TableError(f": longer than {_LONGEST} bytes; break it up or remove it")
+        return TableError(": not UTF-8 text; save the file as UTF-8")
+    return None
 
 
-def _csv(source: str, stream: BufferedReader) -> Rows:
-    chunks = _chunks(source, stream, b'"')
-    first: list[str] = []
-    # Blank lines may come before the names, and in a chunk of their own.
-    while not any(map(str.strip, first)) and (chunk := next(chunks, None)):
-        first += chunk
-    line, header = next((record for record in _csv_records(source, first, 0)), (1, []))
-    columns = tuple(name.strip() for name in header)
+def _lines(text: str) -> list[str]:
+    return StringIO(text, newline="\n").readlines()
+
+
+def _csv(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
+    # Each chunk, and whether it is the last.
+    chunks = chain(zip(_chunks(stream), repeat(False)), [("", True)])
+    header: list[str] = []
+    text, line, last = "", 0, False
+    while not header and not last:
+        chunk, last = next(chunks)
+        lines, done = _lines(text + chunk), 0
+        for at, end, record in _csv_records(lines, (), last):
+            if isinstance(record, TableError):
+                raise TableError(f"{source}: line {line + at}{record}")
+            header, done = record, end
+            if header:
+                break
+        text, line = "".join(lines[done:]), line + done
+    columns = tuple(map(str.strip, header))
     if not any(columns):
         raise TableError(f"{source}: no names; expected a first line with the names of the columns, then rows")
     _check_names(source, columns)
-
-    def read(chosen: list[int], on_error: OnError) -> Iterator[Block]:
-        return _csv_blocks(source, chain([first[line:]], chunks), line, columns, chosen, on_error)
-
-    return Rows(source, columns, True, read)
+    found = [kind for mark, kind in _SEPARATORS.items() if len(columns) == 1 and mark in columns[0]]
+    note = f" (expected commas between them, found {found[0]})" if found else ""
+    read = partial(_csv_blocks, source, chain([(text, False)], chunks), line, columns, on_error)
+    return Rows(source, columns, True, read, note)
 
 
 def _check_names(source: str, columns: Sequence[str]) -> None:
@@ -174,52 +222,103 @@ def _check_names(source: str, columns: Sequence[str]) -> None:
             raise TableError(f"{source}: column {position + 1} repeats the name {name!r}; names must be unique")
 
 
-def _csv_records(source: str, lines: Iterable[str], line: int, row: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """The records that are not blank, each with the number of its last line; `row` of them stand before."""
-    reader = csv.reader(lines, strict=True)
-    try:
-        for record in reader:
-            if record:
-                row += 1
-                yield line + reader.line_num, record
-    except csv.Error as error:
-        where = f"row {row + 1}, line {line + reader.line_num}"
-        reason = "a quote is not closed" if "end of data" in str(error) else str(error).split(" - ")[0]
-        raise TableError(f"{source}: {where}: not CSV ({reason})") from None
+def _csv_records(
+    lines: list[str], columns: tuple[str, ...], last: bool
+) -> Iterator[tuple[int, int, list[str] | TableError]]:
+    """Each record, or what is wrong with it, after the number of its line and the number of lines that are done.
+
+    A record whose quotes are broken is its first line alone: a quote takes no good rows with it. A record that is not
+    whole is left, unless these are the last lines.
+    """
+    start = end = size = alone = 0
+
+    def feed() -> Iterator[str]:
+        nonlocal end, size
+        while end < len(lines):
+            size += len(lines[end])
+            if size > _LONGEST and end > start:
+                raise csv.Error(f"record larger than {_LONGEST} characters")
+            if start < alone and end > start:
+                raise csv.Error("a quote is not closed")
+            end += 1
+            yield lines[end - 1]
+
+    while start < len(lines):
+        try:
+            for record in csv.reader(feed(), strict=True):
+                if record and columns and len(record) != len(columns):
+                    joined = f" (lines joined by a quote: {end - start})" if end > start + 1 else ""
+                    raise TableError(f": {_columns(len(record))}, expected {len(columns)}{joined}")
+                for line, text in enumerate(lines[start:end], start=1):
+                    if problem := _unreadable(text):
+                        yield start + line, end, problem
+                        break
+                else:
+                    yield end, end, record
+                start, size = end, 0
+        except csv.Error as error:
+            if not last and "end of data" in str(error):
+                return
+            problem = _not_csv("".join(lines[start:end]), columns, str(error))
+        except TableError as error:
+            problem = error
+        else:
+            return
+        yield start + 1, start + 1, _unreadable(lines[start]) or problem
+        # The lines that it took are read one by one: each could take them all again.
+        alone = max(alone, end - 1)
+        start, size = start + 1, 0
+        end = start
+
+
+def _not_csv(text: str, columns: tuple[str, ...], reason: str) -> TableError:
+    """What csv says of a record, with the column that it could not read."""
+    column = at = 0
+    while (field := _FIELD.match(text, at)) and len(field[0]) <= csv.field_size_limit():
+        column, at = column + 1, field.end()
+    name = repr(columns[column]) if column < len(columns) else column + 1
+    reason = "a quote is not closed" if "end of data" in reason else reason.split(" - ")[0]
+    return TableError(f", column {name}: not CSV ({reason}); correct its quotes or remove the line")
 
 
 def _csv_blocks(
     source: str,
-    chunks: Iterable[list[str]],
+    chunks: Iterable[tuple[str, bool]],
     line: int,
     columns: tuple[str, ...],
-    chosen: list[int],
     on_error: OnError,
+    chosen: list[int],
 ) -> Iterator[Block]:
-    def pick(record: list[str]) -> list[float]:
-        if len(record) != len(columns):
-            raise TableError(f": {len(record)} columns, expected {len(columns)}")
+    def pick(record: list[str] | TableError) -> list[float]:
+        if isinstance(record, TableError):
+            raise record
         return [_text_number(record[i], columns[i]) for i in chosen]
 
-    row = 0
-    for lines in chunks:
-        block = _plain_block(lines, len(columns), chosen)
+    row, rest = 0, ""
+    for chunk, last in chunks:
+        text = rest + chunk
+        block = _plain_block(text, len(columns), chosen)
         if block is not None:
-            row += len(block)
+            row, line, rest = row + len(block), line + text.count("\n"), ""
             yield block
-        else:
-            records = [
-                ((row + i, at), record)
-                for i, (at, record) in enumerate(_csv_records(source, lines, line, row), start=1)
-            ]
-            row += len(records)
-            yield from _assembled(source, "row {} (line {})", records, pick, on_error)
-        line += len(lines)
+            continue
+        lines, done = _lines(text), 0
+        records: list[Record] = []
+        for at, end, record in _csv_records(lines, columns, last):
+            done = end
+            if record:
+                row += 1
+                records.append(((row, line + at), record))
+        line, rest = line + done, "".join(lines[done:])
+        yield from _assembled(source, "row {} (line {})", records, pick, on_error)
 
 
-def _plain_block(lines: list[str], width: int, chosen: list[int]) -> Block | None:
+def _plain_block(text: str, width: int, chosen: list[int]) -> Block | None:
     """The block, at the speed of numpy's parser; None where there is anything to quote, to skip or to refuse."""
-    if set(map(str.count, lines, repeat(","))) != {width - 1} or any(map(str.__contains__, lines, repeat('"'))):
+    if '"' in text or _unreadable(text):
+        return None
+    lines = _lines(text)
+    if set(map(str.count, lines, repeat(","))) != {width - 1} or max(map(len, lines)) > csv.field_size_limit():
         return None
     if not any(map(str.strip, lines)):
         return None
@@ -293,57 +392,59 @@ def _picker(columns: Sequence[str], chosen: list[int]) -> Callable[[Any], list[f
     return pick
 
 
-def _jsonl(source: str, stream: BufferedReader) -> Rows:
-    groups = _jsonl_records(_chunks(source, stream, _NO_QUOTE))
-    first = next(groups, None)
-    if first is None:
-        raise TableError(f"{source}: empty; expected one JSON object a line")
-    ((line,), text) = first[0]
-    try:
-        head = _parsed(text)
-    except TableError as error:
-        raise TableError(f"{source}: line {line}{error}") from None
-    columns, named = _json_columns(source, [head])
-
-    def read(chosen: list[int], on_error: OnError) -> Iterator[Block]:
-        pick = _picker(columns, chosen)
-        # Chunk by chunk: a slow pipe is answered as it comes.
-        for records in chain([first], groups):
-            yield from _assembled(source, "line {}", records, lambda text: pick(_parsed(text)), on_error)
-
-    return Rows(source, columns, named, read)
+def _jsonl(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
+    # Chunk by chunk: a slow pipe is answered as it comes.
+    chunks = _jsonl_records(_chunks(stream))
+    for records in chunks:
+        for first in records:
+            try:
+                head = _json_columns(_parsed(first[1]))
+                if head is None:
+                    raise TableError(": expected an object with a number for each name, or a list of numbers")
+            except TableError as error:
+                on_error(TableError(f"{source}: line {first[0][0]}{error}"))
+                continue
+            blocks = partial(_jsonl_blocks, source, chain([chain([first], records)], chunks), head[0], on_error)
+            return Rows(source, *head, blocks)
+    raise TableError(f"{source}: no rows; expected one JSON object a line")
 
 
-def _jsonl_records(chunks: Iterable[list[str]]) -> Iterator[list[tuple[tuple[int], str]]]:
-    """The lines of each chunk that are not blank, with their numbers; no chunk is empty."""
-    line = 0
-    for lines in chunks:
-        records = [((number,), text) for number, text in enumerate(lines, line + 1) if text.strip()]
-        line += len(lines)
-        if records:
-            yield records
+def _jsonl_blocks(
+    source: str, chunks: Iterable[Iterable[Record]], columns: tuple[str, ...], on_error: OnError, chosen: list[int]
+) -> Iterator[Block]:
+    pick = _picker(columns, chosen)
+    for records in chunks:
+        yield from _assembled(source, "line {}", records, lambda text: pick(_parsed(text)), on_error)
+
+
+def _jsonl_records(chunks: Iterable[str]) -> Iterator[Iterator[Record]]:
+    """The lines of each chunk that are not blank, with their numbers."""
+    numbers = count(1)
+    for text in chunks:
+        yield iter([((number,), line) for line, number in zip(_lines(text), numbers, strict=False) if line.strip()])
 
 
 def _parsed(text: str) -> Any:
+    if problem := _unreadable(text):
+        raise problem
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise TableError(f": not JSON ({error})") from None
 
 
-def _json(source: str, stream: BufferedReader) -> Rows:
+def _json(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
     try:
-        document = _parsed(stream.read().decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise TableError(f"{source}: not UTF-8 text; save the file as UTF-8") from None
+        document = _parsed(stream.read().decode("utf-8-sig", "surrogateescape"))
     except TableError as error:
         raise TableError(f"{source}{error}") from None
-    columns, rows = _json_rows(source, document)
-    named = True
-    if columns is None:
-        columns, named = _json_columns(source, rows)
+    names, rows = _json_rows(source, document)
+    head = (names, True) if names is not None else next(filter(None, map(_json_columns, rows)), None)
+    if head is None:
+        raise TableError(f"{source}: no rows; expected objects with a number for each name, or lists of numbers")
+    columns, named = head
 
-    def read(chosen: list[int], on_error: OnError) -> Iterator[Block]:
+    def read(chosen: list[int]) -> Iterator[Block]:
         records = (((number,), row) for number, row in enumerate(rows, start=1))
         return _assembled(source, "row {}", records, _picker(columns, chosen), on_error)
 
@@ -372,14 +473,14 @@ def _json_rows(source: str, document: Any) -> tuple[tuple[str, ...] | None, list
     )
 
 
-def _json_columns(source: str, rows: list[Any]) -> tuple[tuple[str, ...], bool]:
-    """The names of the columns, from the first row, and whether they are more than positions."""
-    match rows:
-        case [dict(row), *_] if row:
+def _json_columns(row: Any) -> tuple[tuple[str, ...], bool] | None:
+    """The names of the columns, as this row tells them, and whether they are more than positions."""
+    match row:
+        case dict() if row:
             return tuple(row), True
-        case [list(row), *_] if row:
+        case list() if row:
             return positional_names(len(row)), False
-    raise TableError(f"{source}: no rows; expected objects with a number for each name, or lists of numbers")
+    return None
 
 
 def positional_names(width: int) -> tuple[str, ...]:
@@ -391,26 +492,27 @@ def positional_names(width: int) -> tuple[str, ...]:
     return tuple(f"x{i}" for i in range(width))
 
 
-def _npy(source: str, stream: BufferedReader) -> Rows:
+def _npy(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
     try:
         # Mapped where there is a file to map: the rows may be more than memory holds.
         if source == "standard input":
             data = np.load(BytesIO(stream.read()), allow_pickle=False)
         else:
             data = np.load(source, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise TableError(f"{source}: not a .npy array of numbers ({error})") from None
+    except (ValueError, EOFError, OSError):
+        data = None
+    # numpy's reasons are not passed on: they advise to load what cannot be trusted.
     if not isinstance(data, np.ndarray):
-        raise TableError(f"{source}: not a .npy array of numbers (a zip archive)")
+        raise TableError(f"{source}: not a .npy array of numbers, or not whole; write one with numpy.save")
     names = data.dtype.names
     if data.ndim != (1 if names else 2) or 0 in data.shape or (not names and data.dtype.kind not in "biuf"):
         raise TableError(f"{source}: shape {data.shape} of {data.dtype}; expected rows and columns of real numbers")
     columns = names or positional_names(data.shape[1])
-    return Rows(source, columns, names is not None, lambda *args: _npy_blocks(source, data, columns, *args))
+    return Rows(source, columns, names is not None, partial(_npy_blocks, source, data, columns, on_error))
 
 
 def _npy_blocks(
-    source: str, data: np.ndarray, names: tuple[str, ...], chosen: list[int], on_error: OnError
+    source: str, data: np.ndarray, names: tuple[str, ...], on_error: OnError, chosen: list[int]
 ) -> Iterator[Block]:
     for name in (names[i] for i in chosen if data.dtype.names):
         if data.dtype[name].kind not in "biuf":
@@ -418,17 +520,18 @@ def _npy_blocks(
     step = max(1, _BLOCK_NUMBERS // len(names))
     for start in range(0, len(data), step):
         part = data[start : start + step]
-        columns = [part[names[i]] if data.dtype.names else part[:, i] for i in chosen]
-        yield from _finite_rows(source, start, columns, [names[i] for i in chosen], on_error)
+        if data.dtype.names:
+            block = np.stack([part[names[i]] for i in chosen], axis=1)
+        else:
+            block = np.take(part, chosen, axis=1)
+        yield from _finite_rows(source, start, block, [names[i] for i in chosen], on_error)
 
 
-def _finite_rows(
-    source: str, start: int, columns: list[np.ndarray], names: list[str], on_error: OnError
-) -> Iterator[Block]:
-    """The rows of these columns that hold only finite numbers; `start` rows stand before them."""
-    block = np.stack(columns, axis=1).astype(np.float64)
+def _finite_rows(source: str, start: int, block: np.ndarray, names: list[str], on_error: OnError) -> Iterator[Block]:
+    """The rows of a block that hold only finite numbers; `start` rows stand before them."""
+    block = block.astype(np.float64, copy=False)
     finite, begin = np.isfinite(block), 0
-    for row in np.flatnonzero(~finite.all(axis=1)).tolist():
+    for row in dict.fromkeys((np.flatnonzero(~finite) // len(names)).tolist()):
         if begin < row:
             yield block[begin:row]
         begin, column = row + 1, int(np.argmin(finite[row]))
@@ -439,7 +542,7 @@ def _finite_rows(
         yield block[begin:]
 
 
-def _parquet(source: str, stream: BufferedReader) -> Rows:
+def _parquet(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -452,7 +555,7 @@ def _parquet(source: str, stream: BufferedReader) -> Rows:
     columns = tuple(file.schema_arrow.names)
     _check_names(source, columns)
 
-    def read(chosen: list[int], on_error: OnError) -> Iterator[Block]:
+    def read(chosen: list[int]) -> Iterator[Block]:
         names, start = [columns[i] for i in chosen], 0
         for batch in file.iter_batches(max(1, _BLOCK_NUMBERS // len(columns)), columns=names):
             arrays = [batch.column(name).to_numpy(zero_copy_only=False) for name in names]
@@ -460,13 +563,13 @@ def _parquet(source: str, stream: BufferedReader) -> Rows:
                 if array.dtype.kind not in "biuf":
                     kind = batch.schema.field(name).type
                     raise TableError(f"{source}: column {name!r} holds {kind}; expected numbers without nulls")
-            yield from _finite_rows(source, start, arrays, names, on_error)
+            yield from _finite_rows(source, start, np.stack(arrays, axis=1), names, on_error)
             start += batch.num_rows
 
     return Rows(source, columns, True, read)
 
 
-_READERS: dict[str, Callable[[str, BufferedReader], Rows]] = {
+_READERS: dict[str, Callable[[str, BufferedReader, OnError], Rows]] = {
     "csv": _csv,
     "json": _json,
     "jsonl": _jsonl,

@@ -236,6 +236,8 @@ def _files(path: str | Path) -> tuple[str, ...]:
 def _stream(
     rows: Rows, paths: tuple[str, ...], target: str, features: Sequence[str] | None, format: str | None
 ) -> Stream:
+    if not features and target not in rows.columns:
+        raise TableError(f"{rows.missing(target)}; name one of these")
     others = tuple(name for name in rows.columns if name != target)
     features = tuple(features or others)
     if target in features:

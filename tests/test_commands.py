@@ -361,6 +361,9 @@ def test_a_bad_model_is_refused(content, rows, tmp_path):
         (["FLOAT", "--output", "none/out.csv"], 2, ["none/out.csv: cannot be written"]),
         (["none.npz"], 3, ["none.npz: cannot be read"]),
         ([], 3, ["uint8-per-channel.npz", "housing_np.train"]),
+        (["none.csv"], 2, ["none.csv: cannot be read (No such file or directory)"]),
+        (["none.npz", "none.csv"], 2, ["none.csv: cannot be read"]),
+        (["none.npz", "-", "--range", "none.csv"], 2, ["none.csv: cannot be read"]),
     ],
 )
 def test_predict_refuses_a_users_mistake_in_one_line(arguments, status, texts, models, tmp_path):
@@ -388,6 +391,55 @@ def test_bad_rows_that_are_skipped_are_counted(models, tmp_path):
         "note: bad rows skipped: 2; the first: standard input: row 2 (line 3), column 'HouseAge': 'old' is not a "
         "number; fill it in or remove the row\n"
     )
+
+
+OBJECT = json.dumps(dict(zip(HEADER.split(","), map(float, ROW.split(",")), strict=True)))
+BAD_LINES = {
+    "csv": {
+        "a quote that is not closed": f'"{ROW}',
+        "text after a quote": ROW.replace("41", '"41"x'),
+        "a cell too few": "1,2",
+        "text": ROW.replace("41", "old"),
+        "overflow": ROW.replace("41", "1e999"),
+        "not UTF-8": f"\udcff{ROW}",
+        "too long": ROW.replace("41", "4" * 2_000_000),
+    },
+    "jsonl": {
+        "not JSON": "{",
+        "too deep": "[" * 100_000,
+        "no object": "7",
+        "text": OBJECT.replace("41.0", '"old"'),
+        "overflow": OBJECT.replace("41.0", "1" + "0" * 400),
+        "not UTF-8": OBJECT.replace("{", '{"\udcff": 1, '),
+        "too long": OBJECT.replace("41.0", "4" * 2_000_000),
+    },
+}
+EVERY = [
+    pytest.param(format, bad, id=f"{format}, {kind}") for format in BAD_LINES for kind, bad in BAD_LINES[format].items()
+]
+
+
+def stream_of(format, *lines):
+    head, row = {"csv": ([HEADER], ROW), "jsonl": ([], OBJECT)}[format]
+    return "\n".join([*head, *(row if line is None else line for line in lines), ""]).encode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize(("format", "bad"), EVERY)
+def test_no_bad_row_ends_a_run_that_skips(format, bad, models, tmp_path):
+    arguments = ["predict", models / "float64.npz", "-", "--format", format, "--on-error", "skip"]
+    good = answer(*arguments, cwd=tmp_path, input=stream_of(format, None, None, None))
+    done = run(*arguments, cwd=tmp_path, input=stream_of(format, bad, None, bad, bad, None, None, bad))
+    assert (done.returncode, done.stdout) == (0, good)
+    assert done.stderr.startswith("note: bad rows skipped: 4; the first: standard input: ")
+
+
+@pytest.mark.parametrize(("format", "bad"), EVERY)
+def test_every_bad_row_ends_a_run_that_stops_after_what_was_answered(format, bad, models, tmp_path):
+    arguments = ["predict", models / "float64.npz", "-", "--format", format]
+    good = answer(*arguments, cwd=tmp_path, input=stream_of(format, None, None))
+    done = run(*arguments, cwd=tmp_path, input=stream_of(format, None, None, bad, None))
+    assert_refused(done, 2, "standard input: ", "line 4" if format == "csv" else "line 3")
+    assert done.stdout == good
 
 
 def test_skipped_npy_rows_leave_no_blank_line(models, tmp_path):

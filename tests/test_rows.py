@@ -1,25 +1,32 @@
 """Rows in: every format, every refusal, wherever the chunks of a file are cut."""
 
+import csv
+import itertools
 import json
 import math
 import sys
-from io import BytesIO, TextIOWrapper
+import tracemalloc
+from io import BytesIO, StringIO, TextIOWrapper
 from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from housing_np import TableError, rows
-from housing_np.rows import format_of, open_rows
+from housing_np.rows import format_of, open_rows, stop
 
 
-def read(content, names, format="csv", on_error=None):
-    """All rows from standard input, as lists."""
+def stdin(content):
     content = content if isinstance(content, bytes) else content.encode()
-    with mock.patch.object(sys, "stdin", TextIOWrapper(BytesIO(content))), open_rows("-", format) as opened:
-        blocks = list(opened.blocks(names, *([on_error] if on_error else [])))
+    return mock.patch.object(sys, "stdin", TextIOWrapper(BytesIO(content)))
+
+
+def read(content, names, format="csv", on_error=stop):
+    """All rows from standard input, as lists."""
+    with stdin(content), open_rows("-", format, on_error) as opened:
+        blocks = list(opened.blocks(names))
     assert all(block.dtype == np.float64 and block.shape[1:] == (len(names),) for block in blocks)
     return [row for block in blocks for row in block.tolist()]
 
@@ -40,12 +47,12 @@ def refusal(content, names=("x", "y"), format="csv"):
 def events(content, names, format="csv"):
     """Rows and errors in the order in which they come."""
     seen = []
-    with mock.patch.object(sys, "stdin", TextIOWrapper(BytesIO(content.encode()))), open_rows("-", format) as opened:
-        try:
+    try:
+        with stdin(content), open_rows("-", format) as opened:
             for block in opened.blocks(names):
                 seen += block.tolist()
-        except TableError as error:
-            seen.append(str(error).partition(": ")[2])
+    except TableError as error:
+        seen.append(str(error).partition(": ")[2])
     return seen
 
 
@@ -125,10 +132,14 @@ def test_json_lines_may_be_lists():
     assert read("[1, 2]\n[3, 4]\n", ["x", "y"], "jsonl") == PLAIN
 
 
+def test_a_name_may_hold_what_separates_columns_elsewhere():
+    assert read("a;b\n1\n", ["a;b"]) == [[1.0]]
+
+
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
 def test_columns_keep_the_order_of_the_file(format):
     content = {"csv": "b,a\n1,2\n", "jsonl": '{"b": 1, "a": 2}\n'}[format]
-    with mock.patch.object(sys, "stdin", TextIOWrapper(BytesIO(content.encode()))), open_rows("-", format) as opened:
+    with stdin(content), open_rows("-", format) as opened:
         assert (opened.columns, opened.named) == (("b", "a"), True)
 
 
@@ -231,6 +242,251 @@ def test_a_row_is_given_before_the_next_ones_have_come(format, first, others, mo
         assert stream.tell() <= len(first) + 16
 
 
+# Bad rows, wherever the stream is cut
+
+
+class Pieces:
+    """A stream that gives what it holds in pieces of these sizes, over and over."""
+
+    def __init__(self, content, sizes):
+        self.stream, self.sizes = BytesIO(content), itertools.cycle(sizes)
+
+    def read1(self, size):
+        return self.stream.read(min(size, next(self.sizes)))
+
+
+def outcome(stream, format, on_error, names=("x", "y")):
+    """Rows, errors that were given to `on_error`, and the error that ended it."""
+    seen, errors = [], []
+    try:
+        with (
+            mock.patch.object(sys, "stdin", mock.Mock(buffer=stream)),
+            open_rows("-", format, errors.append if on_error == "skip" else stop) as opened,
+        ):
+            for block in opened.blocks(names):
+                seen += block.tolist()
+    except TableError as error:
+        return seen, list(map(str, errors)), str(error)
+    return seen, list(map(str, errors)), None
+
+
+CSV_TOKENS = [
+    b'"',
+    b'""',
+    b",",
+    b"1",
+    b"3,4\n",
+    b'5,"6"\n',
+    b'"a\nb"',
+    b"\n",
+    b"\r\n",
+    b"\r",
+    b"\xff",
+    b"\xc3\xa9",
+    b" ",
+]
+JSON_TOKENS = [b'{"x": 1, "y": 2}\n', b"[3, 4]\n", b"{}", b"7", b"\n", b"\r\n", b"\xff", b'{"y": "\xc3\xa9"}', b" "]
+
+
+@pytest.mark.parametrize(
+    ("format", "tokens", "starts"),
+    [("csv", CSV_TOKENS, [b"x,y\n", b'x,"y"\r\n', b""]), ("jsonl", JSON_TOKENS, [b'{"x": 1, "y": 2}\n', b""])],
+    ids=["csv", "jsonl"],
+)
+@given(st.data(), st.sampled_from(["skip", "stop"]), st.sampled_from([16, 24, 1 << 20]))
+@settings(max_examples=300)
+def test_what_is_read_and_refused_does_not_depend_on_the_pieces_of_a_stream(
+    format, tokens, starts, data, on_error, cap
+):
+    content = data.draw(st.sampled_from(starts)) + b"".join(data.draw(st.lists(st.sampled_from(tokens), max_size=20)))
+    sizes = data.draw(st.lists(st.integers(1, 9), min_size=1))
+    with mock.patch.object(rows, "_LONGEST", cap), mock.patch.object(rows, "_CHUNK_BYTES", cap):
+        expected = outcome(BytesIO(content), format, on_error)
+        assert outcome(Pieces(content, sizes), format, on_error) == expected
+
+
+@given(st.lists(st.text('ab", \n\r1é', max_size=4), max_size=6), st.sampled_from(["\n", "\r\n"]), st.integers(1, 9))
+def test_every_note_that_csv_can_write_is_read_past(notes, end, piece):
+    file = StringIO(newline="")
+    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator=end)
+    writer.writerow(["x", "note", "y"])
+    writer.writerows([i, note, -i] for i, note in enumerate(notes))
+    with mock.patch.object(rows, "_CHUNK_BYTES", piece):
+        assert read(file.getvalue(), ["x", "y"]) == [[i, -i] for i in range(len(notes))]
+
+
+GOOD = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+
+
+def told(content, format="csv"):
+    """What is told of each bad row of three that are good, where bad ones are skipped."""
+    errors = []
+    assert read(content, ["x", "y"], format, errors.append) == GOOD
+    return [str(error).removeprefix("standard input: ") for error in errors]
+
+
+@pytest.mark.parametrize(
+    ("content", "places"),
+    [
+        ('x,y,n\n1,2,a\n9,9,"b\n3,4,c\n5,6,d\n', ["row 2 (line 3), column 'n': not CSV (a quote is not closed)"]),
+        ('x,y,n\n1,2,a\n9,"9,b\n3,4,c\n5,6,d\n', ["row 2 (line 3), column 'y': not CSV (a quote is not closed)"]),
+        ('x,y,n\n"9"9,9,b\n1,2,a\n3,4,c\n5,6,d\n', ["row 1 (line 2), column 'x': not CSV (',' expected after '\"')"]),
+        ('x,y,n\n1,2,a\n9,9,"b\n3,4,"c"\n5,6,d\n', ["row 2 (line 3), column 'n': not CSV (',' expected after '\"')"]),
+        ('x,y,n\n1,2,a\n3,4,"b\nb"\n9,9,"c\nd"d\n5,6,e\n', ["row 3 (line 5), column 'n'", "row 4 (line 6): 1 column"]),
+        (
+            'x,y,n\n1,2,a\n9,9,"b\n3,4,"c\nc"\n5,6,d\n',
+            ["row 2 (line 3), column 'n': not CSV (',' expected after '\"')"],
+        ),
+        (
+            'x,y,n\n1,2,a\n9,9,"b\n3,4,c\n9,9,",9\n5,6,d\n',
+            [
+                "row 2 (line 3): 4 columns, expected 3 (lines joined by a quote: 3)",
+                "row 4 (line 5), column 'n'",
+            ],
+        ),
+    ],
+    ids=[
+        "open",
+        "open before the last column",
+        "text after",
+        "closed by another",
+        "closed by one with a line break",
+        "after line breaks",
+        "two that are open",
+    ],
+)
+def test_a_broken_quote_takes_no_good_row_with_it(content, places):
+    messages = told(content)
+    assert len(messages) == len(places)
+    assert [message[: len(place)] for message, place in zip(messages, places, strict=True)] == places
+
+
+@pytest.mark.parametrize(
+    ("format", "content", "place"),
+    [
+        ("csv", b"n,x,y\na,1,2\n\xe9,9,9\na,3,4\na,5,6\n", "row 2 (line 3)"),
+        ("csv", b'n,x,y\na,1,2\n"a\n\xe9\nb",9,9\na,3,4\na,5,6\n', "row 2 (line 4)"),
+        ("csv", b"n,x,y\na,1,2\n\xe9,9\na,3,4\na,5,6\n", "row 2 (line 3)"),
+        ("jsonl", b'{"x": 1, "y": 2}\n{"x": 9, "y": 9, "n": "\xe9"}\n[3, 4]\n[5, 6]\n', "line 2"),
+        ("jsonl", b'{"x": 9, "y": 9, "n": "\xe9"}\n{"x": 1, "y": 2}\n[3, 4]\n[5, 6]\n', "line 1"),
+    ],
+)
+def test_only_the_row_that_is_not_utf8_is_bad(format, content, place):
+    assert told(content, format) == [f"{place}: not UTF-8 text; save the file as UTF-8"]
+
+
+@pytest.mark.parametrize("first", ["{", "7", "{}", "[]", "null", '"x"'])
+def test_json_lines_have_the_columns_of_the_first_line_that_is_a_row(first):
+    (message,) = told(f'{first}\n{{"x": 1, "y": 2}}\n[3, 4]\n[5, 6]\n', "jsonl")
+    assert message.startswith("line 1: ")
+
+
+@pytest.mark.parametrize("first", ["7", "{}", "[]", "null"])
+def test_json_has_the_columns_of_the_first_row_that_is_one(first):
+    (message,) = told(f'[{first}, {{"x": 1, "y": 2}}, [3, 4], [5, 6]]', "json")
+    assert message.startswith("row 1: ")
+
+
+def test_json_lines_without_a_row_are_refused_where_bad_ones_are_skipped():
+    with pytest.raises(TableError, match=r"no rows; expected one JSON object a line"):
+        read("{\n7\n", ["x", "y"], "jsonl", lambda _: None)
+
+
+# What never ends
+
+
+@pytest.mark.parametrize(
+    ("content", "limit", "message"),
+    [
+        ("n,x,y\na,1,2\n{},9,9\na,3,4\na,5,6", 15, "row 2 (line 3): longer than 15 bytes"),
+        ('n,x,y\na,1,2\n"{},9,9\na,3,4\na,5,6', 15, "row 2 (line 3): longer than 15 bytes"),
+        ('n,x,y\na,1,2\n"a,9,9\na,3,4\na,5,6', 15, "row 2 (line 3), column 'n': not CSV (record larger than 15 char"),
+    ],
+    ids=["line", "line with a quote", "record"],
+)
+@pytest.mark.parametrize("chunk", [1, 7, 15])
+def test_what_is_too_long_is_one_bad_row(content, limit, message, chunk, monkeypatch):
+    monkeypatch.setattr(rows, "_LONGEST", limit)
+    monkeypatch.setattr(rows, "_CHUNK_BYTES", chunk)
+    (got,) = told(content.format("é" * 6))
+    assert got.startswith(message)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 15])
+def test_a_line_of_the_greatest_length_is_read(chunk, monkeypatch):
+    monkeypatch.setattr(rows, "_LONGEST", 15)
+    monkeypatch.setattr(rows, "_CHUNK_BYTES", chunk)
+    assert read('n,x,y\n"123456789",1,2\n1ééééé,3,4\n', ["x", "y"]) == [[1.0, 2.0], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize("line", ['a","', '","1","'], ids=["open to the end", "joined"])
+def test_quotes_that_are_broken_on_every_line_take_no_more_time_than_others(line):
+    # By the minute, if each line looked for its end through all the others.
+    errors = []
+    assert read("x,y\n1,2\n" + f"{line}\n" * 20_000, ["x", "y"], on_error=errors.append) == [[1.0, 2.0]]
+    assert len(errors) >= 10_000
+
+
+@pytest.mark.parametrize("before", ['1,"a\nb"\n', '1,"a"b\n'], ids=["whole", "broken"])
+def test_the_length_of_a_record_is_its_own(before, monkeypatch):
+    monkeypatch.setattr(rows, "_LONGEST", 15)
+    errors = []
+    assert read("x,n\n" + before * 3 + '2,"a\nb"\n', ["x"], on_error=errors.append)[-1] == [2.0]
+    assert len(errors) == (0 if "\n" in before[:-1] else 3)
+
+
+def test_a_json_line_that_is_too_long_is_one_bad_row(monkeypatch):
+    monkeypatch.setattr(rows, "_LONGEST", 16)
+    monkeypatch.setattr(rows, "_CHUNK_BYTES", 16)
+    (message,) = told('{"x": 1, "y": 9}9\n{"x": 1, "y": 2}\n[3, 4]\n[5, 6]', "jsonl")
+    assert message == "line 1: longer than 16 bytes; break it up or remove it"
+
+
+@pytest.mark.parametrize("cell", ["9" * 140_000, '"' + "9" * 140_000 + '"', '"' + "9\n" * 70_000])
+def test_a_field_that_is_longer_than_csv_takes_is_refused_on_every_path(cell):
+    message = r"row 1 \(line 2\), column 'n': not CSV \(field larger than field limit \(131072\)\)"
+    with pytest.raises(TableError, match=message):
+        read(f"n,x\n{cell},1\n2,3\n", ["x"])
+
+
+class Endless:
+    """A stream that repeats itself, and counts what was taken of it."""
+
+    def __init__(self, start, text):
+        self.start, self.text, self.taken = start, text, 0
+
+    def read1(self, size):
+        data, self.start = self.start or self.text * (size // len(self.text)), b""
+        self.taken += len(data)
+        return data
+
+
+@pytest.mark.parametrize("text", [b"1,2\n", b'a","\n'], ids=["a quote", "quotes that close and open"])
+def test_a_quote_that_is_never_closed_does_not_take_the_stream(text):
+    stream = Endless(b'x,y\n1,2\n3,a","\n', text)
+    with (
+        mock.patch.object(sys, "stdin", mock.Mock(buffer=stream)),
+        pytest.raises(TableError, match=r"row 2 \(line 3\)"),
+        open_rows("-") as opened,
+    ):
+        list(opened.blocks(["x"]))
+    assert stream.taken < 4 << 20
+
+
+def test_a_line_that_never_ends_does_not_take_the_memory():
+    nines = (b"9" * (1 << 20) for _ in range(64))
+    pieces = mock.Mock(read1=mock.Mock(side_effect=itertools.chain([b"x\n1\n"], nines, [b"\n2\n", b""])))
+    tracemalloc.start()
+    seen, errors, _ = outcome(pieces, "csv", "skip", ["x"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (seen, errors) == (
+        [[1.0], [2.0]],
+        ["standard input: row 2 (line 3): longer than 1048576 bytes; break it up or remove it"],
+    )
+    assert peak < 8 << 20
+
+
 # Refusals of text
 
 
@@ -241,12 +497,15 @@ def test_a_row_is_given_before_the_next_ones_have_come(format, first, others, mo
         ("\ufeff", r"no names"),
         ("\n\n", r"no names"),
         ("x,z\n1,2\n", r"no column 'y'; the columns are: x, z"),
+        ("x;y\n1;2\n", r"no column 'x'; the columns are: x;y \(expected commas between them, found semicolons\)"),
+        ("x\ty\n1\t2\n", r"no column 'x'; .* \(expected commas between them, found tabs\)"),
+        ("x;z,y\n1,2\n", r"no column 'x'; the columns are: x;z, y$"),
         ("x,y,x\n1,2,3\n", r"column 3 repeats the name 'x'"),
         ("x, x,y\n1,2,3\n", r"column 2 repeats the name 'x'"),
         ("x,,y\n1,2,3\n", r"column 2 has no name"),
-        ("x,y\n1,2\n3\n", r"row 2 \(line 3\): 1 columns, expected 2"),
+        ("x,y\n1,2\n3\n", r"row 2 \(line 3\): 1 column, expected 2"),
         ("x,y\n1,2\n3,4,\n", r"row 2 \(line 3\): 3 columns, expected 2"),
-        ("x,y\n1,2\n \n", r"row 2 \(line 3\): 1 columns, expected 2"),
+        ("x,y\n1,2\n \n", r"row 2 \(line 3\): 1 column, expected 2"),
         ("x,y\n1,2\n\n3,abc\n", r"row 2 \(line 4\), column 'y': 'abc' is not a number"),
         ("x,y\n1,2\n,4\n", r"row 2 \(line 3\), column 'x': '' is not a number"),
         ("x,y\n1,2\n  ,4\n", r"row 2 \(line 3\), column 'x': '' is not a number"),
@@ -259,8 +518,8 @@ def test_a_row_is_given_before_the_next_ones_have_come(format, first, others, mo
         ("x,y\n1,2\n3,1e999\n", r"row 2 \(line 3\), column 'y': inf is not a finite number"),
         ("x,y\ninf,2\n-inf,4\n", r"row 1 \(line 2\), column 'x': inf is not a finite number"),
         ('x,n,y\n1,"a\nb",2\nz,c,4\n', r"row 2 \(line 4\), column 'x': 'z' is not a number"),
-        ("x,y\r1,2\r", r"line 1: not CSV \(new-line character"),
-        (b"x,y\n1,2\n\xe9,4\n", r"line 3: not UTF-8 text; save the file as UTF-8"),
+        ("x,y\r1,2\r", r"line 1, column 2: not CSV \(new-line character"),
+        (b"x,y\n1,2\n\xe9,4\n", r"row 2 \(line 3\): not UTF-8 text; save the file as UTF-8"),
         ("x,y\n1,2\n".encode("utf-16"), r"line 1: not UTF-8 text"),
         ('x,y\n1,"2\n3,4\n', r"row 1"),
         ('x,y,note\n1,2,"open\n3,4,b\n', r"quote"),
@@ -280,9 +539,15 @@ def test_the_place_of_a_bad_cell_does_not_depend_on_chunks(chunk, monkeypatch):
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+def test_only_the_first_line_may_have_a_byte_order_mark(chunk, monkeypatch):
+    monkeypatch.setattr(rows, "_CHUNK_BYTES", chunk)
+    assert refusal("\ufeffx,y\n\ufeff1,2\n").startswith("row 1 (line 2), column 'x': '\\ufeff1' is not a number")
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
 def test_the_line_that_is_not_utf8_does_not_depend_on_chunks(chunk, monkeypatch):
     monkeypatch.setattr(rows, "_CHUNK_BYTES", chunk)
-    assert refusal(b"x,y\n1,2\n\n\xff,4\n").startswith("line 4: not UTF-8")
+    assert refusal(b"x,y\n1,2\n\n\xff,4\n").startswith("row 2 (line 4): not UTF-8")
 
 
 @pytest.mark.parametrize(
@@ -323,8 +588,8 @@ def test_bad_json_is_refused_by_its_place(content, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", r"empty; expected one JSON object a line"),
-        ("\n \n", r"empty"),
+        ("", r"no rows; expected one JSON object a line"),
+        ("\n \n", r"no rows"),
         ("{x\n", r"line 1: not JSON"),
         ('\n{"x": 1, "y": 2}\n\n{"x":\n', r"line 4: not JSON"),
         ('{"x": 1, "y": 2}\n' + "[" * 100_000, r"line 2: not JSON .*recursion"),
@@ -401,8 +666,8 @@ def test_bad_rows_alone_are_left_out_and_each_is_told_once(content, format, plac
 def test_a_bad_npy_row_is_told_once_whatever_number_of_its_cells_is_bad(tmp_path):
     path, errors = tmp_path / "rows.npy", []
     np.save(path, np.array([[1.0, 2.0], [np.nan, np.inf], [3.0, 4.0]]))
-    with open_rows(path) as opened:
-        got = np.concatenate(list(opened.blocks(["x0", "x1"], errors.append)))
+    with open_rows(path, on_error=errors.append) as opened:
+        got = np.concatenate(list(opened.blocks(["x0", "x1"])))
     assert got.tolist() == PLAIN
     assert [str(error) for error in errors] == [mock.ANY]
 
@@ -414,8 +679,8 @@ def test_no_block_is_empty(format, tmp_path):
         np.save(path, np.full((3, 1), np.nan))
     else:
         path.write_text({"csv": "x\nz\n", "jsonl": '{"x": "z"}\n'}[format])
-    with open_rows(path) as opened:
-        assert list(opened.blocks(["x0" if format == "npy" else "x"], lambda _: None)) == []
+    with open_rows(path, on_error=lambda _: None) as opened:
+        assert list(opened.blocks(["x0" if format == "npy" else "x"])) == []
 
 
 # .npy
@@ -508,6 +773,17 @@ def test_npz_in_the_place_of_npy_is_refused(tmp_path):
         np.savez(file, a=np.array(PLAIN))
     with pytest.raises(TableError, match=r"rows\.npy: not a \.npy array"):
         read_file(tmp_path / "rows.npy", ["x", "y"])
+
+
+@pytest.mark.parametrize("content", [b"x,y\n1,2\n", None], ids=["text", "objects"])
+def test_nobody_is_told_to_load_what_cannot_be_trusted(content, tmp_path):
+    path = tmp_path / "rows.npy"
+    np.save(path, np.array([[1, 2]], object), allow_pickle=True)
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(TableError) as caught:
+        read_file(path, ["x", "y"])
+    assert str(caught.value) == f"{path}: not a .npy array of numbers, or not whole; write one with numpy.save"
 
 
 def test_npy_cut_short_is_refused(tmp_path):

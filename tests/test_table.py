@@ -144,6 +144,12 @@ def test_npy_columns_are_x0_x1_and_so_on(tmp_path):
     assert (table.feature_names, table.y.tolist()) == (("x0", "x1"), [5.0, 6.0])
 
 
+def test_a_target_that_unnamed_columns_do_not_have_is_refused_with_their_names(tmp_path):
+    np.save(tmp_path / "homes.npy", np.ones((2, 3)))
+    with pytest.raises(TableError, match=r"no column 'price'; the columns are: x0, x1, x2; name one of these$"):
+        read_table(tmp_path / "homes.npy", "price")
+
+
 def test_a_format_may_be_given(write):
     table = read_table(write('{"a": 1, "price": 5}\n{"a": 2, "price": 6}\n', "homes.txt"), "price", format="jsonl")
     assert table.y.tolist() == [5.0, 6.0]
@@ -159,13 +165,17 @@ def test_a_path_with_spaces_and_other_scripts(write):
         ("", r"no names"),
         ("a,price\n", r"no rows below the names"),
         ("a,price\n\n\n", r"no rows below the names"),
-        ("a,cost\n1,2\n", r"no column 'price'; the columns are: a, cost"),
+        ("a,cost\n1,2\n", r"no column 'price'; the columns are: a, cost; name one of these"),
+        (
+            "a;price\n1;2\n",
+            r"no column 'price'; the columns are: a;price \(expected commas between them, found semicol",
+        ),
         ("a,price,price\n1,2,3\n", r"column 3 repeats the name 'price'"),
         ("price\n1\n2\n", r"no column beside the target 'price'"),
         ("a,price\n1,2\n3,2\n5,2\n", r"the target 'price' is 2\.0 in all 3 rows"),
         ("a,price\n1,2\n3,many\n", r"row 2 \(line 3\), column 'price': 'many' is not a number"),
         ("a,price\n1,2\nnan,3\n", r"row 2 \(line 3\), column 'a': nan is not a finite number"),
-        ("a,price\n1,2\n3\n", r"row 2 \(line 3\): 1 columns, expected 2"),
+        ("a,price\n1,2\n3\n", r"row 2 \(line 3\): 1 column, expected 2"),
     ],
 )
 def test_a_bad_table_is_refused_in_one_line_by_its_file(content, message, write):
