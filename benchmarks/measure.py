@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 OURS = "housing_np"
 PEERS = ("scikit-learn", "scikit-learn-intelex", "onnxruntime", "onnx", "statsmodels", "joblib", "matplotlib")

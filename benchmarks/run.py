@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 STORED = HERE / "results" / "record.json"
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "tests")]
 
