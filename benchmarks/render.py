@@ -129,6 +129,13 @@ def quantization(record: Record) -> str:
     return _schemes(each for each in record["sections"]["quantization"]["schemes"] if each.get("bits", 8) == 8)
 
 
+def onnx(record: Record) -> str:
+    """ONNX Runtime's ways, and ours at as many bits."""
+    every = record["sections"]["quantization"]["schemes"]
+    ours = [each for each in every if each.get("bits") == 8 and each["rounding"] == "nearest"]
+    return _schemes([each for each in every if each["kind"] == "ONNX Runtime"] + ours)
+
+
 def schemes(record: Record) -> str:
     """Our schemes at every number of bits."""
     return _schemes(each for each in record["sections"]["quantization"]["schemes"] if each["kind"] == "ours")
@@ -157,7 +164,7 @@ def size(record: Record) -> str:
 
 TABLES: dict[str, Callable[[Record], str]] = {
     each.__name__: each
-    for each in (machine, start, fit, growth, memory, predict, digits, quantization, schemes, bits, size)
+    for each in (machine, start, fit, growth, memory, predict, digits, quantization, onnx, schemes, bits, size)
 }
 OF_SECTION = {
     "start": ("start",),

@@ -9,7 +9,6 @@ Prints Markdown; with --json and --plots it leaves the record and its pictures. 
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,38 +20,14 @@ sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "tests")]
 import render  # noqa: E402
 
 
-def start(quick: bool) -> dict[str, Any]:
-    """1. Start to finish: whole processes against the original pipeline."""
-    return import_module("start_to_finish").measure(quick)
-
-
-def fit(quick: bool) -> dict[str, Any]:
-    """2. Fit: four shapes, and growth with rows."""
-    return import_module("fitting").measure(quick)
-
-
-def predict(quick: bool) -> dict[str, Any]:
-    """3. Predict: one row and a million, float and uint8."""
-    return import_module("predicting").measure(quick)
-
-
-def digits(quick: bool) -> dict[str, Any]:
-    """4. Digits: NIST's reference sets."""
-    return import_module("digits").measure(quick)
-
-
-def quantization(quick: bool) -> dict[str, Any]:
-    """5. Quantization: accuracy and bytes of every scheme."""
-    return import_module("quantizing").measure(quick)
-
-
-def size(quick: bool) -> dict[str, Any]:
-    """6. Size: files, wheel, package, image."""
-    return import_module("sizes").measure(quick)
-
-
-SECTIONS: dict[str, Callable[[bool], dict[str, Any]]] = {
-    each.__name__: each for each in (start, fit, predict, digits, quantization, size)
+# Each section, and the file that measures it.
+SECTIONS = {
+    "start": "start_to_finish",
+    "fit": "fitting",
+    "predict": "predicting",
+    "digits": "digits",
+    "quantization": "quantizing",
+    "size": "sizes",
 }
 
 
@@ -63,7 +38,7 @@ def measured(names: list[str], quick: bool) -> dict[str, Any]:
     progress("the machine")
     record = {"format": 1, "quick": quick, "machine": machine(), "sections": {}}
     for name in names:
-        record["sections"][name] = SECTIONS[name](quick)
+        record["sections"][name] = import_module(SECTIONS[name]).measure(quick)
     progress("")
     return record
 
