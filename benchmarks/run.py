@@ -19,7 +19,6 @@ sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "tests")]
 
 import render  # noqa: E402
 
-
 # Each section, and the file that measures it.
 SECTIONS = {
     "start": "start_to_finish",
