@@ -149,6 +149,7 @@ def _layout(scheme: str, weights: tuple[int, ...], names_bytes: int) -> np.dtype
 
 def _to_record(model: Model) -> np.ndarray:
     if isinstance(model, LinearRegression):
+        model.require_fitted()
         scheme, weights = "float64", model.coef_.shape
         numbers = {"coef": model.coef_, "intercept": np.asarray(model.intercept_)}
     else:

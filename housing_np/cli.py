@@ -5,7 +5,9 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NoReturn, TypeVar
 
 from .errors import ArtifactError, HousingError
@@ -49,6 +51,9 @@ def run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> in
     for stream in (sys.stdout, sys.stderr):
         # Whatever the locale: the tables hold R², and the rows hold the user's names.
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    # A warning is a note, once: where in the code it comes from is nothing to its reader.
+    note_once = cache(note)
+    warnings.showwarning = lambda message, *_: note_once(str(message))
     # As process 1 of a container, Python would ignore the signal that stops it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:

@@ -32,24 +32,27 @@ class Naive(NamedTuple):
 def _min_max(rounded: bool) -> Callable[[np.ndarray], Naive]:
     def scheme(coef: np.ndarray) -> Naive:
         low = coef.min()
-        scale = (coef.max() - low) / 255
+        scale = (coef.max() - low) / 255 or 1.0
         steps = (coef - low) / scale
         q = (np.rint(steps) if rounded else steps).astype(np.uint8)
-        why = "none of the 256 values is 0: a weight near it is off by hundreds of times its size"
-        return Naive(q * scale + low, {"q": q, "scale": scale, "low": low}, why + ("" if rounded else "; always down"))
+        why = "one step for all weights, however small, and 0 need not be one of the 256 values"
+        stored = {"q": q, "scale": np.array(scale), "low": low}
+        return Naive(q * scale + low, stored, why if rounded else f"{why}; always down")
 
     return scheme
 
 
 def _cast(coef: np.ndarray) -> Naive:
     q = (coef * 100).astype(np.int64).astype(np.uint8)
-    return Naive(q / 100, {"q": q}, "a cast wraps around: −0.43 becomes 2.13")
+    return Naive(q / 100, {"q": q}, "what is below 0 or above 2.55 wraps around")
 
 
 def _symmetric(coef: np.ndarray) -> Naive:
-    scale = np.abs(coef).max() / 127
+    scale = np.abs(coef).max() / 127 or 1.0
     q = (np.rint(coef / scale) + 128).astype(np.uint8)
-    return Naive((q - 128.0) * scale, {"q": q, "scale": scale}, "0 is exact, but the intercept is left as it was")
+    return Naive(
+        (q - 128.0) * scale, {"q": q, "scale": np.array(scale)}, "0 is exact, but the intercept is left as it was"
+    )
 
 
 def _scale_each(coef: np.ndarray) -> Naive:
@@ -73,8 +76,8 @@ NAIVE: dict[str, Callable[[np.ndarray], Naive]] = {
     "cast of 100·w": _cast,
     "symmetric, zero point 128": _symmetric,
     "one scale per coefficient": _scale_each,
-    "float16": _narrow(np.float16, "not uint8; good here, but nothing below 6e-8 or above 65504 survives"),
-    "float32": _narrow(np.float32, "not uint8; no failure, at four bytes a weight"),
+    "float16": _narrow(np.float16, "not uint8; nothing below 6e-8 or above 65504 survives"),
+    "float32": _narrow(np.float32, "not uint8: four bytes a weight"),
 }
 
 
@@ -94,14 +97,15 @@ def main(arguments: Sequence[str]) -> int:
     calibration = Calibration.of(table.X)
 
     def measured(name: str, each: Model, payload: int, file: int, why: str) -> dict[str, Any]:
-        worst = error_shares(each, model, calibration)[0].feature
+        worst = error_shares(each, model, calibration)[0]
         values = figures({name: each}, model, table)[name]
         return {
             "scheme": name,
             **values._asdict(),
             "payload_bytes": payload,
             "file_bytes": file,
-            "worst": worst,
+            "worst": worst.feature,
+            "worst_weight": [worst.reference, worst.weight],
             "why": why,
         }
 
@@ -132,8 +136,13 @@ def _npz_size(arrays: dict[str, np.ndarray]) -> int:
 def _text(rows: list[dict[str, Any]]) -> str:
     head = ["scheme", *cli.MEASURED]
     cells = [[row["scheme"], *cli.measured(row)] for row in rows]
-    reasons = [f"{row['scheme']}: {row['why']}; most through {row['worst']}" for row in rows if row["why"]]
-    return "\n".join([cli.table([head, *cells]), "", "why the usual ways fail:", *reasons])
+    reasons = [f"{row['scheme']}: {row['why']}; {_worst(row)}" for row in rows if row["why"]]
+    return "\n".join([cli.table([head, *cells]), "", "what is wrong with the usual ways:", *reasons])
+
+
+def _worst(row: dict[str, Any]) -> str:
+    before, after = (f"{weight:.6g}" for weight in row["worst_weight"])
+    return f"most through {row['worst']}" + (f", whose weight {before} becomes {after}" if before != after else "")
 
 
 def _plot(rows: list[dict[str, Any]], path: str) -> None:

@@ -1,6 +1,6 @@
 """What a model is worth: on all rows, on rows that the fit has not seen, and against the float model."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from math import isnan
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
@@ -109,9 +109,9 @@ def _left_out(model: LinearRegression, blocks: Iterable[Block]) -> Score:
     return total
 
 
-def held_out(reduce: Reduce) -> Unseen:
+def held_out(reduce: Reduce, feature_names: Sequence[str] | None = None) -> Unseen:
     """The fifth that `holdout_split` sets aside of each block, predicted by a fit to the other rows."""
-    others = reduce(_summarize_others)
+    others = reduce(partial(_summarize_others, feature_names))
     if others.rows < len(others.feature_names) + others.fit_intercept:
         return Unseen(None, None)
     score = reduce(partial(_tested, LinearRegression().set_solution(others)))
@@ -119,8 +119,9 @@ def held_out(reduce: Reduce) -> Unseen:
     return Unseen(score.r2 if score.rows > 1 else None, score.mse)
 
 
-def _summarize_others(blocks: Iterable[Block]) -> "Summary":
-    return summarize((X[train], y[train]) for X, y in blocks for train, _ in [holdout_split(len(y))])
+def _summarize_others(feature_names: Sequence[str] | None, blocks: Iterable[Block]) -> "Summary":
+    others = ((X[train], y[train]) for X, y in blocks for train, _ in [holdout_split(len(y))])
+    return summarize(others, feature_names=feature_names)
 
 
 def _tested(model: LinearRegression, blocks: Iterable[Block]) -> Score:

@@ -25,8 +25,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--data",
         metavar="FILE",
-        help="rows to weigh the error with (default: the bundled data); without --against, the float model is fitted "
-        "to them, so they need the target",
+        help="rows to weigh the error with (with --against, by default the bundled data); without --against, the float "
+        "model is fitted to them, so they need the target",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
@@ -86,9 +86,9 @@ def _text(report: dict[str, Any]) -> str:
     lines = [
         f"{report['file']}: {report['scheme']}, {report['file_bytes']} bytes, {report['payload_bytes']} of numbers",
         f"{len(report['features'])} features to predict {', '.join(report['targets'])}",
-        "",
     ]
     numbers = report.get("numbers", {})
+    lines += [""] * bool(numbers)
     p = len(report["features"])
     columns = {"feature": report["features"]}
     # What there is one of for each feature; where there are several targets, their weights stand side by side.

@@ -172,7 +172,7 @@ class LinearRegression:
     def predict(self, X: npt.ArrayLike) -> Array:
         """Predictions for rows X (n, p): (n,), or (n, k) for several targets."""
         rows = as_matrix(X)
-        self._require_fitted()
+        self.require_fitted()
         if rows.shape[1] != self.n_features_in_:
             raise HousingError(
                 f"X has {rows.shape[1]} columns; the model was fitted to {self.n_features_in_}: "
@@ -208,7 +208,7 @@ class LinearRegression:
         >>> LinearRegression().fit(X, y).leave_one_out(X, y).round(12)
         array([-3. ,  2.5,  2. ])
         """
-        self._require_fitted()
+        self.require_fitted()
         if self._solution is None:
             raise HousingError("this model was built from coefficients: only a fitted model has leverages; fit it")
         rows, targets = as_matrix(X), np.asarray(y, dtype=np.float64)
@@ -238,14 +238,15 @@ class LinearRegression:
         HousingError
             For a model that was not fitted to data, such as one loaded from a file.
         """
-        self._require_fitted()
+        self.require_fitted()
         if self._solution is None:
             raise HousingError("this model was built from coefficients: only a fitted model has statistics; fit it")
         from .summary import RegressionSummary  # here, not above: see summarize
 
         return RegressionSummary(self._solution, self.feature_names_in_, self.target_names_, confidence)
 
-    def _require_fitted(self) -> None:
+    def require_fitted(self) -> None:
+        """Refuse a model that has no coefficients yet."""
         if not hasattr(self, "coef_"):
             raise HousingError("this model has no coefficients yet: call fit first")
 
@@ -253,9 +254,12 @@ class LinearRegression:
         """Fit from a finished summary of the rows."""
         solution, p = summary.solve(), len(summary.feature_names)
         if solution.rank < p:
+            columns = zip(summary.feature_names, solution.factor.T, strict=True)
+            names = [repr(name) for name, column in columns if not column.any()]
+            drop = f"{', '.join(names)}, which never varies" if names else "a feature that depends on the others"
             warnings.warn(
                 f"the features have rank {solution.rank}, fewer than the {p} coefficients to determine: "
-                "this is the solution of least norm in scaled units; drop a dependent or constant feature",
+                f"this is the solution of least norm in scaled units; drop {drop}",
                 np.exceptions.RankWarning,
                 stacklevel=2,
             )

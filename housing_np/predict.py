@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "model", metavar="MODEL.npz", nargs="?", help=f"(default: $HOUSING_NP_MODEL or {DEFAULT_MODEL})"
     )
-    parser.add_argument("input", metavar="INPUT", nargs="?", help="CSV, JSON, JSON Lines or .npy; - for stdin")
+    parser.add_argument("input", metavar="INPUT", nargs="?", help="CSV, JSON, JSON Lines, .npy or Parquet; - for stdin")
     parser.add_argument("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
     parser.add_argument("--format", choices=("csv", "json", "jsonl"), help="of the answers, and of rows on stdin")
     parser.add_argument("--bounds", action="store_true", help="beside each prediction, how far the float model can be")
@@ -83,11 +83,12 @@ def _output(path: str | None) -> Iterator[TextIO]:
 def _answers(model: Model, rows: Rows, options: Namespace, skipped: "_Skipped") -> Iterator[np.ndarray]:
     """Predictions block by block; what was ignored, skipped or out of range is told on stderr."""
     names = model.feature_names_in_
+    blocks = rows.blocks(names)  # refuses a name that is missing, before anything else is said
     if rows.named and (ignored := [name for name in rows.columns if name not in names]):
         cli.note(f"ignored columns: {', '.join(ignored)}")
     is_outside = _range(model, options.range)
     count = outside = 0
-    for X in rows.blocks(names):
+    for X in blocks:
         count += len(X)
         outside += int(is_outside(X).sum())
         yield _answer(model, X, options.bounds)

@@ -210,6 +210,8 @@ def _csv(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
     _check_names(source, columns)
     found = [kind for mark, kind in _SEPARATORS.items() if len(columns) == 1 and mark in columns[0]]
     note = f" (expected commas between them, found {found[0]})" if found else ""
+    if columns[0].startswith(("{", "[")):
+        note = " (expected names and commas, found JSON: say so with --format jsonl or json)"
     read = partial(_csv_blocks, source, chain([(text, False)], chunks), line, columns, on_error)
     return Rows(source, columns, True, read, note)
 

@@ -84,17 +84,22 @@ class RegressionSummary:
 
     def _table(self, target: int) -> str:
         level = f"{100 * self.confidence:g}%"
-        heads = ("coefficient", "std. error", "t", "p", f"{level} from", "to")
-        columns = [np.atleast_2d(a)[target] for a in (self.coef, self.stderr, self.t, self.p, self.low, self.high)]
+        columns = {"coefficient": self.coef, "std. error": self.stderr, "t": self.t}
+        try:
+            columns |= {"p": self.p, f"{level} from": self.low, "to": self.high}
+        except HousingError as error:
+            missing = [str(error)]
+        else:
+            missing = []
+        rows = zip(
+            self.names, zip(*(np.atleast_2d(each)[target] for each in columns.values()), strict=True), strict=True
+        )
         width = max(map(len, self.names))
         lines = [
             f"least squares: {self.target_names[target]}, {self.rows} rows, "
             f"{self.degrees_of_freedom} degrees of freedom",
-            " " * width + "".join(f"{head:>14}" for head in heads),
-            *(
-                f"{name:<{width}}" + "".join(f"{value:14.6g}" for value in row)
-                for name, row in zip(self.names, zip(*columns, strict=True), strict=True)
-            ),
+            " " * width + "".join(f"{head:>14}" for head in columns),
+            *(f"{name:<{width}}" + "".join(f"{value:14.6g}" for value in row) for name, row in rows),
             f"R² {self.r2[target]:.6f}, adjusted {self.adjusted_r2[target]:.6f}; "
             f"residual standard deviation {self.residual_std[target]:.6g}",
             f"rank {self.rank} of {len(self.names)}; condition number {self.condition_number:.3g}, "
@@ -102,6 +107,7 @@ class RegressionSummary:
         ]
         if not self.distinct:
             lines.append("at this condition number, rounding of the data hides whether the rank is full or lower")
+        lines += missing
         return "\n".join(lines)
 
 

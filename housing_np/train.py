@@ -79,7 +79,7 @@ def _train(table: Table | Stream, passing: Callable[[str], Reduce], options: Nam
         "target": table.target_name,
         "stages": stages,
         "leave_one_out": leave_one_out(model, passing("leave-one-out"))._asdict(),
-        "held_out": held_out(passing("held-out"))._asdict(),
+        "held_out": held_out(passing("held-out"), table.feature_names)._asdict(),
         "samples": _samples(models, table),
     }
     print(json.dumps(report) if options.json else _text(report))

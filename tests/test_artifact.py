@@ -642,3 +642,9 @@ def test_what_load_would_refuse_is_not_saved(path, coef):
 def test_a_slack_beyond_float32_is_not_saved(path):
     with pytest.raises(HousingError, match=r"finite|float32"):
         save(QuantizedLinear.from_linear(linear([1.0], 1e60), [[1.0], [2.0]]), path)
+
+
+def test_a_model_that_is_not_fitted_is_not_saved(tmp_path):
+    with pytest.raises(HousingError, match="no coefficients yet: call fit first"):
+        save(LinearRegression(), tmp_path / "m.npz")
+    assert list(tmp_path.iterdir()) == []

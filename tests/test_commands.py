@@ -226,6 +226,14 @@ def test_train_refuses_a_users_mistake_in_one_line(arguments, texts, tmp_path):
     assert not (tmp_path / "models").exists()
 
 
+def test_a_warning_is_one_note(tmp_path):
+    (tmp_path / "homes.csv").write_text("a,b,price\n" + "".join(f"{i},7,{i * i}\n" for i in range(20)))
+    done = run("train", "--data", "homes.csv", "--target", "price", cwd=tmp_path)
+    assert done.returncode == 0
+    assert [line[:40] for line in done.stderr.splitlines()] == ["note: the features have rank 1, fewer th"]
+    assert "drop 'b', which never varies" in done.stderr
+
+
 # quantize
 
 
@@ -337,6 +345,11 @@ def test_rows_without_a_column_of_the_model_are_refused_by_its_name(models, tmp_
     done = run("predict", models / "float64.npz", "-", cwd=tmp_path, input="MedInc,HouseAge\n1,2\n")
     assert_refused(done, 2, "standard input: no column 'AveRooms'", "the columns are: MedInc, HouseAge")
     assert done.stdout == ""
+
+
+def test_json_lines_that_are_taken_for_csv_are_told_so(models, rows, tmp_path):
+    done = run("predict", models / "float64.npz", "-", input=(rows / "rows.jsonl").read_text(), cwd=tmp_path)
+    assert_refused(done, 2, "found JSON: say so with --format jsonl")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04"])

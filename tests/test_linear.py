@@ -360,3 +360,19 @@ def test_summary_prints_every_unknown():
     table = str(LinearRegression().fit(SETS["Longley"].X, SETS["Longley"].y).summary())
     assert [line.split()[0] for line in table.splitlines()[2:9]] == ["intercept", *(f"x{i}" for i in range(6))]
     assert "rank 7 of 7" in table
+
+
+def test_a_constant_column_is_named():
+    X = np.column_stack([np.arange(5.0), np.full(5, 0.1)])
+    with pytest.warns(np.exceptions.RankWarning, match="drop 'x1', which never varies"):
+        LinearRegression().fit(X, np.arange(5.0))
+
+
+def test_without_scipy_the_summary_is_what_needs_none(monkeypatch):
+    summary = LinearRegression().fit(SETS["Longley"].X, SETS["Longley"].y).summary()
+    whole = str(summary).splitlines()
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    lines = str(summary).splitlines()
+    assert [line[:52].rstrip() for line in lines[:9]] == [line[:52].rstrip() for line in whole[:9]]
+    assert lines[9:11] == whole[9:11]
+    assert "pip install 'housing_np[stats]'" in lines[11]
