@@ -40,6 +40,7 @@ EXACT_ROWS = 2048
 SLICE_BITS = 21  # 2 * 21 bits a product + 11 for the sum of 2048 of them fit the 53 bits of a double
 SLICES = 8  # 168 bits below a column's largest entry; ordinary data end after three slices
 RANK_TOLERANCE = 2.0**-33  # no rounding of the data may call a larger singular value zero
+PATIENCE = 8  # steps of refinement without progress that end it
 FIXED = 384  # fraction bits of the extended solution
 NEGLIGIBLE = 2.0**-200  # a pivot that is rounding error of FIXED bits; dropping it moves singular values by 1e-15
 
@@ -92,16 +93,19 @@ class FixedProblem:
 
     def solve(self, right: Integers) -> Integers:
         """x (p, k) * 2**FIXED for g (p, k) * 2**FIXED, by refinement with exact residuals; minimum norm."""
-        x = right * 0
-        last = math.inf
-        while True:
+        x = best = right * 0
+        smallest, waited = math.inf, 0
+        # A step may undo the error of the one before, at equal size: one without progress is not yet the end.
+        while waited < PATIENCE:
             residual = to_double((right << FIXED) - self.gram @ x, -2 * FIXED) / self.scale[:, None]
             step = _pseudo_solve(self.factor, residual, self.tolerance) / self.scale[:, None]
             x = x + to_fixed(step, FIXED)
-            size = np.abs(step).max(initial=0.0)
-            if size > last / 2 or size <= 2.0**-128 * np.abs(to_double(x, -FIXED)).max(initial=0.0):
-                return np.asarray(x, dtype=object)
-            last = size
+            size, waited = np.abs(step).max(initial=0.0), waited + 1
+            if size < smallest / 2:
+                best, smallest, waited = x, size, 0
+            if size <= 2.0**-128 * np.abs(to_double(x, -FIXED)).max(initial=0.0):
+                break
+        return np.asarray(best, dtype=object)
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,22 @@ def test_rounded_powers_of_degree_10_are_fitted_as_given():
     assert_allclose(unknowns(LinearRegression().fit(X, y)), exact_fit(X, y), rtol=1e-14)
 
 
+@pytest.mark.parametrize("exponent", range(6, 14))
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_nearly_equal_columns_are_told_apart(exponent, noise):
+    rng = np.random.default_rng(exponent)
+    X = rng.normal(size=(30, 3))
+    X[:, 2] = X[:, 0] + 10.0**-exponent * X[:, 2]
+    y = X @ [1.0, 2.0, 3.0] + 3 + noise * rng.normal(size=30)
+    assert_allclose(unknowns(LinearRegression().fit(X, y)), exact_fit(X, y), rtol=1e-14)
+
+
+@pytest.mark.parametrize("degree", [11, 12, 15])
+def test_powers_of_integers_are_told_apart(degree):
+    X = np.arange(21.0)[:, None] ** np.arange(1, degree + 1)
+    assert_allclose(unknowns(LinearRegression().fit(X, X.sum(axis=1) + 1)), exact_fit(X, X.sum(axis=1) + 1), rtol=1e-14)
+
+
 def test_standard_errors_of_a_nearly_exact_fit():
     X = np.arange(10.0)[:, None]
     y = 2 * X[:, 0] + 1
