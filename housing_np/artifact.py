@@ -2,7 +2,6 @@
 
 import stat
 import struct
-import tokenize
 import warnings
 import zipfile
 import zlib
@@ -14,7 +13,7 @@ import numpy as np
 
 from .affine import Affine
 from .errors import ArtifactError, HousingError
-from .files import open_whole
+from .files import NOT_A_HEADER, open_whole
 from .linear import LinearRegression
 from .quantized import SCHEMES, QuantizedLinear
 
@@ -25,18 +24,6 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 # What zipfile raises for files that are cut, garbled, encrypted or packed in a way that it does not know.
 _NOT_A_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
-# What numpy raises for a header that is not the text of a dictionary, or not of a type.
-_NOT_A_HEADER = (
-    ValueError,
-    TypeError,
-    LookupError,
-    SyntaxError,
-    RecursionError,
-    MemoryError,
-    Warning,
-    tokenize.TokenError,
-)
-
 Model = LinearRegression | QuantizedLinear
 
 
@@ -109,6 +96,8 @@ def to_bytes(model: Model) -> bytes:
     record = _to_record(model)
     array = BytesIO()
     np.lib.format.write_array(array, record, allow_pickle=False)
+    if len(array.getvalue()) > _SIZE_CAP - 1024:
+        raise HousingError(f"the model takes {len(array.getvalue())} bytes: a file holds {_SIZE_CAP - 1024} at most")
     file = BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         # A fixed date and system: equal models give equal bytes.
@@ -266,7 +255,7 @@ def _record(content: bytes) -> np.void:
             warnings.simplefilter("error")
             version = np.lib.format.read_magic(stream)
             shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    except _NOT_A_HEADER as error:
+    except NOT_A_HEADER as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise HousingError(f"{_MEMBER} has no valid .npy header ({reason})") from None
     if version != (1, 0) or shape != () or not dtype.names or dtype.hasobject:

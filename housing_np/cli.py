@@ -1,6 +1,7 @@
 """What all commands share: arguments, exit statuses, tables on a terminal."""
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -8,6 +9,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from math import isfinite
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from .errors import ArtifactError, HousingError
@@ -48,6 +51,9 @@ class Parser(argparse.ArgumentParser):
 
 def run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Run a command and turn a user's mistake into one line on stderr and an exit status."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever called
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open as long as the process is
     for stream in (sys.stdout, sys.stderr):
         # Whatever the locale: the tables hold R², and the rows hold the user's names.
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
@@ -62,7 +68,7 @@ def run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> in
         return status
     except HousingError as error:
         _flush()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_one_line(error)}", file=sys.stderr)
         return BAD_ARTIFACT if isinstance(error, ArtifactError) else BAD_INPUT
     except BrokenPipeError:
         _close()
@@ -100,7 +106,29 @@ def _close() -> None:
 
 def note(message: str) -> None:
     """One line on stderr that is not an error."""
-    print(f"note: {message}", file=sys.stderr)
+    print(f"note: {_one_line(message)}", file=sys.stderr)
+
+
+def _one_line(message: object) -> str:
+    """Names of files and columns may hold line breaks."""
+    return " ".join(str(message).splitlines())
+
+
+def dumps(report: Any) -> str:
+    """As JSON, which has no number for infinity or NaN: they become null.
+
+    >>> dumps({"r2": [0.5, float("nan")]})
+    '{"r2": [0.5, null]}'
+    """
+    return json.dumps(_finite(report), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 class Progress:
@@ -115,15 +143,17 @@ class Progress:
     def __call__(self, items: Iterable[T]) -> Iterator[T]:
         """The items; the count goes on over several iterations."""
         terminal = sys.stderr.isatty()
-        for item in items:
-            yield item
-            self.passed += self.size(item)
-            if terminal and time.monotonic() - self.shown > 0.2:
-                self.shown = time.monotonic()
-                print(f"\r{self.doing}: {self.passed:,} {self.unit}", end="", file=sys.stderr, flush=True)
-        if terminal and self.shown:
-            # The line goes when the work is done: what stays on the terminal is the result.
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        try:
+            for item in items:
+                yield item
+                self.passed += self.size(item)
+                if terminal and time.monotonic() - self.shown > 0.2:
+                    self.shown = time.monotonic()
+                    print(f"\r{self.doing}: {self.passed:,} {self.unit}", end="", file=sys.stderr, flush=True)
+        finally:
+            if terminal and self.shown:
+                # The line goes when the work is done: what stays on the terminal is the result, or the error.
+                print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 MEASURED = ("R²", "MSE", "largest dev.", "RMS dev.", "payload", "file size")

@@ -4,21 +4,20 @@ A fit's summary is at most (p + k + 1)^2 numbers, and only such results leave th
 are values, and adding makes new ones, so Dask may recompute any of them after losing a worker: no row counts twice.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import reduce
 from importlib.util import find_spec
-from operator import add
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import HousingError, TableError
 from .linear import LinearRegression, column_names, summarize
 from .solver import Summary
-from .table import Block, Stream, Watch
+from .table import Block, Stream, Watch, add_up, of_rows
 
 T = TypeVar("T")
 FAN_IN = 8
@@ -77,7 +76,7 @@ class Cluster:
 
     def __init__(self, client: Any, stream: Stream) -> None:
         self.client = client
-        self.parts = replace(stream, paths=tuple(map(os.path.abspath, stream.paths))).parts()
+        self.stream = replace(stream, paths=tuple(map(os.path.abspath, stream.paths)))
 
     def reduce(self, function: Callable[[Iterable[Block]], T], watch: Watch = iter) -> T:
         """What a function makes of the blocks of each file, added up; `watch` sees each file's task done."""
@@ -85,17 +84,32 @@ class Cluster:
         import distributed
 
         part = dask.delayed(_of_part, pure=True)
-        leaves = [part(function, each) for each in self.parts]
+        leaves = [part(function, each) for each in self.stream.parts()]
         *parts, total = self.client.compute([*leaves, _tree(leaves)])
         try:
-            for _ in watch(distributed.as_completed(parts)):
+            for _ in watch(self._done(parts)):
                 pass
-            result: T = total.result()
+            for _ in self._done([total]):
+                pass
+            result: T | None = total.result()
         except distributed.KilledWorker as error:
             raise HousingError(f"every worker that took a task died of it; see their logs ({error})") from None
         except CancelledError:
             raise HousingError("the scheduler was lost in the middle of a pass; start it and run again") from None
-        return result
+        return self.stream.whole(result)
+
+    def _done(self, futures: list[Any]) -> Iterator[Any]:
+        """Futures as they are done; Dask itself would wait for ever where no worker is left."""
+        import distributed
+
+        waiting = set(futures)
+        while waiting:
+            try:
+                done, waiting = distributed.wait(waiting, timeout=PATIENCE, return_when="FIRST_COMPLETED")
+                yield from done
+            except TimeoutError:
+                if not self.client.scheduler_info()["workers"]:
+                    raise HousingError("no worker is left in the middle of a pass; start one and run again") from None
 
 
 @contextmanager
@@ -104,9 +118,11 @@ def connect(address: str) -> Iterator[Any]:
     _import_dask()
     import distributed
 
+    # What it would say of a lost scheduler in forty lines, the error says in one.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = distributed.Client(address, timeout=PATIENCE)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, ImportError) as error:
         raise HousingError(f"no Dask scheduler answers at {address} ({error}); give one as tcp://host:8786") from None
     with client:
         try:
@@ -130,24 +146,20 @@ def _import_dask() -> Any:
     return dask
 
 
-def _of_part(function: Callable[[Iterable[Block]], T], part: Stream) -> T:
+def _of_part(function: Callable[[Iterable[Block]], T], part: Stream) -> T | None:
     for path in part.paths:
         if not Path(path).exists():
             raise TableError(f"{path}: a worker does not see this file; put it where all see it under one path")
-    return function(part)
+    return of_rows(function, part)
 
 
 def _tree(level: list[Any]) -> Any:
     import dask
 
-    total = dask.delayed(_sum, pure=True)
+    total = dask.delayed(add_up, pure=True)
     while len(level) > 1:
         level = [total(level[i : i + FAN_IN]) for i in range(0, len(level), FAN_IN)]
     return level[0]
-
-
-def _sum(parts: list[Any]) -> Any:
-    return reduce(add, parts)
 
 
 def _row_chunks(collection: Any) -> Any:

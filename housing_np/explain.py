@@ -1,6 +1,5 @@
 """python -m housing_np.explain: what is in a model file, and which feature is to blame for its error."""
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,9 @@ from .evaluation import Share, error_shares, guarantee
 from .linear import LinearRegression
 from .quantized import Calibration, QuantizedLinear
 from .table import read_table, rows_for
+
+# There is one for each target.
+_OF_TARGETS = ("slack", "intercept", "bias")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
             text += "\n\n" + "\n".join(f"{name.replace('_', ' ')}: {x:.3g}" for name, x in report["guarantee"].items())
     else:
         text = _text(report)
-    print(json.dumps(report) if options.json else text)
+    print(cli.dumps(report) if options.json else text)
     return cli.DONE
 
 
@@ -89,14 +91,13 @@ def _text(report: dict[str, Any]) -> str:
     ]
     numbers = report.get("numbers", {})
     lines += [""] * bool(numbers)
-    p = len(report["features"])
     columns = {"feature": report["features"]}
     # What there is one of for each feature; where there are several targets, their weights stand side by side.
     for name, values in {**numbers, "weight stands for": report["weights"]}.items():
-        if isinstance(values, list) and len(values) == p and name != "slack":
-            columns[name] = [_number(value) for value in values]
-        elif isinstance(values, list) and values and isinstance(values[0], list):
+        if isinstance(values, list) and isinstance(values[0], list):
             columns[name] = [" ".join(map(_number, value)) for value in zip(*values, strict=True)]
+        elif isinstance(values, list) and name not in _OF_TARGETS:
+            columns[name] = [_number(value) for value in values]
         else:
             lines.append(f"{name}: {_number(values)}")
     return "\n".join([*lines, "", cli.table([list(columns), *zip(*columns.values(), strict=True)])])

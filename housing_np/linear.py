@@ -212,6 +212,8 @@ class LinearRegression:
         if self._solution is None:
             raise HousingError("this model was built from coefficients: only a fitted model has leverages; fit it")
         rows, targets = as_matrix(X), np.asarray(y, dtype=np.float64)
+        if targets.shape != (len(rows), *self.coef_.shape[:-1]):
+            raise HousingError(f"y has shape {targets.shape}: expected {(len(rows), *self.coef_.shape[:-1])}")
         out = np.empty_like(targets)
         for start in range(0, len(rows), CHUNK_ROWS):
             part = slice(start, start + CHUNK_ROWS)

@@ -149,4 +149,4 @@ class Score:
         # As in r2_score: a mean that is rounded is not a difference.
         if self._low == self._high:
             return float(self._unexplained == 0)
-        return 1.0 - self._unexplained / self._total
+        return 1.0 - self._unexplained / self._total if self._total else float("nan")  # squares too small for float64

@@ -40,6 +40,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.model and not options.input and not options.model.endswith(".npz"):
         options.model, options.input = None, options.model
+    if options.input == options.range == "-":
+        parser.error("INPUT and --range cannot both be standard input")
     for name in (options.input, options.range):
         if name not in (None, "-"):
             expect(name)

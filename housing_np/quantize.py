@@ -1,6 +1,5 @@
 """python -m housing_np.quantize: a saved float model to uint8, if it stays within the caller's limits."""
 
-import json
 import sys
 from collections.abc import Sequence
 
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         "payload_bytes": quantized.payload_bytes,
         "file_bytes": save(quantized, options.out),
     }
-    print(json.dumps(report) if options.json else "\n".join(f"{name}: {value}" for name, value in report.items()))
+    print(cli.dumps(report) if options.json else "\n".join(f"{name}: {value}" for name, value in report.items()))
     return cli.DONE
 
 

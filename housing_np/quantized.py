@@ -154,7 +154,7 @@ class QuantizedLinear:
     def __post_init__(self) -> None:
         if self.scheme == "integer" and self._largest_sum > _INT32_MAX:
             raise HousingError(
-                f"the int32 sum of the scheme 'integer' could reach {self._largest_sum}: "
+                f"the int32 sum of the scheme 'integer' could reach {self._largest_sum:.0f}: "
                 "use the scheme 'per-channel', or features and targets centred on 0"
             )
 
@@ -224,7 +224,8 @@ class QuantizedLinear:
         error = _values(affine, weights, scheme) - coef
         intercept = origin - error @ mean
         if scheme == "integer":
-            intercept = np.rint(intercept / affine.scale) * affine.scale.astype(np.float64)
+            with np.errstate(over="ignore"):
+                intercept = np.rint(intercept / affine.scale) * affine.scale.astype(np.float64)
         radius = np.max(np.abs(error) / affine.scale) + 2.0**-40
         slack = np.abs(error @ center + (intercept - origin))
         # What rounding in float64 can hide from the two lines above.
@@ -288,9 +289,10 @@ class QuantizedLinear:
         return self.weights.astype(np.float64) - self.affine.zero_point
 
     @property
-    def _largest_sum(self) -> int:
-        bias = np.abs(np.rint(self.intercept / self.affine.scale))
-        return int(np.max(255 * np.abs(self._steps).sum(axis=-1) + bias))
+    def _largest_sum(self) -> float:
+        with np.errstate(over="ignore"):
+            bias = np.abs(np.rint(self.intercept / self.affine.scale))
+        return float(np.max(255 * np.abs(self._steps).sum(axis=-1) + bias))
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predictions for rows X (n, p), in target units; shape (n,) or (n, k)."""
@@ -424,10 +426,16 @@ def _rounded(
         # Imported here: prediction must not pay for it.
         from .rounding import search
 
-        found = search(coef, covariance, ratio, bits, shared_zero_point=not per_channel)
+        try:
+            found = search(coef, covariance, ratio, bits, shared_zero_point=not per_channel)
+        except (OverflowError, np.linalg.LinAlgError):
+            raise HousingError(
+                "the weights or the features are too large or too small to square: rescale them"
+            ) from None
+        q = np.ascontiguousarray(found.q)
         if per_channel:
-            return Affine(found.scale, found.zero_point, -1, bits), found.q, found.proven
-        return Affine(found.scale[0], found.zero_point[0], None, bits), found.q, found.proven
+            return Affine(found.scale, found.zero_point, -1, bits), q, found.proven
+        return Affine(found.scale[0], found.zero_point[0], None, bits), q, found.proven
     if not per_channel:
         affine = Affine.fit(coef, bits=bits)
         return affine, affine.quantize(coef), None

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import TableError
+from .files import NOT_A_HEADER
 
 _CHUNK_BYTES = 1 << 20
 # Small enough that a row's prediction does not depend on the rows beside it.
@@ -150,7 +152,17 @@ def format_of(path: str | Path) -> str | None:
     return {"ndjson": "jsonl"}.get(ending, ending if ending in _READERS else None)
 
 
-def _chunks(stream: BufferedReader) -> Iterator[str]:
+def _read_some(source: str, stream: BufferedReader) -> bytes:
+    with _refused(source):
+        return stream.read1(_CHUNK_BYTES)
+
+
+def _read_all(source: str, stream: BufferedReader) -> bytes:
+    with _refused(source):
+        return stream.read()
+
+
+def _chunks(source: str, stream: BufferedReader) -> Iterator[str]:
     """The text of whole lines, as soon as they have come: a slow pipe is answered row by row.
 
     Bytes that are not UTF-8 become surrogates; `_unreadable` tells them and `_TOO_LONG` from text.
@@ -159,7 +171,7 @@ def _chunks(stream: BufferedReader) -> Iterator[str]:
     begun: list[bytes] = []
     size = 0
     # The last line ends too, whether or not the stream says so.
-    for data in chain(iter(lambda: stream.read1(_CHUNK_BYTES), b""), [b"\n"]):
+    for data in chain(iter(lambda: _read_some(source, stream), b""), [b"\n"]):
         first, end = data.find(b"\n"), data.rfind(b"\n") + 1
         if not end:
             size += len(data)
@@ -191,7 +203,7 @@ def _lines(text: str) -> list[str]:
 
 def _csv(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
     # Each chunk, and whether it is the last.
-    chunks = chain(zip(_chunks(stream), repeat(False)), [("", True)])
+    chunks = chain(zip(_chunks(source, stream), repeat(False)), [("", True)])
     header: list[str] = []
     text, line, last = "", 0, False
     while not header and not last:
@@ -396,7 +408,7 @@ def _picker(columns: Sequence[str], chosen: list[int]) -> Callable[[Any], list[f
 
 def _jsonl(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
     # Chunk by chunk: a slow pipe is answered as it comes.
-    chunks = _jsonl_records(_chunks(stream))
+    chunks = _jsonl_records(_chunks(source, stream))
     for records in chunks:
         for first in records:
             try:
@@ -437,7 +449,7 @@ def _parsed(text: str) -> Any:
 
 def _json(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
     try:
-        document = _parsed(stream.read().decode("utf-8-sig", "surrogateescape"))
+        document = _parsed(_read_all(source, stream).decode("utf-8-sig", "surrogateescape"))
     except TableError as error:
         raise TableError(f"{source}{error}") from None
     names, rows = _json_rows(source, document)
@@ -497,11 +509,13 @@ def positional_names(width: int) -> tuple[str, ...]:
 def _npy(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
     try:
         # Mapped where there is a file to map: the rows may be more than memory holds.
-        if source == "standard input":
-            data = np.load(BytesIO(stream.read()), allow_pickle=False)
-        else:
-            data = np.load(source, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if source == "standard input":
+                data = np.load(BytesIO(_read_all(source, stream)), allow_pickle=False)
+            else:
+                data = np.load(source, mmap_mode="r", allow_pickle=False)
+    except (*NOT_A_HEADER, EOFError, OSError):
         data = None
     # numpy's reasons are not passed on: they advise to load what cannot be trusted.
     if not isinstance(data, np.ndarray):
@@ -522,23 +536,25 @@ def _npy_blocks(
     step = max(1, _BLOCK_NUMBERS // len(names))
     for start in range(0, len(data), step):
         part = data[start : start + step]
-        if data.dtype.names:
-            block = np.stack([part[names[i]] for i in chosen], axis=1)
-        else:
-            block = np.take(part, chosen, axis=1)
-        yield from _finite_rows(source, start, block, [names[i] for i in chosen], on_error)
+        columns = [part[names[i]] for i in chosen] if data.dtype.names else np.take(part, chosen, axis=1).T
+        yield from _finite_rows(source, start, columns, [names[i] for i in chosen], on_error)
 
 
-def _finite_rows(source: str, start: int, block: np.ndarray, names: list[str], on_error: OnError) -> Iterator[Block]:
-    """The rows of a block that hold only finite numbers; `start` rows stand before them."""
-    block = block.astype(np.float64, copy=False)
-    finite, begin = np.isfinite(block), 0
-    for row in dict.fromkeys((np.flatnonzero(~finite) // len(names)).tolist()):
+def _finite_rows(
+    source: str, start: int, columns: np.ndarray | list[np.ndarray], names: list[str], on_error: OnError
+) -> Iterator[Block]:
+    """The rows of these columns that hold only numbers that float64 can; `start` rows stand before them."""
+    block, begin = np.asarray(columns, np.float64).T, 0
+    limits = [2.0**53 if each.dtype.kind in "iu" and each.dtype.itemsize == 8 else np.inf for each in columns]
+    exact = np.isfinite(block) if min(limits) == np.inf else np.abs(block) < limits
+    for row in dict.fromkeys((np.flatnonzero(~exact) // len(names)).tolist()):
         if begin < row:
             yield block[begin:row]
-        begin, column = row + 1, int(np.argmin(finite[row]))
+        begin, column = row + 1, int(np.argmin(exact[row]))
         where = f"row {start + row + 1}, column {names[column]!r}"
         problem = f"{block[row, column]} is not a finite number; fill it in or remove the row"
+        if np.isfinite(block[row, column]):
+            problem = f"{block[row, column]:.0f} is an integer of 2**53 or more, which float64 rounds; make it smaller"
         on_error(TableError(f"{source}: {where}: {problem}"))
     if begin < len(block):
         yield block[begin:]
@@ -551,7 +567,7 @@ def _parquet(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
     except ImportError:
         raise TableError(f"{source}: Parquet needs pyarrow: pip install 'housing_np[parquet]'") from None
     try:
-        file = pyarrow.parquet.ParquetFile(stream if stream.seekable() else BytesIO(stream.read()))
+        file = pyarrow.parquet.ParquetFile(stream if stream.seekable() else BytesIO(_read_all(source, stream)))
     except (pyarrow.ArrowException, OSError) as error:
         raise TableError(f"{source}: not a Parquet file ({str(error).splitlines()[0]})") from None
     columns = tuple(file.schema_arrow.names)
@@ -559,13 +575,21 @@ def _parquet(source: str, stream: BufferedReader, on_error: OnError) -> Rows:
 
     def read(chosen: list[int]) -> Iterator[Block]:
         names, start = [columns[i] for i in chosen], 0
-        for batch in file.iter_batches(max(1, _BLOCK_NUMBERS // len(columns)), columns=names):
+        batches = file.iter_batches(max(1, _BLOCK_NUMBERS // len(columns)), columns=names)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (pyarrow.ArrowException, OSError) as error:
+                reason = (str(error).splitlines() or ["cannot be read"])[0]
+                raise TableError(f"{source}: damaged after row {start} ({reason}); write the file again") from None
+            if batch is None:
+                return
             arrays = [batch.column(name).to_numpy(zero_copy_only=False) for name in names]
             for name, array in zip(names, arrays, strict=True):
                 if array.dtype.kind not in "biuf":
                     kind = batch.schema.field(name).type
                     raise TableError(f"{source}: column {name!r} holds {kind}; expected numbers without nulls")
-            yield from _finite_rows(source, start, np.stack(arrays, axis=1), names, on_error)
+            yield from _finite_rows(source, start, arrays, names, on_error)
             start += batch.num_rows
 
     return Rows(source, columns, True, read)

@@ -47,7 +47,10 @@ NEGLIGIBLE = 2.0**-200  # a pivot that is rounding error of FIXED bits; dropping
 
 def _ldexp(value: int, exponent: int) -> float:
     excess = max(value.bit_length() - 64, 0)
-    return math.ldexp(value >> excess, exponent + excess)
+    try:
+        return math.ldexp(value >> excess, exponent + excess)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def _fixed(value: float, bits: int) -> int:
@@ -65,8 +68,9 @@ _lshift_each = np.frompyfunc(_lshift, 2, 1)
 
 
 def to_double(values: Integers, exponents: npt.ArrayLike) -> Array:
-    """``values * 2**exponents`` in double precision."""
-    return np.asarray(_ldexp_each(values, exponents), dtype=np.float64)
+    """``values * 2**exponents`` in double precision, infinite beyond its range."""
+    with np.errstate(over="ignore"):
+        return np.asarray(_ldexp_each(values, exponents), dtype=np.float64)
 
 
 def to_fixed(values: Array, bits: npt.ArrayLike) -> Integers:
@@ -482,12 +486,11 @@ def _solve_exact(gram: Integers, unit: npt.NDArray[np.int64], p: int, fit_interc
 
     problem = FixedProblem(scaled[:p, :p], scale, factor, tolerance)
     x = problem.solve(scaled[:p, p:])
-    try:
-        coef = to_double(x, exponent[p:] - exponent[:p, None] - FIXED)
-        totals = lshift(sums[p:], FIXED - half[p:]) - lshift(sums[:p, None] * x, -half[:p, None]).sum(axis=0)
-        intercept = to_double(totals // rows, exponent[p:] - FIXED) * float(fit_intercept)
-    except OverflowError:
-        raise HousingError("a coefficient exceeds the range of double precision: rescale the columns") from None
+    coef = to_double(x, exponent[p:] - exponent[:p, None] - FIXED)
+    totals = lshift(sums[p:], FIXED - half[p:]) - lshift(sums[:p, None] * x, -half[:p, None]).sum(axis=0)
+    intercept = to_double(totals // rows, exponent[p:] - FIXED) * float(fit_intercept)
+    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+        raise HousingError("a coefficient exceeds the range of double precision: rescale the columns")
     total = np.diag(scaled)[p:]
     explained = [int(b @ ((g << FIXED + 1) - problem.gram @ b)) for g, b in zip(scaled[:p, p:].T, x.T, strict=True)]
     residual = np.array([max((t << 2 * FIXED) - e, 0) for t, e in zip(total, explained, strict=True)], dtype=object)

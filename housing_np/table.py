@@ -100,7 +100,27 @@ class Stream:
 
     def reduce(self, function: Callable[[Iterable[Block]], T], watch: Watch = iter) -> T:
         """What a function makes of the blocks of each file, added up; `watch` sees each block pass."""
-        return reduce(add, (function(watch(part)) for part in self.parts()))
+        total: T | None = add_up([of_rows(function, watch(part)) for part in self.parts()])
+        return self.whole(total)
+
+    def whole(self, result: T | None) -> T:
+        """The result of all parts; a TableError where none of them had rows."""
+        if result is None:
+            raise TableError(f"{self.paths[0]}: no rows below the names of the columns, nor in any other file")
+        return result
+
+
+def of_rows(function: Callable[[Iterable[Block]], T], blocks: Iterable[Block]) -> T | None:
+    """What a function makes of blocks; None where there is no block."""
+    blocks = iter(blocks)
+    first = next(blocks, None)
+    return None if first is None else function(chain([first], blocks))
+
+
+def add_up(results: Sequence[Any]) -> Any:
+    """The sum of those that are not None; None where all are."""
+    found = [result for result in results if result is not None]
+    return reduce(add, found) if found else None
 
 
 def load_california(rows: int | None = None) -> Table:
@@ -212,7 +232,7 @@ def open_table(
             blocks.append((X, y))
             size += X.size + y.size
             if size > _MEMORY_NUMBERS and not in_memory:
-                if paths == ("-",):
+                if not Path(paths[0]).is_file():  # what cannot be read twice: standard input, a pipe
                     raise TableError(f"{rows.source}: more than {_MEMORY_NUMBERS} numbers; give them in a file")
                 return stream
     if not blocks:
@@ -226,9 +246,13 @@ def open_table(
 def _files(path: str | Path) -> tuple[str, ...]:
     """The file of a path, or all that match a pattern, in the order of their names."""
     path = Path(path)
-    if set("*?[").isdisjoint(str(path)) or path.exists():
-        return (str(path),)
-    if not (found := sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))):
+    try:
+        if set("*?[").isdisjoint(str(path)) or path.exists():
+            return (str(path),)
+        found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path}: not a pattern of files ({error})") from None
+    if not found:
         raise TableError(f"{path}: no file matches; give the path of a file, or a pattern such as 'part-*.csv'")
     return tuple(map(str, found))
 

@@ -1,6 +1,5 @@
 """python -m housing_np.train: fit a model, evaluate it, quantize it and save it."""
 
-import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -8,8 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import cli
-from .artifact import Model, save
+from .artifact import Model, save, to_bytes
 from .errors import HousingError
 from .evaluation import Limits, Reduce, calibration, error_shares, held_out, leave_one_out, scores
 from .linear import LinearRegression, summarize
@@ -53,10 +54,14 @@ def _train(table: Table | Stream, passing: Callable[[str], Reduce], options: Nam
     models: dict[str, Model] = {"float64": model}
     for scheme in SCHEMES:
         try:
-            models[f"uint8-{scheme}"] = QuantizedLinear.from_linear(model, rows, scheme)
+            quantized = QuantizedLinear.from_linear(model, rows, scheme)
+            to_bytes(quantized)  # refuses what no file can hold
+            models[f"uint8-{scheme}"] = quantized
         except HousingError as error:
             cli.note(f"no uint8 model of the scheme {scheme}: {error}")
     measured = passing("evaluation")(partial(scores, models, model)).figures()
+    if not np.isfinite(measured["float64"]).all():
+        raise HousingError(f"{table.target_name!r} is too large or too small to square in float64: rescale it")
 
     limits = Limits(options.max_r2_drop, options.max_deviation)
     shares = {name: error_shares(each, model, rows) for name, each in models.items()}
@@ -67,12 +72,8 @@ def _train(table: Table | Stream, passing: Callable[[str], Reduce], options: Nam
         print("\n".join(broken), file=sys.stderr)
         return cli.GATE_FAILED
 
-    stages = []
-    for name, each in models.items():
-        path = Path(options.out, f"{name}.npz")
-        size = save(each, path)
-        stages.append({"stage": name, "file": str(path), **measured[name]._asdict()})
-        stages[-1] |= {"payload_bytes": each.payload_bytes, "file_bytes": size}
+    # All that can fail comes before the first file is written.
+    stages = [_stage(name, each, options.out) | measured[name]._asdict() for name, each in models.items()]
     report = {
         "rows": rows.rows,
         "features": list(table.feature_names),
@@ -82,8 +83,19 @@ def _train(table: Table | Stream, passing: Callable[[str], Reduce], options: Nam
         "held_out": held_out(passing("held-out"), table.feature_names)._asdict(),
         "samples": _samples(models, table),
     }
-    print(json.dumps(report) if options.json else _text(report))
+    for stage, each in zip(stages, models.values(), strict=True):
+        save(each, stage["file"])
+    for scheme in SCHEMES:
+        # What an earlier run left there is of another model.
+        if f"uint8-{scheme}" not in models:
+            Path(options.out, f"uint8-{scheme}.npz").unlink(missing_ok=True)
+    print(cli.dumps(report) if options.json else _text(report))
     return cli.DONE
+
+
+def _stage(name: str, model: Model, folder: str) -> dict[str, Any]:
+    sizes = {"payload_bytes": model.payload_bytes, "file_bytes": len(to_bytes(model))}
+    return {"stage": name, "file": str(Path(folder, f"{name}.npz")), **sizes}
 
 
 def _samples(models: dict[str, Model], table: Table | Stream) -> list[dict[str, Any]]:

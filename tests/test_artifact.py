@@ -648,3 +648,20 @@ def test_a_model_that_is_not_fitted_is_not_saved(tmp_path):
     with pytest.raises(HousingError, match="no coefficients yet: call fit first"):
         save(LinearRegression(), tmp_path / "m.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_could_not_be_loaded_is_not_saved(tmp_path):
+    names = [f"x{i}" for i in range(1500)]
+    model = LinearRegression.from_coefficients(np.ones((1500, 1500)), np.ones(1500), names, names)
+    with pytest.raises(HousingError, match="a file holds 16776192 at most"):
+        save(model, tmp_path / "m.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_several_targets_of_the_best_rounding_predict_the_same_bits_once_loaded(scheme, tmp_path):
+    X = np.random.default_rng(0).normal(size=(50, 5))
+    model = LinearRegression().fit(X, X @ np.random.default_rng(1).normal(size=(5, 3)))
+    quantized = QuantizedLinear.from_linear(model, X, scheme, rounding="optimal")
+    save(quantized, tmp_path / "m.npz")
+    np.testing.assert_array_equal(load(tmp_path / "m.npz").predict(X), quantized.predict(X))

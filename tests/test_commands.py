@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -234,6 +235,39 @@ def test_a_warning_is_one_note(tmp_path):
     assert "drop 'b', which never varies" in done.stderr
 
 
+def homes(path, *columns):
+    names = ",".join([*"abcdefgh"[: len(columns) - 1], "price"])
+    np.savetxt(path, np.column_stack(columns), "%.17g", ",", header=names, comments="")
+    return "--data", path, "--target", "price"
+
+
+def test_a_scheme_that_does_not_fit_leaves_no_model_of_an_earlier_run(models, tmp_path):
+    shutil.copytree(models, tmp_path / "models")
+    x = np.arange(20.0)
+    done = run("train", *homes(tmp_path / "wide.csv", x * 1e41, x**2), cwd=tmp_path)
+    assert done.returncode == 0
+    assert "no uint8 model of the scheme integer" in done.stderr
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [
+        name for name in FILES if "integer" not in name
+    ]
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e160])
+def test_a_target_whose_squares_do_not_fit_is_refused(scale, tmp_path):
+    x = np.arange(20.0)
+    done = run("train", *homes(tmp_path / "homes.csv", x, x**2 * scale), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "error: 'price' is too large or too small to square in float64: rescale it"
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_feature_of_huge_numbers_is_fitted(tmp_path):
+    x = np.arange(20.0)
+    done = run("train", *homes(tmp_path / "homes.csv", x * 1e300, x + 1), "--json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert strict(done.stdout)["stages"][0]["r2"] == pytest.approx(1)
+
+
 # quantize
 
 
@@ -350,6 +384,29 @@ def test_rows_without_a_column_of_the_model_are_refused_by_its_name(models, tmp_
 def test_json_lines_that_are_taken_for_csv_are_told_so(models, rows, tmp_path):
     done = run("predict", models / "float64.npz", "-", input=(rows / "rows.jsonl").read_text(), cwd=tmp_path)
     assert_refused(done, 2, "found JSON: say so with --format jsonl")
+
+
+def test_standard_input_cannot_be_rows_and_range_at_once(models, tmp_path):
+    done = run("predict", models / "float64.npz", "-", "--range", "-", input=f"{HEADER}\n{ROW}\n", cwd=tmp_path)
+    assert_refused(done, 2, "cannot both be standard input")
+
+
+@posix
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_stream_that_the_caller_closed_is_no_traceback(closed, models, tmp_path):
+    code = f"import os, sys; os.close({closed}); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    arguments = ["-m", "housing_np.predict", models / "float64.npz", "-"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        input=f"{HEADER}\n{ROW}\n".encode() if closed else None,
+        check=False,
+        timeout=60,
+    )
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == (0 if closed else 2)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04"])

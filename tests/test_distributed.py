@@ -147,3 +147,29 @@ def test_a_cluster_needs_files(capsys):
     with pytest.raises(SystemExit, match="2"):
         train.main(["--dask", "tcp://127.0.0.1:9"])
     assert "--dask needs --data" in capsys.readouterr().err
+
+
+def test_no_worker_left_in_the_middle_is_an_error(parts, monkeypatch):
+    monkeypatch.setattr(distributed_module, "PATIENCE", 0.5)
+    stream = distributed_module.Stream((parts.replace("*", "00"),), tuple("abcd"), "price")
+    with (
+        distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        timer = threading.Timer(0.5, cluster.scale, (0,))
+        timer.start()
+        with pytest.raises(HousingError, match="no worker is left in the middle of a pass"):
+            distributed_module.Cluster(client, stream).reduce(slow_forever)
+        timer.join()
+
+
+def slow_forever(blocks):
+    time.sleep(3)
+    return list(blocks)
+
+
+def test_a_part_without_rows_is_as_good_as_none(client, parts, tmp_path, capsys):
+    before = trained(capsys, tmp_path / "before", "--data", parts, "--dask", client.scheduler.address)
+    (tmp_path / "part-99.csv").write_text("a,b,c,d,price\n")
+    after = trained(capsys, tmp_path / "after", "--data", parts, "--dask", client.scheduler.address)
+    assert [stage["r2"] for stage in after["stages"]] == [stage["r2"] for stage in before["stages"]]

@@ -5,7 +5,7 @@ import pytest
 
 from housing_np import LinearRegression, QuantizedLinear, Table, load_california
 from housing_np.evaluation import Figures, Limits, Share, figures, held_out, leave_one_out
-from housing_np.metrics import mean_squared_error, r2_score
+from housing_np.metrics import Score, mean_squared_error, r2_score
 from housing_np.table import holdout_split
 
 # scikit-learn's LinearRegression on fetch_california_housing, as its issues and notebooks print it.
@@ -173,3 +173,8 @@ def test_a_model_that_gains_breaks_no_limit():
 def test_a_figure_that_is_not_a_number_breaks_every_limit():
     nan = float("nan")
     assert len(Limits(1.0, 1.0).broken("m", Figures(nan, nan, nan, nan), LOSSLESS, SHARES)) == 2
+
+
+def test_squares_that_do_not_fit_are_not_a_number():
+    # (1e-300)² is 0 in float64, and so is the variance.
+    assert np.isnan(Score.of([0.0, 1e-300], [0.0, 0.0]).r2)

@@ -128,3 +128,14 @@ def test_another_model_s_float_is_refused(files, tmp_path):
     save(LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0]), tmp_path / "other.npz")
     with pytest.raises(HousingError, match="other.npz has other features or targets than the model"):
         main([str(files / "per-tensor.npz"), "--against", str(tmp_path / "other.npz")])
+
+
+def test_as_many_targets_as_features_are_not_mixed_up(tmp_path, capsys):
+    model = LinearRegression.from_coefficients([[1, 2], [30, 40]], [100, 200], ["a", "b"], ["s", "t"])
+    save(model, tmp_path / "two.npz")
+    main([str(tmp_path / "two.npz")])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[-2:]] == [["a", "1", "30"], ["b", "2", "40"]]
+    save(QuantizedLinear.from_linear(model, np.eye(2)), tmp_path / "small.npz")
+    main([str(tmp_path / "small.npz")])
+    assert "intercept: " in capsys.readouterr().out

@@ -806,3 +806,46 @@ def test_nothing_that_is_read_is_other_than_finite():
     content = "x\n" + "\n".join(["1", "inf", "nan", "-inf", "1e400", "2"])
     assert all(math.isfinite(x) for (x,) in read(content, ["x"], on_error=errors.append))
     assert len(errors) == 4
+
+
+@pytest.mark.parametrize("text", ["{", "{'descr': '<f8', 'fortran_order': False, 'shape': (9**30, 2), }", "((((", "\0"])
+def test_a_damaged_npy_header_is_refused(text, tmp_path):
+    header = text.encode() + b"\n"
+    (tmp_path / "h.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with (
+        pytest.raises(TableError, match="h.npy: not a .npy array of numbers, or not whole"),
+        open_rows(tmp_path / "h.npy"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("layout", ["plain", "named"])
+def test_an_integer_that_float64_would_round_is_refused(layout, tmp_path):
+    rows = np.array([[1, 2], [3, 2**53 + 1]])
+    np.save(tmp_path / "i.npy", rows if layout == "plain" else np.rec.fromarrays(rows.T, names=["x0", "x1"]))
+    with (
+        open_rows(tmp_path / "i.npy") as opened,
+        pytest.raises(TableError, match="row 2, column 'x1': 9007199254740992 is an integer of 2\\*\\*53 or more"),
+    ):
+        list(opened.blocks(["x0", "x1"]))
+
+
+def test_a_damaged_parquet_page_is_refused(tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "p.parquet"
+    parquet.write_table(pyarrow.table({"a": np.random.default_rng(0).normal(size=5000)}), path, compression="gzip")
+    content = bytearray(path.read_bytes())
+    content[200:20000] = bytes(19800)
+    path.write_bytes(content)
+    with open_rows(path) as rows, pytest.raises(TableError, match="p.parquet: damaged after row 0"):
+        list(rows.blocks(["a"]))
+
+
+def test_a_stream_that_cannot_be_read_is_told_as_such(tmp_path, monkeypatch):
+    class Broken(BytesIO):
+        def read1(self, size=-1):
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("sys.stdin", mock.Mock(buffer=Broken()))
+    with pytest.raises(TableError, match="standard input: cannot be read .Input/output error"), open_rows("-"):
+        pass

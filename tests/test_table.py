@@ -298,3 +298,20 @@ def test_a_reduction_adds_up_the_files(parts):
     seen = []
     assert stream.reduce(lambda blocks: sum(y.sum() for _, y in blocks), lambda part: seen.append(part) or part) == 18
     assert [Path(part.paths[0]).name for part in seen] == ["part-0.csv", "part-1.csv", "part-2.csv"]
+
+
+def test_a_reduction_leaves_out_files_without_rows(parts):
+    (parts / "part-1.csv").write_text("a,b,price\n")
+    stream = open_stream(parts / "part-*.csv", "price")
+    assert stream.reduce(lambda blocks: max(y.max() for _, y in blocks)) == 12
+    (parts / "none.csv").write_text("a,b,price\n")
+    with pytest.raises(TableError, match="none.csv: no rows below the names of the columns"):
+        open_stream(parts / "none.csv", "price").reduce(list)
+
+
+@pytest.mark.parametrize("pattern", ["part-**.csv", "*" + "x" * 5000])
+def test_what_is_no_pattern_is_an_error(pattern, parts):
+    if pattern == "part-**.csv" and sys.version_info >= (3, 13):
+        pytest.skip("a pattern since Python 3.13")
+    with pytest.raises(TableError, match="not a pattern of files"):
+        read_table(parts / pattern, "price")
