@@ -44,7 +44,7 @@ def measured(names: list[str], quick: bool) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure housing_np beside its peers; print Markdown tables.")
-    parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds: within a minute")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds: about a minute")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the record there")
     parser.add_argument("--plots", metavar="DIR", type=Path, help="draw the pictures there")
     parser.add_argument("--only", metavar="NAME", nargs="+", choices=SECTIONS, help=f"of {', '.join(SECTIONS)}")
