@@ -134,6 +134,11 @@ class Score:
         return total
 
     @property
+    def constant(self) -> bool:
+        """Whether all true values are the same."""
+        return self._low == self._high
+
+    @property
     def mse(self) -> float:
         """Mean squared error, in squared target units."""
         return self._unexplained / self.rows
@@ -147,6 +152,6 @@ class Score:
     def r2(self) -> float:
         """Coefficient of determination; for a constant target 1 if it is met exactly, else 0."""
         # As in r2_score: a mean that is rounded is not a difference.
-        if self._low == self._high:
+        if self.constant:
             return float(self._unexplained == 0)
         return 1.0 - self._unexplained / self._total if self._total else float("nan")  # squares too small for float64

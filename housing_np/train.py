@@ -59,7 +59,10 @@ def _train(table: Table | Stream, passing: Callable[[str], Reduce], options: Nam
             models[f"uint8-{scheme}"] = quantized
         except HousingError as error:
             cli.note(f"no uint8 model of the scheme {scheme}: {error}")
-    measured = passing("evaluation")(partial(scores, models, model)).figures()
+    scored = passing("evaluation")(partial(scores, models, model))
+    if scored["float64"].constant:
+        raise HousingError(f"the target {table.target_name!r} is the same in all {rows.rows} rows: nothing to predict")
+    measured = scored.figures()
     if not np.isfinite(measured["float64"]).all():
         raise HousingError(f"{table.target_name!r} is too large or too small to square in float64: rescale it")
 

@@ -261,6 +261,15 @@ def test_a_target_whose_squares_do_not_fit_is_refused(scale, tmp_path):
     assert not (tmp_path / "models").exists()
 
 
+def test_a_constant_target_in_many_rows_is_refused(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(600_000, 30))
+    rows[:, -1] = 5
+    np.save(tmp_path / "big.npy", rows)
+    done = run("train", "--data", "big.npy", "--target", "x29", cwd=tmp_path)
+    assert_refused(done, 2, "the target 'x29' is the same in all 600000 rows")
+    assert not (tmp_path / "models").exists()
+
+
 def test_a_feature_of_huge_numbers_is_fitted(tmp_path):
     x = np.arange(20.0)
     done = run("train", *homes(tmp_path / "homes.csv", x * 1e300, x + 1), "--json", cwd=tmp_path)

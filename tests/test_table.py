@@ -313,5 +313,6 @@ def test_a_reduction_leaves_out_files_without_rows(parts):
 def test_what_is_no_pattern_is_an_error(pattern, parts):
     if pattern == "part-**.csv" and sys.version_info >= (3, 13):
         pytest.skip("a pattern since Python 3.13")
-    with pytest.raises(TableError, match="not a pattern of files"):
+    # Newer Pythons find nothing where older ones refuse the name.
+    with pytest.raises(TableError, match="not a pattern of files|no file matches"):
         read_table(parts / pattern, "price")
