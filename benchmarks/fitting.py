@@ -16,7 +16,6 @@ from measure import HERE, OURS, agree, compared, environment, installed, interle
 SHAPES = ((20_640, 8), (1_000_000, 8), (200_000, 64), (50_000, 256))
 QUICK_SHAPES = ((20_640, 8),)
 GROWTH = (10_000, 100_000, 1_000_000, 10_000_000)
-QUICK_GROWTH = (100_000,)
 SOURCES = ("in memory", "mapped")
 LIBRARIES = {"scikit-learn": "scikit-learn", "intelex": "scikit-learn-intelex", "lstsq": "numpy", OURS: "numpy"}
 TOLERANCE = 1e-8
@@ -61,10 +60,10 @@ class Worker:
 def measure(quick: bool) -> dict[str, Any]:
     """Medians and ratios by shape, and by number of rows; all in the same interleaved rounds."""
     libraries = [name for name, package in LIBRARIES.items() if package == "numpy" or installed(package)]
-    sizes, sources = (QUICK_GROWTH, SOURCES[1:]) if quick else (GROWTH, SOURCES)
+    sizes = () if quick else GROWTH
     return {
         "shapes": [_shape(libraries, *shape, quick) for shape in (QUICK_SHAPES if quick else SHAPES)],
-        "growth": [each for rows in sizes for each in _growth(libraries, rows, sources)],
+        "growth": [each for rows in sizes for each in _growth(libraries, rows)],
         "tolerance": TOLERANCE,
     }
 
@@ -75,9 +74,9 @@ def _shape(libraries: list[str], rows: int, columns: int, quick: bool) -> dict[s
         return {"rows": rows, "columns": columns, "difference": _same_answers(workers, rows, columns)} | compared(times)
 
 
-def _growth(libraries: list[str], rows: int, sources: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _growth(libraries: list[str], rows: int) -> Iterator[dict[str, Any]]:
     with _data(rows, 8) as folder:
-        for source in sources:
+        for source in SOURCES:
             with _workers(libraries, folder, source) as workers:
                 for worker in workers:
                     worker.ask("fit", watch_memory=Path("/proc/self/status").exists())

@@ -81,6 +81,8 @@ def fit(record: Record) -> str:
 def growth(record: Record) -> str:
     """Time against rows of 8 features."""
     each_size = record["sections"]["fit"]["growth"]
+    if not each_size:  # in a quick run
+        return ""
     peers = list(each_size[0]["ratio"])
     rows = [[f"{each['rows']:,}", each["source"], *_times_and_ratios(record, each, peers)] for each in each_size]
     return _table(["rows", "data", OURS, "limit", *peers], rows)
@@ -89,6 +91,8 @@ def growth(record: Record) -> str:
 def memory(record: Record) -> str:
     """Peak memory of the whole process against rows."""
     each_size = record["sections"]["fit"]["growth"]
+    if not each_size:
+        return ""
     libraries = sorted(each_size[0]["seconds"], key=lambda name: name != OURS)
     rows = [
         [f"{each['rows']:,}", each["source"], _mib(each["bytes"] / 2**20)]
@@ -193,7 +197,8 @@ def whole(record: Record) -> str:
     parts = ["# Benchmarks", machine(record)]
     for section in record["sections"]:
         for name in OF_SECTION[section]:
-            parts += [f"## {TITLES[name]}", TABLES[name](record)]
+            if table := TABLES[name](record):
+                parts += [f"## {TITLES[name]}", table]
     return "\n\n".join(parts)
 
 

@@ -28,7 +28,11 @@ def measure(quick: bool) -> dict[str, Any]:
         folder = Path(name)
         progress("size: the stages")
         stages = json.loads(run_process(["-m", "housing_np.train", "--json"], folder)["output"])["stages"]
-        bytes_ = {Path(each["file"]).name: each["file_bytes"] for each in stages} | _original(folder) | _wheel(folder)
+        bytes_ = (
+            {Path(each["file"]).name: each["file_bytes"] for each in stages}
+            | ({} if quick else _original(folder))
+            | _wheel(folder)
+        )
     return {"bytes": bytes_ | _image()}
 
 
