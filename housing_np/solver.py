@@ -32,7 +32,9 @@ Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.object_]  # of Python's int: NumPy's portable extended precision
 
 EPS = 2.0**-52
-COEF_TOLERANCE = 1e-9  # proven relative errors of the fast path: worst cases, so typical ones are 1e-14
+# Proven errors of the fast path, relative to all coefficients together: worst cases, so typical ones are 1e-14. A
+# coefficient whose effect is a millionth of the others' has six digits less.
+COEF_TOLERANCE = 1e-9
 RESIDUAL_TOLERANCE = 1e-6
 SMALL = 2**17  # rows * columns**2 below which exactness costs under a millisecond
 FAST_ROWS = 4096  # a chunk's rounding errors are at most this many half-units
