@@ -24,6 +24,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 # What zipfile raises for files that are cut, garbled, encrypted or packed in a way that it does not know.
 _NOT_A_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
+
 Model = LinearRegression | QuantizedLinear
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from math import isnan
+from math import isfinite, isnan
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -73,6 +73,14 @@ def figures(models: Mapping[str, Model], reference: LinearRegression, blocks: It
     0.6062
     """
     return scores(models, reference, blocks).figures()
+
+
+def require_variance(score: Score, target_name: str) -> None:
+    """Refuse a target in which there is nothing to predict, or whose squares do not fit float64."""
+    if score.constant:
+        raise HousingError(f"the target {target_name!r} is the same in all {score.rows} rows: nothing to predict")
+    if not (isfinite(score.r2) and isfinite(score.mse)):
+        raise HousingError(f"{target_name!r} is too large or too small to square in float64: rescale it")
 
 
 def calibration(blocks: Iterable[Block]) -> Calibration:

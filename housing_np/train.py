@@ -7,12 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import cli
 from .artifact import Model, save, to_bytes
 from .errors import HousingError
-from .evaluation import Limits, Reduce, calibration, error_shares, held_out, leave_one_out, scores
+from .evaluation import Limits, Reduce, calibration, error_shares, held_out, leave_one_out, require_variance, scores
 from .linear import LinearRegression, summarize
 from .quantized import SCHEMES, QuantizedLinear
 from .table import Stream, Table, load_california, open_stream, open_table
@@ -60,11 +58,8 @@ def _train(table: Table | Stream, passing: Callable[[str], Reduce], options: Nam
         except HousingError as error:
             cli.note(f"no uint8 model of the scheme {scheme}: {error}")
     scored = passing("evaluation")(partial(scores, models, model))
-    if scored["float64"].constant:
-        raise HousingError(f"the target {table.target_name!r} is the same in all {rows.rows} rows: nothing to predict")
+    require_variance(scored["float64"], table.target_name)
     measured = scored.figures()
-    if not np.isfinite(measured["float64"]).all():
-        raise HousingError(f"{table.target_name!r} is too large or too small to square in float64: rescale it")
 
     limits = Limits(options.max_r2_drop, options.max_deviation)
     shares = {name: error_shares(each, model, rows) for name, each in models.items()}
@@ -75,8 +70,10 @@ def _train(table: Table | Stream, passing: Callable[[str], Reduce], options: Nam
         print("\n".join(broken), file=sys.stderr)
         return cli.GATE_FAILED
 
+    stages: list[dict[str, Any]] = [
+        {"stage": name, "file": str(Path(options.out, f"{name}.npz")), **measured[name]._asdict()} for name in models
+    ]
     # All that can fail comes before the first file is written.
-    stages = [_stage(name, each, options.out) | measured[name]._asdict() for name, each in models.items()]
     report = {
         "rows": rows.rows,
         "features": list(table.feature_names),
@@ -87,18 +84,13 @@ def _train(table: Table | Stream, passing: Callable[[str], Reduce], options: Nam
         "samples": _samples(models, table),
     }
     for stage, each in zip(stages, models.values(), strict=True):
-        save(each, stage["file"])
+        stage |= {"payload_bytes": each.payload_bytes, "file_bytes": save(each, stage["file"])}
     for scheme in SCHEMES:
         # What an earlier run left there is of another model.
         if f"uint8-{scheme}" not in models:
             Path(options.out, f"uint8-{scheme}.npz").unlink(missing_ok=True)
     print(cli.dumps(report) if options.json else _text(report))
     return cli.DONE
-
-
-def _stage(name: str, model: Model, folder: str) -> dict[str, Any]:
-    sizes = {"payload_bytes": model.payload_bytes, "file_bytes": len(to_bytes(model))}
-    return {"stage": name, "file": str(Path(folder, f"{name}.npz")), **sizes}
 
 
 def _samples(models: dict[str, Model], table: Table | Stream) -> list[dict[str, Any]]:
