@@ -3,7 +3,7 @@
 from functools import cache
 
 import numpy as np
-from hypothesis import example, settings
+from hypothesis import example
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -11,9 +11,6 @@ from housing_np.affine import Affine
 from housing_np.linear import LinearRegression
 from housing_np.quantized import SCHEMES, QuantizedLinear
 from housing_np.table import load_california
-
-settings.register_profile("housing_np", deadline=None, database=None, max_examples=60)
-settings.load_profile("housing_np")
 
 ALL_ZERO = np.zeros((2, 3), np.float32)
 CONSTANT = np.full((2, 3), 0.1, np.float32)
