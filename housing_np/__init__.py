@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .affine import Affine
     from .artifact import load, save
+    from .california import load_california
     from .errors import ArtifactError, HousingError, TableError
     from .linear import LinearRegression
     from .quantized import QuantizedLinear
-    from .table import Table, load_california, read_table
+    from .table import Table, read_table
 
 __version__ = "1.0.0"
 
@@ -21,7 +22,7 @@ _HOMES = {
     "Table": "table",
     "TableError": "errors",
     "load": "artifact",
-    "load_california": "table",
+    "load_california": "california",
     "read_table": "table",
     "save": "artifact",
 }

@@ -13,7 +13,7 @@ from .errors import HousingError
 
 Floats = npt.NDArray[np.float64]
 
-CHUNK_ROWS = 4096
+_CHUNK_NUMBERS = 1 << 17  # what is looked at in one go: a mapped file need not fit in memory
 
 
 def as_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
@@ -84,11 +84,12 @@ def refuse_nonfinite(
     first_row : int
         How many rows stand before these.
     """
-    for start in range(0, len(array), CHUNK_ROWS) if array.ndim else [0]:
-        part = array[start : start + CHUNK_ROWS] if array.ndim else array
-        finite = np.isfinite(part)
-        if not finite.all():
-            index = np.argwhere(~finite)[0].tolist()
+    rows = np.atleast_1d(array)
+    step = max(1, _CHUNK_NUMBERS * len(rows) // max(rows.size, 1))
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        if not np.isfinite(part).all():
+            index = np.argwhere(~np.isfinite(part))[0].tolist()
             value, index[:1] = part[tuple(index)], [first_row + start + i for i in index[:1]]
             raise HousingError(
                 f"{_place(name, index, columns)}: {value} is not a finite number; fill it in or drop the row"
@@ -103,8 +104,9 @@ def refuse_inexact(array: npt.NDArray[Any], name: str, columns: Sequence[str], f
     HousingError
         For an integer beyond 2**53 that is not a multiple of a power of two that makes it fit.
     """
-    for start in range(0, len(array), CHUNK_ROWS):
-        part = array[start : start + CHUNK_ROWS]
+    step = max(1, _CHUNK_NUMBERS * len(array) // max(array.size, 1))
+    for start in range(0, len(array), step):
+        part = array[start : start + step]
         inexact = rounded_by_float64(part)
         if inexact is None:
             return

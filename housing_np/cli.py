@@ -42,8 +42,12 @@ class Parser(argparse.ArgumentParser):
 
     def add_limits(self) -> None:
         """The options of the gate."""
-        self.add_argument("--max-r2-drop", metavar="D", type=float, help="exit 1 and save nothing if R² drops by more")
-        self.add_argument("--max-deviation", metavar="D", type=float, help="the same for the largest deviation")
+        self.add_argument(
+            "--max-r2-drop", metavar="D", type=float, help="exit 1 and save nothing if R² drops by more than D"
+        )
+        self.add_argument(
+            "--max-deviation", metavar="D", type=float, help="the same for a largest deviation of more than D"
+        )
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_INPUT, f"{self.prog}: {message}; see --help\n")

@@ -1,23 +1,24 @@
 """What a model is worth: on all rows, on rows that the fit has not seen, and against the float model."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from math import isfinite, isnan
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
-from .artifact import Model
+from .arrays import Floats
+from .calibration import Calibration
 from .errors import HousingError
-from .linear import LinearRegression, summarize
+from .least_squares import Summary
+from .linear import LinearRegression
 from .metrics import Score
-from .quantized import Calibration, QuantizedLinear
-from .table import Block, holdout_split
+from .passes import Selected, Together, total
+from .quantized import Model, QuantizedLinear
+from .table import Block, Stream, Table
 
-if TYPE_CHECKING:
-    from .solver import Summary
-
-T = TypeVar("T")
+SAMPLES = 5
 
 
 class Figures(NamedTuple):
@@ -38,54 +39,118 @@ class Figures(NamedTuple):
     rms_deviation: float
 
 
-class Scores(dict[str, Score]):
-    """The scores of several models on the same rows, by name; those of other rows add up."""
-
-    def __add__(self, other: "Scores") -> "Scores":
-        return Scores({name: score + other[name] for name, score in self.items()})
-
-    def figures(self) -> dict[str, Figures]:
-        """By name, what they say."""
-        return {
-            name: Figures(score.r2, score.mse, score.largest_deviation, score.rms_deviation)
-            for name, score in self.items()
-        }
-
-
-def scores(models: Mapping[str, Model], reference: LinearRegression, blocks: Iterable[Block]) -> Scores:
-    """The scores of each model on blocks of rows (X, y); deviations are from the reference."""
-    total = Scores({name: Score() for name in models})
-    for X, y in blocks:
-        expected = reference.predict(X)
-        total += Scores({name: Score.of(y, model.predict(X), expected) for name, model in models.items()})
-    return total
-
-
-def figures(models: Mapping[str, Model], reference: LinearRegression, blocks: Iterable[Block]) -> dict[str, Figures]:
-    """The figures of each model on blocks of rows (X, y), such as a table; deviations are from the reference.
+@dataclass
+class Scores:
+    """The scores of several models on the same rows, by name; deviations are from the reference.
 
     Examples
     --------
-    >>> from housing_np.table import load_california
+    >>> from housing_np import load_california
     >>> table = load_california()
     >>> model = LinearRegression().fit(table.X, table.y)
-    >>> round(figures({"float64": model}, model, table)["float64"].r2, 4)
+    >>> round(total(Scores({"float64": model}, model), table).figures()["float64"].r2, 4)
     0.6062
     """
-    return scores(models, reference, blocks).figures()
+
+    models: Mapping[str, Model]
+    reference: LinearRegression
+    scores: dict[str, Score] = field(default_factory=dict)
+
+    def update(self, X: Floats, y: Floats) -> None:
+        """Add a block of rows."""
+        if not self.models:
+            return
+        expected = self.reference.predict(X)
+        for name, model in self.models.items():
+            predicted = expected if model is self.reference else model.predict(X)
+            self.scores.setdefault(name, Score()).update(y, predicted, expected)
+
+    def __add__(self, other: "Scores") -> "Scores":
+        """Return the scores of the rows of both."""
+        empty = Score()
+        scores = {name: self.scores.get(name, empty) + other.scores.get(name, empty) for name in self.models}
+        return Scores(self.models, self.reference, scores)
+
+    def figures(self) -> dict[str, Figures]:
+        """Return what they say, by name."""
+        return {
+            name: Figures(score.r2, score.mse, score.largest_deviation, score.rms_deviation)
+            for name, score in self.scores.items()
+        }
 
 
-def require_variance(score: Score, target_name: str) -> None:
-    """Refuse a target in which there is nothing to predict, or whose squares do not fit float64."""
-    if score.constant:
-        raise HousingError(f"the target {target_name!r} is the same in all {score.rows} rows: nothing to predict")
-    if not (isfinite(score.r2) and isfinite(score.mse)):
+def figures(models: Mapping[str, Model], reference: LinearRegression, blocks: Iterable[Block]) -> dict[str, Figures]:
+    """Return the figures of each model on blocks of rows (X, y), such as a table; deviations are from the reference."""
+    return total(Scores(models, reference), blocks).figures()
+
+
+@dataclass
+class Head:
+    """The first rows."""
+
+    X: Floats | None = None
+    y: Floats | None = None
+
+    def update(self, X: Floats, y: Floats) -> None:
+        """Add a block of rows."""
+        vars(self).update(vars(self + Head(X[:SAMPLES], y[:SAMPLES])))
+
+    def __add__(self, other: "Head") -> "Head":
+        """Return the first rows of both."""
+        if self.X is None or self.y is None or other.X is None or other.y is None:
+            return other if self.X is None else self
+        return Head(np.concatenate([self.X, other.X])[:SAMPLES], np.concatenate([self.y, other.y])[:SAMPLES])
+
+
+@dataclass
+class Seen(Together):
+    """What a first pass over rows learns, which needs no model."""
+
+    all_rows: Summary
+    outside_fifth: Selected[Summary]
+    features: Calibration
+    target: Selected[Calibration]
+    head: Head
+
+    @classmethod
+    def of(cls, table: Table | Stream) -> "Seen":
+        """Return the empty sum for the columns of a table."""
+        summaries = [Summary(feature_names=table.feature_names, target_names=(table.target_name,)) for _ in range(2)]
+        return cls(
+            summaries[0],
+            Selected(summaries[1], outside_held_out_fifth),
+            Calibration(),
+            Selected(Calibration(), _target_alone),
+            Head(),
+        )
+
+    def require_variance(self) -> None:
+        """Refuse rows in which there is nothing to predict."""
+        target, (name,) = self.target.sum, self.all_rows.target_names
+        if not target.rows:
+            raise HousingError("no rows below the names of the columns in any of the files; expected at least one")
+        if target.rows > 1 and target.low[0] == target.high[0]:
+            raise HousingError(f"the target {name!r} is the same in all {target.rows} rows: nothing to predict")
+
+
+@dataclass
+class Worth(Together):
+    """What a second pass over rows learns of the models: on all rows, and on rows that the fit has not seen."""
+
+    scores: Scores
+    left_out: "LeftOut"
+    held_out: "Selected[Scores]"
+
+    @classmethod
+    def of(cls, models: Mapping[str, Model], model: LinearRegression, seen: Seen) -> "Worth":
+        """Return the empty sum for the models of one float model, after a first pass."""
+        return cls(Scores(models, model), LeftOut(model), held_out_fifth_of(seen.outside_fifth.sum))
+
+
+def require_figures(figures: Figures, target_name: str) -> None:
+    """Refuse a target whose squares do not fit float64."""
+    if not (isfinite(figures.r2) and isfinite(figures.mse)):
         raise HousingError(f"{target_name!r} is too large or too small to square in float64: rescale it")
-
-
-def calibration(blocks: Iterable[Block]) -> Calibration:
-    """What the rows of blocks (X, y) look like."""
-    return Calibration.of_blocks(X for X, _ in blocks)
 
 
 class Unseen(NamedTuple):
@@ -94,47 +159,88 @@ class Unseen(NamedTuple):
     r2: float | None
     mse: float | None
 
-
-class Reduce(Protocol):
-    """What gives a function the blocks of rows, be it all at once or in parts whose results it adds up."""
-
-    def __call__(self, function: Callable[[Iterable[Block]], T], /) -> T: ...
-
-
-def leave_one_out(model: LinearRegression, reduce: Reduce) -> Unseen:
-    """Each row predicted by the model fitted to all others, in closed form from the leverages."""
-    score = reduce(partial(_left_out, model))
-    return Unseen(None, None) if isnan(score.mse) else Unseen(score.r2, score.mse)
+    @classmethod
+    def of(cls, score: Score | None) -> "Unseen":
+        """Return what a score says, if there is one."""
+        if score is None or not score.rows or isnan(score.mse):
+            return cls(None, None)
+        # One row has no variance to explain.
+        return cls(score.r2 if score.rows > 1 else None, score.mse)
 
 
-def _left_out(model: LinearRegression, blocks: Iterable[Block]) -> Score:
-    total = Score()
-    for X, y in blocks:
+@dataclass
+class LeftOut:
+    """The score of each row predicted by the model fitted to all others, in closed form from the leverages."""
+
+    model: LinearRegression
+    score: Score = field(default_factory=Score)
+
+    def update(self, X: Floats, y: Floats) -> None:
+        """Add a block of rows that the model was fitted to."""
         try:
-            total += Score.of(y, model.leave_one_out(X, y))
+            predicted = self.model.leave_one_out(X, y)
         except HousingError:  # a row that alone determines a coefficient cannot be predicted without it
-            total += Score.of(y, np.full_like(y, np.nan))
-    return total
+            predicted = np.full_like(y, np.nan)
+        self.score.update(y, predicted)
+
+    def __add__(self, other: "LeftOut") -> "LeftOut":
+        """Return the score of the rows of both."""
+        return LeftOut(self.model, self.score + other.score)
 
 
-def held_out(reduce: Reduce, feature_names: Sequence[str] | None = None) -> Unseen:
-    """The fifth that `holdout_split` sets aside of each block, predicted by a fit to the other rows."""
-    others = reduce(partial(_summarize_others, feature_names))
-    if others.rows < len(others.feature_names) + others.fit_intercept:
-        return Unseen(None, None)
-    score = reduce(partial(_tested, LinearRegression().set_solution(others)))
-    # One row has no variance to explain.
-    return Unseen(score.r2 if score.rows > 1 else None, score.mse)
+def held_out_fifth_of(others: Summary) -> "Selected[Scores]":
+    """Return the empty sum for the fifth of the rows that a fit to the others has not seen."""
+    models: dict[str, Model] = {}
+    model = LinearRegression()
+    if others.rows >= len(others.feature_names) + others.fit_intercept:
+        models = {"held out": model.set_solution(others)}
+    return Selected(Scores(models, model), held_out_fifth)
 
 
-def _summarize_others(feature_names: Sequence[str] | None, blocks: Iterable[Block]) -> "Summary":
-    others = ((X[train], y[train]) for X, y in blocks for train, _ in [holdout_split(len(y))])
-    return summarize(others, feature_names=feature_names)
+def holdout_split(n: int, test_size: float = 0.2, seed: int = 42) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows to fit on and rows to test on, as ``sklearn.model_selection.train_test_split`` draws them.
+
+    Parameters
+    ----------
+    n : int
+        How many rows there are, at least 2.
+    test_size : float
+        The share to test on; rounded up to whole rows.
+    seed : int
+        `random_state` there.
+
+    Returns
+    -------
+    train, test : ndarray of int
+
+    Examples
+    --------
+    >>> holdout_split(5)
+    (array([4, 2, 0, 3]), array([1]))
+    """
+    count = int(np.ceil(test_size * n))
+    order = np.random.RandomState(seed).permutation(n)
+    return order[count:], order[:count]
 
 
-def _tested(model: LinearRegression, blocks: Iterable[Block]) -> Score:
-    tests = ((X[test], y[test]) for X, y in blocks for _, test in [holdout_split(len(y))])
-    return sum((Score.of(y, model.predict(X)) for X, y in tests), Score())
+# Blocks have few different lengths.
+_split = lru_cache(4)(holdout_split)
+
+
+def held_out_fifth(X: Floats, y: Floats) -> Block:
+    """Return the fifth of a block that is held out."""
+    test = _split(len(y))[1]
+    return X[test], y[test]
+
+
+def outside_held_out_fifth(X: Floats, y: Floats) -> Block:
+    """Return the rows of a block that are not held out."""
+    train = _split(len(y))[0]
+    return X[train], y[train]
+
+
+def _target_alone(X: Floats, y: Floats) -> Block:
+    return y[:, np.newaxis], y
 
 
 class Share(NamedTuple):

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from . import cli
-from .artifact import Model, load
+from .artifact import load
+from .calibration import Calibration
+from .california import california_rows
 from .errors import HousingError
 from .evaluation import Share, error_shares, guarantee
 from .linear import LinearRegression
-from .quantized import Calibration, QuantizedLinear
-from .table import read_table, rows_for
+from .quantized import Model, QuantizedLinear
+from .table import read_rows, read_table
 
 # There is one for each target.
 _OF_TARGETS = ("slack", "intercept", "bias")
@@ -40,7 +42,9 @@ def main(arguments: Sequence[str]) -> int:
     }
     if options.against or options.data:
         if options.against:
-            reference, X = _float_model(options.against, model), rows_for(model.feature_names_in_, options.data)
+            reference = _float_model(options.against, model)
+            names = model.feature_names_in_
+            X = california_rows(names) if options.data is None else read_rows(names, options.data)
         else:
             reference, X = _fitted(options.data, model)
         shares = error_shares(model, reference, Calibration.of(X))
@@ -125,7 +129,7 @@ def _blame(shares: list[Share]) -> str:
     return "\n".join(
         [
             "error of a prediction: how far the weight is from the float one, times the feature's usual size (rms);",
-            "after the refit: what is left where the intercept was refitted, which takes back what all rows share",
+            "after the refit: the error left after the intercept absorbs the mean",
             cli.table([head, *rows]),
             f"{worst.feature} does most of it: its weight is off by {abs(worst.weight - worst.reference):.3g}, "
             f"and that moves a usual prediction by {worst.effect:.3g}",

@@ -13,12 +13,13 @@ from typing import Any, TextIO
 import numpy as np
 
 from . import cli
-from .artifact import Model, load
+from .artifact import load
+from .calibration import Calibration
+from .california import TARGET, california_rows, load_california
 from .errors import ArtifactError, HousingError, TableError
 from .files import open_whole
-from .quantized import Calibration, QuantizedLinear
+from .quantized import Model, QuantizedLinear
 from .rows import Rows, expect, format_of, open_rows, stop
-from .table import CALIFORNIA_TARGET, bundled_columns, load_california
 
 DEFAULT_MODEL = "models/uint8-per-channel.npz"
 SAMPLES = 5
@@ -33,8 +34,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("input", metavar="INPUT", nargs="?", help="CSV, JSON, JSON Lines, .npy or Parquet; - for stdin")
     parser.add_argument("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
     parser.add_argument("--format", choices=("csv", "json", "jsonl"), help="of the answers, and of rows on stdin")
-    parser.add_argument("--bounds", action="store_true", help="beside each prediction, how far the float model can be")
-    parser.add_argument("--range", metavar="FILE", help="rows that the model was trained on: count those outside")
+    parser.add_argument(
+        "--bounds", action="store_true", help="add the largest possible distance from the float model's prediction"
+    )
+    parser.add_argument("--range", metavar="FILE", help="count inputs outside the ranges seen in FILE")
     parser.add_argument("--on-error", choices=("stop", "skip"), default="stop", help="what to do at a bad row")
     parser.add_argument("--json", action="store_true", help="answer in one JSON object, as with --format json")
     options = parser.parse_args(arguments)
@@ -113,7 +116,9 @@ def _range(model: Model, path: str | None) -> Callable[[np.ndarray], np.ndarray]
     """What tells which rows are outside the range of the rows in a file, or of the model's own where it has one."""
     if path is not None:
         with open_rows(path) as rows:
-            seen = Calibration.of_blocks(rows.blocks(model.feature_names_in_))
+            seen = Calibration()
+            for block in rows.blocks(model.feature_names_in_):
+                seen.update(block)
         return lambda X: np.any((seen.low > X) | (seen.high < X), axis=1)
     if isinstance(model, QuantizedLinear) and model.scheme == "integer":
         return model.saturated
@@ -140,7 +145,7 @@ def _write(model: Model, bounds: bool, blocks: Iterable[np.ndarray], out: TextIO
         out.flush()
 
 
-def _csv(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
+def _write_csv(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
     quoted = ('"' + name.replace('"', '""') + '"' if set(name) & set('",\n\r') else name for name in names)
     # With the first rows, and not before: where none can be answered, nothing is.
     head = ",".join(quoted) + "\n"
@@ -152,7 +157,7 @@ def _csv(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterat
         yield head
 
 
-def _jsonl(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
+def _write_jsonl(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
     for block in blocks:
         yield "".join(f"{json.dumps(dict(zip(names, row, strict=True)))}\n" for row in _json_numbers(block))
 
@@ -164,7 +169,7 @@ def _json_numbers(values: np.ndarray) -> list[Any]:
     return list(numbers.tolist())
 
 
-def _json(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
+def _write_json(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
     """One object with "predictions", as MLflow's servers answer, and "bounds"; a list for each row if k > 1."""
     whole = np.concatenate([np.empty((0, len(names))), *blocks])
     parts = np.hsplit(whole, 2 if bounds else 1)
@@ -172,21 +177,20 @@ def _json(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Itera
     yield json.dumps(dict(zip(("predictions", "bounds"), lists, strict=False))) + "\n"
 
 
-_WRITERS = {"csv": _csv, "json": _json, "jsonl": _jsonl}
+_WRITERS = {"csv": _write_csv, "json": _write_json, "jsonl": _write_jsonl}
 
 
 def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> None:
     """The first bundled rows, as a table beside the true values unless a format is asked for."""
-    table = load_california(SAMPLES)
-    X = bundled_columns(table, model.feature_names_in_)
+    X = california_rows(model.feature_names_in_, SAMPLES)
     names, answers = _names(model, bounds), _answer(model, X, bounds)
     if format is not None:
         _write(model, bounds, [answers], out, format)
         return
     columns = {"row": [str(i + 1) for i in range(SAMPLES)]}
     columns |= {name: [f"{x:.4f}" for x in column] for name, column in zip(names, answers.T.tolist(), strict=True)}
-    if model.target_names_ == (CALIFORNIA_TARGET,):
-        columns["actual"] = [f"{x:.4f}" for x in table.y.tolist()]
+    if model.target_names_ == (TARGET,):
+        columns["actual"] = [f"{x:.4f}" for x in load_california(SAMPLES).y.tolist()]
     out.write(cli.table([list(columns), *zip(*columns.values(), strict=True)]) + "\n")
 
 

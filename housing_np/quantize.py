@@ -5,18 +5,20 @@ from collections.abc import Sequence
 
 from . import cli
 from .artifact import load, save
+from .calibration import Calibration
+from .california import FEATURES, TARGET, load_california
 from .errors import HousingError
 from .evaluation import Limits, error_shares, figures
 from .linear import LinearRegression
-from .quantized import ROUNDINGS, SCHEMES, Calibration, QuantizedLinear
-from .table import CALIFORNIA_FEATURES, Table, load_california, read_table
+from .quantized import ROUNDINGS, SCHEMES, QuantizedLinear
+from .table import Table, read_table
 
 
 def main(arguments: Sequence[str]) -> int:
     """Quantize a float model on rows like those that it will be used on."""
     parser = cli.Parser("quantize", "Quantize a saved float model to uint8.")
     parser.add_argument("model", metavar="MODEL.npz", help="a float model, as train writes it")
-    parser.add_argument("--scheme", choices=SCHEMES, default="per-tensor", help="(default: per-tensor)")
+    parser.add_argument("--scheme", choices=SCHEMES, default="per-channel", help="(default: per-channel)")
     parser.add_argument("--out", metavar="FILE", required=True, help="where the uint8 model goes")
     parser.add_argument("--data", metavar="FILE", help="calibration rows with the target (default: the bundled data)")
     parser.add_argument("--bits", type=int, choices=range(2, 9), default=8, help="(default: 8)", metavar="2..8")
@@ -63,10 +65,9 @@ def _calibration(model: LinearRegression, path: str | None) -> Table:
         raise HousingError("a model of several targets is quantized in Python: QuantizedLinear.from_linear(model, X)")
     if path is not None:
         return read_table(path, model.target_names_[0], model.feature_names_in_)
-    table = load_california()
-    if model.feature_names_in_ != CALIFORNIA_FEATURES or model.target_names_ != (table.target_name,):
+    if model.feature_names_in_ != FEATURES or model.target_names_ != (TARGET,):
         raise HousingError("the model has other columns than the bundled data: give its rows with --data")
-    return table
+    return load_california()
 
 
 if __name__ == "__main__":

@@ -1,42 +1,27 @@
-"""A table of numbers: features, a target and their names; the bundled California Housing, or a user's own file."""
+"""A table of numbers: features, a target and their names, in memory or in a user's own files."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import reduce
 from itertools import chain
-from operator import add
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Floats
 from .errors import TableError
 from .rows import Rows, open_rows
 
-Block = tuple[NDArray[np.float64], NDArray[np.float64]]
-T = TypeVar("T")
-Watch = Callable[[Iterable[Any]], Iterable[Any]]
+Block = tuple[Floats, Floats]
 
 # Above so many numbers (128 MiB) a table stays in its files.
 _MEMORY_NUMBERS = 1 << 24
 
-CALIFORNIA_FEATURES = (
-    "MedInc",
-    "HouseAge",
-    "AveRooms",
-    "AveBedrms",
-    "Population",
-    "AveOccup",
-    "Latitude",
-    "Longitude",
-)
-CALIFORNIA_TARGET = "MedHouseVal"
-
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows of features with their target.
+    """Rows of features with their target; an iteration gives one block, (X, y).
 
     Attributes
     ----------
@@ -46,20 +31,16 @@ class Table:
     target_name : str
     """
 
-    X: NDArray[np.float64]
-    y: NDArray[np.float64]
+    X: Floats
+    y: Floats
     feature_names: tuple[str, ...]
     target_name: str
 
     def __iter__(self) -> Iterator[Block]:
         yield self.X, self.y
 
-    def reduce(self, function: Callable[[Iterable[Block]], T], watch: Watch = iter) -> T:
-        """What a function makes of the blocks; `watch` sees each of them pass."""
-        return function(watch(self))
 
-
-@dataclass(frozen=True)
+@dataclass
 class Stream:
     """The rows of files that need not fit in memory: each iteration reads them anew, as blocks (X, y).
 
@@ -73,6 +54,8 @@ class Stream:
         The columns that are neither.
     format : str, optional
         As that of `read_table`.
+    begun : iterator of blocks, optional
+        What the first iteration gives instead, where the files are being read already.
     """
 
     paths: tuple[str, ...]
@@ -80,91 +63,26 @@ class Stream:
     target_name: str
     ignored: tuple[str, ...] = ()
     format: str | None = None
+    begun: Iterator[Block] | None = None
 
     def __iter__(self) -> Iterator[Block]:
+        begun, self.begun = self.begun, None
+        if begun is not None:
+            yield from begun
+            return
         for path in self.paths:
             with open_rows(path, self.format) as rows:
                 yield from self.blocks(rows)
 
     def blocks(self, rows: Rows) -> Iterator[Block]:
-        """The blocks of one open file."""
+        """Yield the blocks of one open file."""
         names = [*self.feature_names, self.target_name]
-        if rows.named and (other := [name for name in rows.columns if name not in (*names, *self.ignored)]):
+        known = {*names, *self.ignored}
+        if rows.named and (other := [name for name in rows.columns if name not in known]):
             raise TableError(f"{rows.source}: column {other[0]!r} is not in the first file; all need the same columns")
         for block in rows.blocks(names):
-            yield block[:, :-1], block[:, -1]
-
-    def parts(self) -> list["Stream"]:
-        """One stream for each file."""
-        return [replace(self, paths=(path,)) for path in self.paths]
-
-    def reduce(self, function: Callable[[Iterable[Block]], T], watch: Watch = iter) -> T:
-        """What a function makes of the blocks of each file, added up; `watch` sees each block pass."""
-        total: T | None = add_up([of_rows(function, watch(part)) for part in self.parts()])
-        return self.whole(total)
-
-    def whole(self, result: T | None) -> T:
-        """The result of all parts; a TableError where none of them had rows."""
-        if result is None:
-            raise TableError(f"{self.paths[0]}: no rows below the names of the columns, nor in any other file")
-        return result
-
-
-def of_rows(function: Callable[[Iterable[Block]], T], blocks: Iterable[Block]) -> T | None:
-    """What a function makes of blocks; None where there is no block."""
-    blocks = iter(blocks)
-    first = next(blocks, None)
-    return None if first is None else function(chain([first], blocks))
-
-
-def add_up(results: Sequence[Any]) -> Any:
-    """The sum of those that are not None; None where all are."""
-    found = [result for result in results if result is not None]
-    return reduce(add, found) if found else None
-
-
-def load_california(rows: int | None = None) -> Table:
-    """The 1990 US census table of Pace and Barry (1997), bundled with the package; nothing is downloaded.
-
-    Parameters
-    ----------
-    rows : int, optional
-        Only the first so many rows; all 20,640 by default.
-
-    Returns
-    -------
-    Table
-        scikit-learn's eight features, in its order, and MedHouseVal in 100,000 dollars: equal to the last bit to
-        ``sklearn.datasets.fetch_california_housing``.
-
-    Examples
-    --------
-    >>> table = load_california()
-    >>> table.X.shape, table.feature_names[0], table.y[0]
-    ((20640, 8), 'MedInc', np.float64(4.526))
-    """
-    # In a checkout the data stand beside the package, in an installed one inside it.
-    here = Path(__file__).parent
-    path = next((p for p in (here / "data", here.parent / "data") if p.is_dir()), here / "data") / "cal_housing.csv"
-    try:
-        with path.open(encoding="ascii") as file:
-            raw = np.loadtxt(file, delimiter=",", skiprows=1, max_rows=rows, ndmin=2)
-    except OSError:
-        raise TableError(f"{path}: the bundled data are missing; install the package again") from None
-    longitude, latitude, age, rooms, bedrooms, population, households, income, value = raw.T
-    X = np.column_stack(
-        [
-            income,
-            age,
-            rooms / households,
-            bedrooms / households,
-            population,
-            population / households,
-            latitude,
-            longitude,
-        ]
-    )
-    return Table(X, value / 100_000, CALIFORNIA_FEATURES, CALIFORNIA_TARGET)
+            # Copied apart once: what walks over them many times walks over whole lines of memory.
+            yield np.ascontiguousarray(block[:, :-1]), np.ascontiguousarray(block[:, -1])
 
 
 def read_table(
@@ -225,22 +143,33 @@ def open_table(
 ) -> Table | Stream:
     """As `read_table`, but a table that is large stays in its files, unless it has to be in memory."""
     paths = _files(path)
-    with open_rows(paths[0], format) as rows:
+    with ExitStack() as opened:
+        rows = opened.enter_context(open_rows(paths[0], format))
         stream = _stream(rows, paths, target, features, format)
-        blocks, size = [], 0
-        for X, y in chain(stream.blocks(rows), replace(stream, paths=paths[1:])):
+        coming = chain(stream.blocks(rows), replace(stream, paths=paths[1:]))
+        blocks: deque[Block] = deque()
+        size = 0
+        for X, y in coming:
             blocks.append((X, y))
             size += X.size + y.size
             if size > _MEMORY_NUMBERS and not in_memory:
                 if not Path(paths[0]).is_file():  # what cannot be read twice: standard input, a pipe
                     raise TableError(f"{rows.source}: more than {_MEMORY_NUMBERS} numbers; give them in a file")
-                return stream
+                return replace(stream, begun=_drained(blocks, coming, opened.pop_all()))
     if not blocks:
         raise TableError(f"{rows.source}: no rows below the names of the columns; expected at least one")
     X, y = map(np.concatenate, zip(*blocks, strict=True))
     if len(y) > 1 and np.all(y == y[0]):
         raise TableError(f"{path}: the target {target!r} is {y[0]} in all {len(y)} rows: nothing to predict")
     return Table(X, y, stream.feature_names, target)
+
+
+def _drained(blocks: deque[Block], coming: Iterator[Block], opened: ExitStack) -> Iterator[Block]:
+    """Yield the blocks that were read, each kept no longer than needed, and those that come after them."""
+    with opened:
+        while blocks:
+            yield blocks.popleft()
+        yield from coming
 
 
 def _files(path: str | Path) -> tuple[str, ...]:
@@ -269,62 +198,22 @@ def _stream(
     if not features:
         raise TableError(f"{rows.source}: no column beside the target {target!r}; expected at least one feature")
     rows.positions([*features, target])  # refuses a name that is missing
-    return Stream(paths, features, target, tuple(name for name in others if name not in features), format)
+    chosen = set(features)
+    return Stream(paths, features, target, tuple(name for name in others if name not in chosen), format)
 
 
-def rows_for(features: Sequence[str], path: str | Path | None = None) -> NDArray[np.float64]:
-    """The rows of a file, or the bundled ones, in these columns; shape (n, len(features)).
+def read_rows(features: Sequence[str], path: str | Path) -> Floats:
+    """Return the rows of a file, or of all that match a pattern, in these columns; shape (n, len(features)).
 
     Raises
     ------
     TableError
         If a column is missing, or there are no rows.
-
-    Examples
-    --------
-    >>> rows_for(["Population", "MedInc"])[0]
-    array([322.    ,   8.3252])
     """
-    if path is None:
-        return bundled_columns(load_california(), features)
-    blocks: list[NDArray[np.float64]] = []
+    blocks: list[Floats] = []
     for each in _files(path):
         with open_rows(each) as rows:
             blocks += rows.blocks(features)
     if not blocks:
         raise TableError(f"{path}: no rows; expected at least one")
     return np.concatenate(blocks)
-
-
-def bundled_columns(table: Table, features: Sequence[str]) -> NDArray[np.float64]:
-    """The bundled rows, as `load_california` gives them, in the columns that a model needs."""
-    missing = [name for name in features if name not in CALIFORNIA_FEATURES]
-    if missing:
-        raise TableError(f"the bundled rows have no {missing[0]!r}, which the model needs: give it rows in a file")
-    return table.X[:, [CALIFORNIA_FEATURES.index(name) for name in features]]
-
-
-def holdout_split(n: int, test_size: float = 0.2, seed: int = 42) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows to fit on and rows to test on, as ``sklearn.model_selection.train_test_split`` draws them.
-
-    Parameters
-    ----------
-    n : int
-        How many rows there are, at least 2.
-    test_size : float
-        The share to test on; rounded up to whole rows.
-    seed : int
-        `random_state` there.
-
-    Returns
-    -------
-    train, test : ndarray of int
-
-    Examples
-    --------
-    >>> holdout_split(5)
-    (array([4, 2, 0, 3]), array([1]))
-    """
-    count = int(np.ceil(test_size * n))
-    order = np.random.RandomState(seed).permutation(n)
-    return order[count:], order[:count]

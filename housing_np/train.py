@@ -3,20 +3,23 @@
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from . import cli
-from .artifact import Model, save, to_bytes
+from .artifact import save, to_bytes
+from .calibration import Calibration
+from .california import load_california
 from .errors import HousingError
-from .evaluation import Limits, Reduce, calibration, error_shares, held_out, leave_one_out, require_variance, scores
-from .linear import LinearRegression, summarize
-from .quantized import SCHEMES, QuantizedLinear
-from .table import Stream, Table, load_california, open_stream, open_table
+from .evaluation import Head, Limits, Seen, Unseen, Worth, error_shares, require_figures
+from .linear import LinearRegression
+from .passes import connect, total, total_on_cluster
+from .quantized import SCHEMES, Model, QuantizedLinear
+from .table import Stream, Table, open_stream, open_table
 
-SAMPLES = 5
 _UNSEEN = (("r2", "R²", "f"), ("mse", "MSE", "g"))
+# Gives the sum of all rows, for an empty one and the name of the pass.
+Pass = Callable[[Any, str], Any]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,60 +34,59 @@ def main(arguments: Sequence[str]) -> int:
     parser.check_data(options)
     if options.dask is None:
         table = load_california() if options.data is None else open_table(options.data, options.target)
-        return _train(table, lambda doing: partial(table.reduce, watch=cli.Progress(doing)), options)
+        return _train(table, lambda empty, name: total(empty, cli.Progress(name)(table)), options)
     if options.data in (None, "-"):
         parser.error("--dask needs --data: files that every worker sees")
-    from .distributed import Cluster, connect
-
     stream = open_stream(options.data, options.target)
     with connect(options.dask) as client:
-        cluster = Cluster(client, stream)
-        return _train(
-            stream, lambda doing: partial(cluster.reduce, watch=cli.Progress(doing, "files", lambda _: 1)), options
-        )
+
+        def on_cluster(empty: Any, name: str) -> Any:
+            return total_on_cluster(client, stream, empty, cli.Progress(name, "files", lambda _: 1))
+
+        return _train(stream, on_cluster, options)
 
 
-def _train(table: Table | Stream, passing: Callable[[str], Reduce], options: Namespace) -> int:
-    """Make each pass over the rows with what `passing` gives for its name."""
-    summary = partial(summarize, feature_names=table.feature_names, target_names=(table.target_name,))
-    model = LinearRegression().set_solution(passing("fit")(summary))
-    rows = passing("calibration")(calibration)
-    models: dict[str, Model] = {"float64": model}
-    for scheme in SCHEMES:
-        try:
-            quantized = QuantizedLinear.from_linear(model, rows, scheme)
-            to_bytes(quantized)  # refuses what no file can hold
-            models[f"uint8-{scheme}"] = quantized
-        except HousingError as error:
-            cli.note(f"no uint8 model of the scheme {scheme}: {error}")
-    scored = passing("evaluation")(partial(scores, models, model))
-    require_variance(scored["float64"], table.target_name)
-    measured = scored.figures()
+def _train(table: Table | Stream, make_pass: Pass, options: Namespace) -> int:
+    """Make two passes over the rows: one for what needs no model, one for what the models are worth."""
+    seen: Seen = make_pass(Seen.of(table), "fit")
+    seen.require_variance()
+    model = LinearRegression().set_solution(seen.all_rows)
+    models = {"float64": model, **_quantized(model, seen.features)}
+    worth: Worth = make_pass(Worth.of(models, model, seen), "evaluation")
+    measured = worth.scores.figures()
+    require_figures(measured["float64"], table.target_name)
 
     limits = Limits(options.max_r2_drop, options.max_deviation)
-    shares = {name: error_shares(each, model, rows) for name, each in models.items()}
     broken = [
-        line for name in models for line in limits.broken(name, measured[name], measured["float64"], shares[name])
+        line
+        for name, each in models.items()
+        for line in limits.broken(name, measured[name], measured["float64"], error_shares(each, model, seen.features))
     ]
     if broken:
         print("\n".join(broken), file=sys.stderr)
         return cli.GATE_FAILED
 
     stages: list[dict[str, Any]] = [
-        {"stage": name, "file": str(Path(options.out, f"{name}.npz")), **measured[name]._asdict()} for name in models
+        {
+            "stage": name,
+            "file": str(Path(options.out, f"{name}.npz")),
+            **measured[name]._asdict(),
+            "payload_bytes": each.payload_bytes,
+        }
+        for name, each in models.items()
     ]
     # All that can fail comes before the first file is written.
     report = {
-        "rows": rows.rows,
+        "rows": seen.all_rows.rows,
         "features": list(table.feature_names),
         "target": table.target_name,
         "stages": stages,
-        "leave_one_out": leave_one_out(model, passing("leave-one-out"))._asdict(),
-        "held_out": held_out(passing("held-out"), table.feature_names)._asdict(),
-        "samples": _samples(models, table),
+        "leave_one_out": Unseen.of(worth.left_out.score)._asdict(),
+        "held_out": Unseen.of(worth.held_out.sum.scores.get("held out"))._asdict(),
+        "samples": _samples(models, seen.head),
     }
     for stage, each in zip(stages, models.values(), strict=True):
-        stage |= {"payload_bytes": each.payload_bytes, "file_bytes": save(each, stage["file"])}
+        stage["file_bytes"] = save(each, stage["file"])
     for scheme in SCHEMES:
         # What an earlier run left there is of another model.
         if f"uint8-{scheme}" not in models:
@@ -93,13 +95,26 @@ def _train(table: Table | Stream, passing: Callable[[str], Reduce], options: Nam
     return cli.DONE
 
 
-def _samples(models: dict[str, Model], table: Table | Stream) -> list[dict[str, Any]]:
-    """The first rows of a table: the true value, and each model's prediction."""
-    X, y = next(iter(table))
-    predicted = {name: model.predict(X[:SAMPLES]).tolist() for name, model in models.items()}
+def _quantized(model: LinearRegression, rows: Calibration) -> dict[str, Model]:
+    """Return the models of all schemes that can hold this one, by the name of their stage."""
+    models: dict[str, Model] = {}
+    for scheme in SCHEMES:
+        try:
+            quantized = QuantizedLinear.from_linear(model, rows, scheme)
+            to_bytes(quantized)  # refuses what no file can hold
+            models[f"uint8-{scheme}"] = quantized
+        except HousingError as error:
+            cli.note(f"no uint8 model of the scheme {scheme}: {error}")
+    return models
+
+
+def _samples(models: dict[str, Model], head: Head) -> list[dict[str, Any]]:
+    """Return the first rows: the true value, and each model's prediction."""
+    assert head.X is not None and head.y is not None
+    predicted = {name: model.predict(head.X).tolist() for name, model in models.items()}
     return [
         {"row": i + 1, "actual": actual} | {name: values[i] for name, values in predicted.items()}
-        for i, actual in enumerate(y[:SAMPLES].tolist())
+        for i, actual in enumerate(head.y.tolist())
     ]
 
 

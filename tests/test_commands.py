@@ -1,5 +1,7 @@
 """The commands as their users run them: what they print, write and answer with."""
 
+import contextlib
+import io
 import json
 import math
 import os
@@ -9,13 +11,15 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import housing_np
-from housing_np import LinearRegression, QuantizedLinear, load, load_california, save
+from housing_np import LinearRegression, QuantizedLinear, cli, load, load_california, save
 from housing_np.__main__ import COMMANDS
 
 ROOT = str(Path(housing_np.__file__).parent.parent)
@@ -34,10 +38,38 @@ def command(name, *arguments):
     return [sys.executable, "-m", f"housing_np.{name}", *arguments]
 
 
-def run(name, *arguments, cwd, input=None, env=None, **options):
-    input = input.encode() if isinstance(input, str) else input
+def run(name, *arguments, cwd, input=b"", env=None):
+    """Run a command in this process, as a process of its own would: what it ends with, and what it wrote."""
+    given = input.encode() if isinstance(input, str) else input
+    streams = {
+        name: io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
+        for name, content in (("stdin", given), ("stdout", b""), ("stderr", b""))
+    }
+    main = import_module(f"housing_np.{name}").main
+    with pytest.MonkeyPatch.context() as patch, contextlib.chdir(cwd), warnings.catch_warnings():
+        warnings.simplefilter("default")
+        patch.delenv("HOUSING_NP_MODEL", raising=False)
+        for key, value in (env or {}).items():
+            patch.setenv(key, value)
+        for key, stream in streams.items():
+            patch.setattr(sys, key, stream)
+        on_sigterm = signal.getsignal(signal.SIGTERM)
+        try:
+            status = cli.run(main, [os.fspath(argument) for argument in arguments])
+        except SystemExit as end:
+            status = end.code
+        finally:
+            signal.signal(signal.SIGTERM, on_sigterm)
+    for stream in streams.values():
+        stream.seek(0)
+    stdout, stderr = streams["stdout"].read(), streams["stderr"].read()
+    return subprocess.CompletedProcess([name, *arguments], status, stdout, stderr)
+
+
+def run_process(name, *arguments, cwd, input=None, env=None, **options):
+    """Run a command as a process of its own, for what only that can show: pipes, signals, locale."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "check": False, "timeout": 60} | options
-    stdin = {"input": input} if input is not None else {"stdin": subprocess.DEVNULL}
+    stdin = {"input": input.encode()} if input is not None else {"stdin": subprocess.DEVNULL}
     done = subprocess.run(
         command(name, *map(os.fspath, arguments)), cwd=cwd, env=environment(**env or {}), **stdin, **options
     )
@@ -295,7 +327,7 @@ def test_quantize_makes_the_model_that_train_made(scheme, models, tmp_path):
 def test_a_quantize_gate_that_fails_leaves_the_old_file(limit, value, models, tmp_path):
     (tmp_path / "q.npz").write_text("old")
     done = run("quantize", models / "float64.npz", "--out", "q.npz", "--bits", "4", limit, value, cwd=tmp_path)
-    assert_refused(done, 1, "per-tensor: ", f"over the limit {value}")
+    assert_refused(done, 1, "per-channel: ", f"over the limit {value}")
     assert done.stdout == ""
     assert (tmp_path / "q.npz").read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
@@ -305,7 +337,7 @@ def test_quantize_on_a_users_rows(tmp_path):
     (tmp_path / "homes.csv").write_text("price,a\n1,1\n2,2\n4,3\n")
     answer("train", "--data", "homes.csv", "--target", "price", cwd=tmp_path)
     text = answer("quantize", "models/float64.npz", "--data", "homes.csv", "--out", "q.npz", cwd=tmp_path)
-    assert "scheme: per-tensor" in text
+    assert "scheme: per-channel" in text
     assert (tmp_path / "q.npz").exists()
 
 
@@ -613,7 +645,7 @@ def test_a_closed_pipe_is_no_error(models, rows, tmp_path):
 def test_a_pipe_that_nobody_reads_is_no_error(arguments, models, tmp_path):
     reading, writing = os.pipe()
     os.close(reading)
-    done = run(*arguments, cwd=tmp_path, stdout=writing, env={"HOUSING_NP_MODEL": str(models / FILES[0])})
+    done = run_process(*arguments, cwd=tmp_path, stdout=writing, env={"HOUSING_NP_MODEL": str(models / FILES[0])})
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -622,7 +654,7 @@ def test_a_pipe_that_nobody_reads_is_no_error(arguments, models, tmp_path):
 @pytest.mark.parametrize("arguments", [["predict"], ["predict", "--output", "/dev/full"]], ids=" ".join)
 def test_a_full_disk_is_one_line(arguments, models, tmp_path):
     with Path("/dev/full").open("wb") as full:
-        done = run(*arguments, cwd=tmp_path, stdout=full, env={"HOUSING_NP_MODEL": str(models / FILES[0])})
+        done = run_process(*arguments, cwd=tmp_path, stdout=full, env={"HOUSING_NP_MODEL": str(models / FILES[0])})
     assert_refused(done, 2, "No space left")
 
 
@@ -741,7 +773,7 @@ def test_the_package_refuses_other_commands(tmp_path):
 def test_the_package_runs_a_command_with_its_arguments(models, tmp_path):
     arguments = [str(models / "float64.npz"), "--json"]
     done = python("-m", "housing_np", "predict", *arguments, cwd=tmp_path)
-    assert done.stdout == answer("predict", *arguments, cwd=tmp_path)
+    assert done.stdout == run_process("predict", *arguments, cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -789,8 +821,8 @@ def test_predict_does_not_import_what_trains(model, models, rows, tmp_path):
     ids=lambda env: ",".join(map("=".join, env.items())),
 )
 def test_the_locale_changes_nothing(env, trained, tmp_path):
-    assert answer("train", cwd=tmp_path, env=env) == trained[1].stdout
-    done = run("predict", "models/float64.npz", "-", cwd=tmp_path, env=env, input=f"größe,{HEADER}\n1,{ROW}\n")
+    assert run_process("train", cwd=tmp_path, env=env).stdout == trained[1].stdout
+    done = run_process("predict", "models/float64.npz", "-", cwd=tmp_path, env=env, input=f"größe,{HEADER}\n1,{ROW}\n")
     assert (done.returncode, done.stderr) == (0, "note: ignored columns: größe\n")
 
 
@@ -806,7 +838,7 @@ def test_paths_with_spaces_and_other_scripts(rows, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are text")
 def test_a_path_that_is_not_text_is_refused_in_one_line(models, tmp_path):
-    done = run("predict", models / "float64.npz", os.fsdecode(b"rows-\xff.csv"), cwd=tmp_path)
+    done = run_process("predict", models / "float64.npz", os.fsdecode(b"rows-\xff.csv"), cwd=tmp_path)
     assert_refused(done, 2, "cannot be read")
 
 

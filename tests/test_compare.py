@@ -72,7 +72,7 @@ def test_a_user_s_own_table_is_compared(tmp_path, capsys):
     np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", header="rooms,people,floors,price", comments="")
     assert main(["--data", str(tmp_path / "rows.csv"), "--target", "price"]) == 0
     text = capsys.readouterr().out
-    assert re.search(r"min-max, truncated: .*; most through people, whose weight 0\.0008\d+ becomes 0\.0008\d+", text)
+    assert re.search(r"min-max, truncated: .*; largest error: people, stored as 0\.0008\d+", text)
 
 
 def test_one_feature_is_compared_without_a_warning(tmp_path, capsys):

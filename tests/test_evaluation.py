@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from housing_np import LinearRegression, QuantizedLinear, Table, load_california
-from housing_np.evaluation import Figures, Limits, Share, figures, held_out, leave_one_out
-from housing_np.metrics import Score, mean_squared_error, r2_score
-from housing_np.table import holdout_split
+from housing_np import HousingError, LinearRegression, QuantizedLinear, Table
+from housing_np.evaluation import Figures, Limits, Seen, Share, Unseen, Worth, figures, holdout_split
+from housing_np.metrics import Score
+from housing_np.passes import total
 
 # scikit-learn's LinearRegression on fetch_california_housing, as its issues and notebooks print it.
 COEFFICIENTS = {
@@ -22,13 +22,34 @@ COEFFICIENTS = {
 
 
 @pytest.fixture(scope="module")
-def california():
-    return load_california()
-
-
-@pytest.fixture(scope="module")
 def model(california):
-    return LinearRegression().fit(california.X, california.y, feature_names=california.feature_names)
+    return california.model
+
+
+def r2_score(true, predicted):
+    """The formula, in one piece."""
+    true, predicted = np.asarray(true), np.asarray(predicted)
+    return 1 - np.sum((true - predicted) ** 2) / np.sum((true - true.mean()) ** 2)
+
+
+def mean_squared_error(true, predicted):
+    return np.mean((np.asarray(true) - predicted) ** 2)
+
+
+def worth(table, blocks=None):
+    """What the two passes say of the float model that is fitted to all of a table, given in these blocks."""
+    blocks = [(table.X, table.y)] if blocks is None else blocks
+    seen = total(Seen.of(table), blocks)
+    model = LinearRegression().set_solution(seen.all_rows)
+    return total(Worth.of({"float64": model}, model, seen), blocks)
+
+
+def leave_one_out(table):
+    return Unseen.of(worth(table).left_out.score)
+
+
+def held_out(table, blocks=None):
+    return Unseen.of(worth(table, blocks).held_out.sum.scores.get("held out"))
 
 
 def small(n, p=2, seed=0):
@@ -53,17 +74,17 @@ def test_the_intercept_is_that_of_scikit_learn(model):
 
 
 def test_the_figures_on_all_rows_are_those_of_the_original(model, california):
-    got = figures({"float64": model}, model, california)["float64"]
+    got = figures({"float64": model}, model, california.table)["float64"]
     assert (round(got.r2, 4), round(got.mse, 4)) == (0.6062, 0.5243)
     assert (got.largest_deviation, got.rms_deviation) == (0.0, 0.0)
 
 
 def test_the_first_predictions_are_those_of_the_original(model, california):
-    assert model.predict(california.X[:5]).round(2).tolist() == [4.13, 3.98, 3.68, 3.24, 2.41]
+    assert model.predict(california.table.X[:5]).round(2).tolist() == [4.13, 3.98, 3.68, 3.24, 2.41]
 
 
 def test_the_figures_of_the_held_out_fifth(california):
-    got = held_out(california.reduce)
+    got = held_out(california.table)
     assert (round(got.r2, 4), round(got.mse, 4)) == (0.5758, 0.5559)
 
 
@@ -93,30 +114,31 @@ def test_the_figures_do_not_depend_on_blocks(size):
 
 def test_leave_one_out_equals_the_refits(california):
     rows = np.arange(0, 20_640, 500)
-    table = Table(california.X[rows], california.y[rows], california.feature_names, california.target_name)
-    model = LinearRegression().fit(table.X, table.y)
+    table = Table(
+        california.table.X[rows], california.table.y[rows], california.table.feature_names, california.table.target_name
+    )
     predicted = [
         LinearRegression().fit(np.delete(table.X, i, axis=0), np.delete(table.y, i)).predict(table.X[i : i + 1]).item()
         for i in range(len(rows))
     ]
-    got = leave_one_out(model, table.reduce)
+    got = leave_one_out(table)
     assert got.r2 == pytest.approx(r2_score(table.y, predicted), rel=1e-9)
     assert got.mse == pytest.approx(mean_squared_error(table.y, predicted), rel=1e-9)
 
 
-def test_leave_one_out_on_all_rows(model, california):
-    got = leave_one_out(model, california.reduce)
+def test_leave_one_out_on_all_rows(california):
+    got = leave_one_out(california.table)
     assert (round(got.r2, 4), round(got.mse, 4)) == (0.6033, 0.5282)
 
 
 def test_leave_one_out_is_unknown_where_a_row_alone_sets_a_coefficient():
     table = Table(np.array([[0.0], [0.0], [0.0], [1.0]]), np.array([1.0, 2.0, 3.0, 4.0]), ("x",), "y")
-    assert leave_one_out(LinearRegression().fit(table.X, table.y), table.reduce) == (None, None)
+    assert leave_one_out(table) == (None, None)
 
 
 def test_leave_one_out_is_unknown_for_as_many_rows_as_coefficients():
     table = Table(np.array([[0.0], [1.0]]), np.array([1.0, 4.0]), ("x",), "y")
-    assert leave_one_out(LinearRegression().fit(table.X, table.y), table.reduce) == (None, None)
+    assert leave_one_out(table) == (None, None)
 
 
 @pytest.mark.parametrize("sizes", [[3], [4], [11], [50], [50, 7], [1, 20]])
@@ -128,20 +150,20 @@ def test_held_out_is_a_fit_to_the_other_rows_of_each_block(sizes):
     train, test = (
         np.concatenate([start + holdout_split(n)[i] for start, n in zip(starts, sizes, strict=False)]) for i in (0, 1)
     )
-    got = held_out(lambda function: function((block.X, block.y) for block in blocks))
+    whole = Table(np.concatenate([b.X for b in blocks]), np.concatenate([b.y for b in blocks]), ("x0",), "y")
+    got = held_out(whole, [(block.X, block.y) for block in blocks])
     predicted = X[test] @ np.linalg.lstsq(X[train], y[train])[0]
     assert got.mse == pytest.approx(mean_squared_error(y[test], predicted), rel=1e-9)
     if len(test) > 1:
         assert got.r2 == pytest.approx(r2_score(y[test], predicted), rel=1e-9)
 
 
-@pytest.mark.parametrize("n", [1, 2])
-def test_held_out_is_unknown_for_fewer_rows_than_coefficients(n):
-    assert held_out(small(n, p=1).reduce) == (None, None)
+def test_held_out_is_unknown_for_fewer_rows_than_coefficients():
+    assert held_out(small(2, p=1)) == (None, None)
 
 
 def test_the_r2_of_a_single_held_out_row_is_unknown():
-    assert held_out(small(5, p=1).reduce).r2 is None
+    assert held_out(small(5, p=1)).r2 is None
 
 
 LOSSLESS, LOSSY = Figures(0.6, 0.5, 0.0, 0.0), Figures(0.5, 0.6, 0.25, 0.1)
@@ -178,3 +200,81 @@ def test_a_figure_that_is_not_a_number_breaks_every_limit():
 def test_squares_that_do_not_fit_are_not_a_number():
     # (1e-300)² is 0 in float64, and so is the variance.
     assert np.isnan(Score.of([0.0, 1e-300], [0.0, 0.0]).r2)
+
+
+@pytest.mark.parametrize(
+    ("n", "train", "test"),
+    [
+        # sklearn.model_selection.train_test_split(range(n), test_size=0.2, random_state=42)
+        (5, [4, 2, 0, 3], [1]),
+        (10, [5, 0, 7, 2, 9, 4, 3, 6], [8, 1]),
+    ],
+)
+def test_the_split_is_that_of_scikit_learn(n, train, test):
+    got = holdout_split(n)
+    assert (got[0].tolist(), got[1].tolist()) == (train, test)
+
+
+@pytest.mark.parametrize("n", [2, 3, 7, 20_640])
+def test_the_split_agrees_with_scikit_learn_itself(n):
+    selection = pytest.importorskip("sklearn.model_selection")
+    train, test = holdout_split(n)
+    theirs = selection.train_test_split(np.arange(n), test_size=0.2, random_state=42)
+    np.testing.assert_array_equal(train, theirs[0])
+    np.testing.assert_array_equal(test, theirs[1])
+
+
+@pytest.mark.parametrize(("n", "tested"), [(2, 1), (5, 1), (6, 2), (11, 3), (20_640, 4128)])
+def test_the_split_takes_every_row_once(n, tested):
+    train, test = holdout_split(n)
+    assert len(test) == tested
+    assert sorted([*train.tolist(), *test.tolist()]) == list(range(n))
+
+
+# Two passes
+
+
+class Counted:
+    """Blocks that count how often each is read."""
+
+    def __init__(self, table, size):
+        starts = range(0, len(table.y), size)
+        self.blocks = [(table.X[i : i + size], table.y[i : i + size]) for i in starts]
+        self.read = [0] * len(self.blocks)
+
+    def __iter__(self):
+        for i, block in enumerate(self.blocks):
+            self.read[i] += 1
+            yield block
+
+
+@pytest.mark.parametrize("size", [7, 30, 100])
+def test_all_is_known_after_two_readings_of_each_block(size):
+    table = small(100)
+    blocks = Counted(table, size)
+    got = worth(table, blocks)
+    assert set(blocks.read) == {2}
+    assert got.scores.scores["float64"].rows == 100
+    assert got.left_out.score.rows == 100
+
+
+def test_a_constant_target_is_refused_after_the_first_pass():
+    table = Table(np.arange(8.0).reshape(4, 2), np.full(4, 0.1), ("a", "b"), "price")
+    with pytest.raises(HousingError, match="the target 'price' is the same in all 4 rows: nothing to predict"):
+        total(Seen.of(table), table).require_variance()
+
+
+def test_no_rows_at_all_are_refused():
+    table = Table(np.empty((0, 2)), np.empty(0), ("a", "b"), "price")
+    with pytest.raises(HousingError, match="no rows below the names of the columns in any of the files"):
+        total(Seen.of(table), table).require_variance()
+
+
+@pytest.mark.parametrize("sizes", [[1, 2, 9], [5, 7], [0, 3, 0, 20]])
+def test_the_first_rows_are_those_of_all_blocks(sizes):
+    table = small(sum(sizes))
+    ends = np.cumsum(sizes)
+    blocks = [(table.X[end - size : end], table.y[end - size : end]) for end, size in zip(ends, sizes, strict=True)]
+    head = total(Seen.of(table), blocks).head
+    np.testing.assert_array_equal(head.X, table.X[:5])
+    np.testing.assert_array_equal(head.y, table.y[:5])

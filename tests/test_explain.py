@@ -5,23 +5,22 @@ import json
 import numpy as np
 import pytest
 
-from housing_np import HousingError, LinearRegression, QuantizedLinear, load_california, save
+from housing_np import HousingError, LinearRegression, QuantizedLinear, save
 from housing_np.explain import main
 
 
 @pytest.fixture(scope="module")
-def california():
-    return load_california()
+def table(california):
+    return california.table
 
 
 @pytest.fixture(scope="module")
 def model(california):
-    names = {"feature_names": california.feature_names, "target_names": [california.target_name]}
-    return LinearRegression().fit(california.X, california.y, **names)
+    return california.model
 
 
 @pytest.fixture(scope="module")
-def files(model, california, tmp_path_factory):
+def files(model, table, tmp_path_factory):
     """The float model, one of each scheme, and the weights as the original's truncating min-max leaves them."""
     folder = tmp_path_factory.mktemp("models")
     low, high = model.coef_.min(), model.coef_.max()
@@ -31,7 +30,7 @@ def files(model, california, tmp_path_factory):
     every = {
         "float": model,
         "truncated": LinearRegression.from_coefficients(truncated, model.intercept_, *names),
-        **{scheme: QuantizedLinear.from_linear(model, california.X, scheme) for scheme in ("per-tensor", "integer")},
+        **{scheme: QuantizedLinear.from_linear(model, table.X, scheme) for scheme in ("per-tensor", "integer")},
     }
     for name, each in every.items():
         save(each, folder / f"{name}.npz")
@@ -56,19 +55,19 @@ def test_the_original_s_scheme_fails_through_population(explain, files):
     assert report["shares"][0]["feature"] == "Population"
 
 
-def test_an_effect_is_the_error_of_the_weight_times_the_rms_of_the_feature(explain, files, california):
+def test_an_effect_is_the_error_of_the_weight_times_the_rms_of_the_feature(explain, files, table):
     shares = json.loads(explain("per-tensor", "--against", files / "float.npz", "--json"))["shares"]
-    rms = np.sqrt(np.mean(california.X**2, axis=0))
+    rms = np.sqrt(np.mean(table.X**2, axis=0))
     for share in shares:
-        size = rms[california.feature_names.index(share["feature"])]
+        size = rms[table.feature_names.index(share["feature"])]
         assert share["effect"] == pytest.approx(abs(share["weight"] - share["reference"]) * size, rel=1e-9)
     effects = [share["effect"] for share in shares]
     assert effects == sorted(effects, reverse=True)
 
 
-def test_without_a_float_model_the_data_give_one(explain, files, tmp_path, california):
-    rows = np.column_stack([california.X, california.y])
-    names = ",".join([*california.feature_names, california.target_name])
+def test_without_a_float_model_the_data_give_one(explain, files, tmp_path, table):
+    rows = np.column_stack([table.X, table.y])
+    names = ",".join([*table.feature_names, table.target_name])
     np.savetxt(tmp_path / "rows.csv", rows, "%.17g", ",", header=names, comments="")
     by_data = json.loads(explain("per-tensor", "--data", tmp_path / "rows.csv", "--json"))
     by_model = json.loads(explain("per-tensor", "--against", files / "float.npz", "--json"))
@@ -76,15 +75,15 @@ def test_without_a_float_model_the_data_give_one(explain, files, tmp_path, calif
     assert by_data["guarantee"] == pytest.approx(by_model["guarantee"], rel=1e-6)
 
 
-def test_data_without_the_target_are_refused(files, tmp_path, california):
-    (tmp_path / "rows.csv").write_text(",".join(california.feature_names) + "\n1,2,3,4,5,6,7,8\n")
+def test_data_without_the_target_are_refused(files, tmp_path, table):
+    (tmp_path / "rows.csv").write_text(",".join(table.feature_names) + "\n1,2,3,4,5,6,7,8\n")
     with pytest.raises(HousingError, match="rows.csv: no column 'MedHouseVal'"):
         main([str(files / "per-tensor.npz"), "--data", str(tmp_path / "rows.csv")])
 
 
-def test_the_rows_weigh_the_error(explain, files, tmp_path, california):
+def test_the_rows_weigh_the_error(explain, files, tmp_path, table):
     # Where nobody lives and nothing else varies, only the constant feature can be to blame.
-    row = dict.fromkeys(california.feature_names, 0.0) | {"Latitude": 35.0}
+    row = dict.fromkeys(table.feature_names, 0.0) | {"Latitude": 35.0}
     (tmp_path / "rows.json").write_text(json.dumps([row, row]))
     report = explain("truncated", "--against", files / "float.npz", "--data", tmp_path / "rows.json", "--json")
     assert [share["feature"] for share in json.loads(report)["shares"] if share["effect"]] == ["Latitude"]

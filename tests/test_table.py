@@ -1,112 +1,12 @@
-"""The bundled table and a user's own."""
+"""A user's own tables, in memory and in files."""
 
-import hashlib
-import subprocess
 import sys
-from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import housing_np
-from housing_np import Table, TableError, load_california, read_table
-from housing_np.table import CALIFORNIA_FEATURES, Stream, holdout_split, open_stream, open_table
-
-PACKAGE = Path(housing_np.__file__).parent
-CSV = next(path for path in (PACKAGE / "data", PACKAGE.parent / "data") if path.is_dir()) / "cal_housing.csv"
-
-
-@pytest.fixture(scope="module")
-def california():
-    return load_california()
-
-
-def test_the_bundled_file_is_that_of_statlib():
-    digest = hashlib.sha256(CSV.read_bytes()).hexdigest()
-    assert digest == "7bbf62a63120b1968850c6a618fb82def6cd948a7c3dda73900d57eed63d1ef9"
-
-
-def test_california_has_20640_rows_of_8_features(california):
-    assert (california.X.shape, california.y.shape) == ((20_640, 8), (20_640,))
-    assert (california.X.dtype, california.y.dtype) == (np.float64, np.float64)
-
-
-def test_california_has_the_names_of_scikit_learn(california):
-    names = "MedInc HouseAge AveRooms AveBedrms Population AveOccup Latitude Longitude"
-    assert california.feature_names == tuple(names.split())
-    assert california.target_name == "MedHouseVal"
-
-
-@pytest.mark.parametrize(
-    ("row", "features", "target"),
-    [
-        # As scikit-learn's fetch_california_housing prints them.
-        (0, [8.3252, 41.0, 6.98412698, 1.02380952, 322.0, 2.55555556, 37.88, -122.23], 4.526),
-        (1, [8.3014, 21.0, 6.23813708, 0.97188049, 2401.0, 2.10984183, 37.86, -122.22], 3.585),
-        (-1, [2.3886, 16.0, 5.25471698, 1.16226415, 1387.0, 2.61698113, 39.37, -121.24], 0.894),
-    ],
-)
-def test_known_rows_of_california(row, features, target, california):
-    np.testing.assert_allclose(california.X[row], features, rtol=0, atol=5e-9)
-    assert california.y[row] == target
-
-
-def test_every_number_of_california_is_rounded_once(california):
-    lines = CSV.read_text().splitlines()[1:]
-    for i in range(0, len(lines), 97):
-        longitude, latitude, age, rooms, bedrooms, population, households, income, value = map(
-            Fraction, lines[i].split(",")
-        )
-        exact = [
-            income,
-            age,
-            rooms / households,
-            bedrooms / households,
-            population,
-            population / households,
-            latitude,
-            longitude,
-        ]
-        assert california.X[i].tolist() == [float(number) for number in exact]
-        assert california.y[i] == float(value / 100_000)
-
-
-def test_california_equals_scikit_learns(california):
-    datasets = pytest.importorskip("sklearn.datasets")
-    try:
-        theirs = datasets.fetch_california_housing(download_if_missing=False)
-    except OSError:
-        pytest.skip("scikit-learn has not downloaded it")
-    np.testing.assert_array_equal(california.X, theirs.data, strict=True)
-    np.testing.assert_array_equal(california.y, theirs.target, strict=True)
-
-
-def test_california_does_not_depend_on_the_working_folder(california, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    np.testing.assert_array_equal(load_california().X, california.X, strict=True)
-
-
-@pytest.mark.parametrize("rows", [1, 5])
-def test_the_first_rows_of_california_are_those_of_all(rows, california):
-    first = load_california(rows)
-    np.testing.assert_array_equal(first.X, california.X[:rows], strict=True)
-    np.testing.assert_array_equal(first.y, california.y[:rows], strict=True)
-
-
-def test_california_needs_no_network():
-    code = (
-        "import socket\n"
-        "def refuse(*_): raise AssertionError('network')\n"
-        "socket.socket.connect = socket.create_connection = refuse\n"
-        "import housing_np; print(len(housing_np.load_california().y))"
-    )
-    environment = {"PYTHONPATH": str(PACKAGE.parent)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout == "20640\n"
-
-
-# A user's own
+from housing_np import Table, TableError, read_table
+from housing_np.table import Stream, open_table, read_rows
 
 
 @pytest.fixture
@@ -205,42 +105,6 @@ def test_a_folder_is_no_table(tmp_path):
         read_table(tmp_path, "price")
 
 
-# Held-out rows
-
-
-@pytest.mark.parametrize(
-    ("n", "train", "test"),
-    [
-        # sklearn.model_selection.train_test_split(range(n), test_size=0.2, random_state=42)
-        (5, [4, 2, 0, 3], [1]),
-        (10, [5, 0, 7, 2, 9, 4, 3, 6], [8, 1]),
-    ],
-)
-def test_the_split_is_that_of_scikit_learn(n, train, test):
-    got = holdout_split(n)
-    assert (got[0].tolist(), got[1].tolist()) == (train, test)
-
-
-@pytest.mark.parametrize("n", [2, 3, 7, 20_640])
-def test_the_split_agrees_with_scikit_learn_itself(n):
-    selection = pytest.importorskip("sklearn.model_selection")
-    train, test = holdout_split(n)
-    theirs = selection.train_test_split(np.arange(n), test_size=0.2, random_state=42)
-    np.testing.assert_array_equal(train, theirs[0])
-    np.testing.assert_array_equal(test, theirs[1])
-
-
-@pytest.mark.parametrize(("n", "tested"), [(2, 1), (5, 1), (6, 2), (11, 3), (20_640, 4128)])
-def test_the_split_takes_every_row_once(n, tested):
-    train, test = holdout_split(n)
-    assert len(test) == tested
-    assert sorted([*train.tolist(), *test.tolist()]) == list(range(n))
-
-
-def test_california_features_are_those_of_the_table(california):
-    assert california.feature_names == CALIFORNIA_FEATURES
-
-
 @pytest.fixture
 def parts(tmp_path):
     for i, text in enumerate(("a,b,price\n1,2,3\n", "price,a,b\n6,4,5\n", "b,price,a\n8,9,7\n")):
@@ -287,26 +151,10 @@ def test_a_stream_of_files_gives_the_rows_of_the_table(parts, monkeypatch):
     monkeypatch.setattr("housing_np.table._MEMORY_NUMBERS", 4)
     stream = open_table(parts / "part-*.csv", "price")
     assert isinstance(stream, Stream)
-    for _ in range(2):
+    for _ in range(3):
         X, y = map(np.concatenate, zip(*stream, strict=True))
         np.testing.assert_array_equal(X, table.X)
         np.testing.assert_array_equal(y, table.y)
-
-
-def test_a_reduction_adds_up_the_files(parts):
-    stream = open_stream(parts / "part-*.csv", "price")
-    seen = []
-    assert stream.reduce(lambda blocks: sum(y.sum() for _, y in blocks), lambda part: seen.append(part) or part) == 18
-    assert [Path(part.paths[0]).name for part in seen] == ["part-0.csv", "part-1.csv", "part-2.csv"]
-
-
-def test_a_reduction_leaves_out_files_without_rows(parts):
-    (parts / "part-1.csv").write_text("a,b,price\n")
-    stream = open_stream(parts / "part-*.csv", "price")
-    assert stream.reduce(lambda blocks: max(y.max() for _, y in blocks)) == 12
-    (parts / "none.csv").write_text("a,b,price\n")
-    with pytest.raises(TableError, match="none.csv: no rows below the names of the columns"):
-        open_stream(parts / "none.csv", "price").reduce(list)
 
 
 @pytest.mark.parametrize("pattern", ["part-**.csv", "*" + "x" * 5000])

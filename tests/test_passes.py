@@ -1,0 +1,55 @@
+"""A pass makes several sums of the same rows at once, in any cutting."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from housing_np.calibration import Calibration
+from housing_np.passes import Selected, Together, total
+
+ROWS = np.random.default_rng(0).normal(size=(40, 3)) * [1, 100, 0.01] + [5, 0, 1]
+TARGET = ROWS.sum(axis=1)
+
+
+@dataclass
+class Both(Together):
+    all: Calibration
+    positive: Selected[Calibration]
+
+
+def positive(X, y):
+    return X[X[:, 1] > 0], y[X[:, 1] > 0]
+
+
+def empty():
+    return Both(Calibration(), Selected(Calibration(), positive))
+
+
+def blocks(size):
+    return [(ROWS[i : i + size], TARGET[i : i + size]) for i in range(0, len(ROWS), size)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_each_part_is_the_sum_of_its_rows(size):
+    both = total(empty(), blocks(size))
+    np.testing.assert_allclose(both.all.mean, ROWS.mean(axis=0), rtol=1e-13)
+    np.testing.assert_allclose(both.positive.sum.mean, ROWS[ROWS[:, 1] > 0].mean(axis=0), rtol=1e-13)
+    assert (both.all.rows, both.positive.sum.rows) == (40, int((ROWS[:, 1] > 0).sum()))
+
+
+def test_sums_of_parts_add_up_part_by_part():
+    left, right = total(empty(), blocks(9)[:2]), total(empty(), blocks(9)[2:])
+    both = left + right
+    np.testing.assert_allclose(both.all.covariance, np.cov(ROWS.T, ddof=0), rtol=1e-12)
+    np.testing.assert_array_equal(both.positive.sum.low, ROWS[ROWS[:, 1] > 0].min(axis=0))
+
+
+def test_a_pass_leaves_the_empty_sum_empty():
+    start = empty()
+    total(start, blocks(9))
+    assert start.all.rows == 0
+
+
+def test_no_blocks_give_the_empty_sum():
+    assert total(empty(), []).all.rows == 0
