@@ -230,13 +230,13 @@ _split = lru_cache(4)(holdout_split)
 def held_out_fifth(X: Floats, y: Floats) -> Block:
     """Return the fifth of a block that is held out."""
     test = _split(len(y))[1]
-    return X[test], y[test]
+    return np.take(X, test, axis=0), y[test]
 
 
 def outside_held_out_fifth(X: Floats, y: Floats) -> Block:
     """Return the rows of a block that are not held out."""
     train = _split(len(y))[0]
-    return X[train], y[train]
+    return np.take(X, train, axis=0), y[train]
 
 
 def _target_alone(X: Floats, y: Floats) -> Block:
