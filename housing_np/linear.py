@@ -2,17 +2,18 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from .arrays import as_matrix, as_numbers, as_rows, refuse_nonfinite
 from .errors import HousingError
 from .metrics import r2_score
 
 if TYPE_CHECKING:
-    from .solver import Solution, Summary
-    from .summary import RegressionSummary
+    from .inference import Inference
+    from .least_squares import Solution, Summary
 
 Array = npt.NDArray[np.float64]
 
@@ -33,6 +34,12 @@ def dot_rows(X: Array, coef: Array) -> Array:
     if coef.ndim == 1:
         return np.asarray(np.einsum("ij,j->i", X, coef))
     return np.stack([np.einsum("ij,j->i", X, row) for row in coef], axis=1)
+
+
+def refuse_nonfinite_rows(predictions: Array, rows: Array, names: Sequence[str]) -> None:
+    """Refuse rows with NaN or infinity: these reach every prediction, so that only one number a row is looked at."""
+    if not np.isfinite(predictions).all():
+        refuse_nonfinite(rows, "X", names)
 
 
 class LinearRegression:
@@ -165,21 +172,20 @@ class LinearRegression:
         >>> LinearRegression().fit_blocks(halves).coef_
         array([2.])
         """
-        return self.set_solution(
-            summarize(blocks, fit_intercept=self.fit_intercept, feature_names=feature_names, target_names=target_names)
-        )
+        from .least_squares import Summary  # here, not above: predict must not pay for it
+
+        summary = Summary(fit_intercept=self.fit_intercept, feature_names=feature_names, target_names=target_names)
+        for X, y in blocks:
+            summary.update(X, y)
+        return self.set_solution(summary)
 
     def predict(self, X: npt.ArrayLike) -> Array:
         """Predictions for rows X (n, p): (n,), or (n, k) for several targets."""
-        rows = as_matrix(X)
         self.require_fitted()
-        if rows.shape[1] != self.n_features_in_:
-            raise HousingError(
-                f"X has {rows.shape[1]} columns; the model was fitted to {self.n_features_in_}: "
-                f"{', '.join(self.feature_names_in_)}"
-            )
-        predictions = dot_rows(rows.astype(np.float64, copy=False), self.coef_)
+        rows = as_rows(X, self.feature_names_in_)
+        predictions = dot_rows(rows, self.coef_)
         predictions += self.intercept_  # in place: new memory would cost as much as the products
+        refuse_nonfinite_rows(predictions, rows, self.feature_names_in_)
         return predictions
 
     @property
@@ -189,7 +195,7 @@ class LinearRegression:
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
         """Coefficient of determination R² of the predictions for X against y, averaged over the targets."""
-        return float(r2_score(np.asarray(y), self.predict(X)))
+        return r2_score(y, self.predict(X))
 
     def leave_one_out(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Array:
         """Predictions of each row that the model was fitted to by the model fitted to all others, in the shape of y.
@@ -211,7 +217,7 @@ class LinearRegression:
         self.require_fitted()
         if self._solution is None:
             raise HousingError("this model was built from coefficients: only a fitted model has leverages; fit it")
-        rows, targets = as_matrix(X), np.asarray(y, dtype=np.float64)
+        rows, targets = as_matrix(X), as_numbers(y, "y").astype(np.float64, copy=False)
         if targets.shape != (len(rows), *self.coef_.shape[:-1]):
             raise HousingError(f"y has shape {targets.shape}: expected {(len(rows), *self.coef_.shape[:-1])}")
         out = np.empty_like(targets)
@@ -227,7 +233,7 @@ class LinearRegression:
             out[part] = targets[part] - (residual.T / room).T
         return out
 
-    def summary(self, confidence: float = 0.95) -> "RegressionSummary":
+    def summary(self, confidence: float = 0.95) -> "Inference":
         """Statistics of the fit; print it for a table.
 
         Parameters
@@ -243,9 +249,9 @@ class LinearRegression:
         self.require_fitted()
         if self._solution is None:
             raise HousingError("this model was built from coefficients: only a fitted model has statistics; fit it")
-        from .summary import RegressionSummary  # here, not above: see summarize
+        from .inference import Inference  # here, not above: predict must not pay for it
 
-        return RegressionSummary(self._solution, self.feature_names_in_, self.target_names_, confidence)
+        return Inference(self._solution, self.feature_names_in_, self.target_names_, confidence)
 
     def require_fitted(self) -> None:
         """Refuse a model that has no coefficients yet."""
@@ -254,7 +260,7 @@ class LinearRegression:
 
     def set_solution(self, summary: "Summary") -> Self:
         """Fit from a finished summary of the rows."""
-        solution, p = summary.solve(), len(summary.feature_names)
+        solution, p = summary.solve(), len(summary.feature_names or ())
         if solution.rank < p:
             columns = zip(summary.feature_names, solution.factor.T, strict=True)
             names = [repr(name) for name, column in columns if not column.any()]
@@ -278,106 +284,3 @@ class LinearRegression:
         self.coef_, self.intercept_ = coef, float(intercept) if coef.ndim == 1 else intercept
         self.feature_names_in_, self.target_names_ = tuple(feature_names), tuple(target_names)
         self.n_features_in_ = len(self.feature_names_in_)
-
-
-def summarize(
-    blocks: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]],
-    *,
-    fit_intercept: bool = True,
-    feature_names: Sequence[str] | None = None,
-    target_names: Sequence[str] | None = None,
-) -> "Summary":
-    """Summary of all blocks' rows (see `LinearRegression.fit_blocks`)."""
-    from .solver import Summary  # here, not above: predict must not pay for the solver
-
-    summary: Summary | None = None
-    first: tuple[tuple[str, ...] | None, int, tuple[int, ...]] | None = None
-    for X, y in blocks:
-        rows, targets = as_matrix(X), as_numbers(y, "y")
-        if targets.ndim not in (1, 2) or 0 in targets.shape[1:]:
-            raise HousingError(f"y has shape {targets.shape}: expected (n,) or (n, k)")
-        if len(rows) != len(targets):
-            raise HousingError(f"X has {len(rows)} rows and y has {len(targets)}: give one target row for each row")
-        block = (column_names(X), rows.shape[1], targets.shape[1:])
-        if summary is None:
-            first = block
-            names = _names(feature_names or block[0], "x", rows.shape[1])
-            summary = Summary(
-                names,
-                _target_names(target_names, y, targets),
-                fit_intercept=fit_intercept,
-                one_target=targets.ndim == 1,
-            )
-        elif first is not None and block != first:
-            raise HousingError(f"a block has {_describe(*block)}; the first block had {_describe(*first)}")
-        matrix = targets[:, None] if targets.ndim == 1 else targets
-        _refuse_inexact(rows, summary.feature_names, summary.rows)
-        _refuse_inexact(matrix, summary.target_names, summary.rows)
-        summary.update(rows, matrix)
-    if summary is None:
-        raise HousingError("there is no block to fit: give at least one (X, y)")
-    return summary
-
-
-def as_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
-    """An array of integers or of floats no wider than float64, not copied if it is one; else a HousingError."""
-    if np.ma.is_masked(values):
-        raise HousingError(f"{name} has masked entries: fill them or drop their rows")
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise HousingError(f"{name} is not an array of numbers: {error}") from None
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise HousingError(f"{name} has dtype {array.dtype}: expected real numbers; convert it to float64")
-    return array
-
-
-def as_matrix(values: npt.ArrayLike) -> npt.NDArray[Any]:
-    """The rows X (n, p), p at least 1, as an array of numbers."""
-    array = as_numbers(values, "X")
-    if array.ndim != 2 or not array.shape[1]:
-        raise HousingError(
-            f"X has shape {array.shape}: expected (rows, features); X.reshape(-1, 1) makes one feature, "
-            "X.reshape(1, -1) one row"
-        )
-    return array
-
-
-def _refuse_inexact(block: npt.NDArray[Any], names: Sequence[str], first_row: int) -> None:
-    """Integers beyond 2**53 would be rounded in float64 without a word."""
-    if block.dtype.kind not in "iu" or block.dtype.itemsize < 8:
-        return
-    for start in range(0, len(block), CHUNK_ROWS):
-        rows = block[start : start + CHUNK_ROWS]
-        bad = np.argwhere((rows > 2**53) | (rows < -(2**53)))
-        if len(bad):
-            row, column = int(bad[0, 0]), int(bad[0, 1])
-            raise HousingError(
-                f"row {first_row + start + row}, column {names[column]!r}: {rows[row, column]} is an integer beyond "
-                "2**53, which float64 cannot hold exactly; subtract an offset first, or convert to float64 to round it"
-            )
-
-
-def column_names(X: Any) -> tuple[str, ...] | None:
-    """Column names of a data frame of any library; None for arrays."""
-    columns = getattr(X, "columns", None)
-    return None if columns is None else tuple(str(name) for name in columns)
-
-
-def _names(given: Sequence[str] | None, letter: str, count: int) -> tuple[str, ...]:
-    names = tuple(f"{letter}{i}" for i in range(count)) if given is None else tuple(given)
-    if len(names) != count or len(set(names)) != count:
-        raise HousingError(f"{len(set(names))} different names for {count} columns: {', '.join(map(repr, names))}")
-    return names
-
-
-def _target_names(given: Sequence[str] | None, y: Any, targets: npt.NDArray[Any]) -> tuple[str, ...]:
-    name = getattr(y, "name", None)
-    if given is None and targets.ndim == 1:
-        return ("y" if name is None else str(name),)
-    return _names(given or column_names(y), "y", 1 if targets.ndim == 1 else targets.shape[1])
-
-
-def _describe(columns: tuple[str, ...] | None, features: int, targets: tuple[int, ...]) -> str:
-    shape = f"{features} features and y of shape ({', '.join(['n', *map(str, targets)])})"
-    return shape if columns is None else f"{shape}, columns {', '.join(columns)}"

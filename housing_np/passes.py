@@ -1,7 +1,7 @@
 """Passes over rows: in memory, over files, and on a Dask cluster.
 
-What is learnt from rows is a *sum*: it starts empty, takes blocks of rows, and two of them add up to that of the rows of
-both. Several sums of the same rows are one sum, so one pass makes them all, in any cutting of the rows.
+What is learnt from rows is a *sum*: it starts empty, takes blocks of rows, and two of them add up to that of the rows
+of both. Several sums of the same rows are one sum, so one pass makes them all, in any cutting of the rows.
 """
 
 import os

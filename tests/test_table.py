@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from housing_np import Table, TableError, read_table
-from housing_np.table import Stream, open_table, read_rows
+from housing_np.table import Stream, open_table
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ Björck, "Numerical Methods for Least Squares Problems", SIAM (1996): scaling, r
 """
 
 import math
-from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Literal
@@ -26,7 +25,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from .errors import HousingError
+from ..errors import HousingError
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.object_]  # of Python's int: NumPy's portable extended precision
@@ -181,40 +180,18 @@ def _pseudo_solve(factor: Array, right: Array, tolerance: float) -> Array:
     return np.asarray(np.linalg.lstsq(factor, half, rcond=tolerance)[0])
 
 
-class Summary:
-    """One-pass summary of the rows of a least-squares problem.
+class Gram:
+    """The Gram matrix of rows [1, X, y], summed over blocks.
 
     Parameters
     ----------
-    feature_names, target_names : sequences of str
+    feature_names, target_names : tuples of str
         Their lengths are p and k; errors name the columns by them.
     fit_intercept : bool
-    one_target : bool
-        Whether y came without a second axis: the coefficients then have none either.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> left, right = Summary(["a"], ["y"]), Summary(["a"], ["y"])
-    >>> left.update(np.array([[0.0], [1.0]]), np.array([[1.0], [3.0]]))
-    >>> right.update(np.array([[2.0]]), np.array([[5.0]]))
-    >>> solution = (left + right).solve()
-    >>> solution.coef, solution.intercept
-    (array([[2.]]), array([1.]))
     """
 
-    def __init__(
-        self,
-        feature_names: Sequence[str],
-        target_names: Sequence[str],
-        *,
-        fit_intercept: bool = True,
-        one_target: bool = False,
-    ) -> None:
-        self.feature_names = tuple(feature_names)
-        self.target_names = tuple(target_names)
-        self.fit_intercept = fit_intercept
-        self.one_target = one_target
+    def __init__(self, feature_names: tuple[str, ...], target_names: tuple[str, ...], fit_intercept: bool) -> None:
+        self.feature_names, self.target_names, self.fit_intercept = feature_names, target_names, fit_intercept
         self.rows = 0
         width = 1 + len(self.feature_names) + len(self.target_names)
         self._shift: Array | None = None
@@ -237,17 +214,16 @@ class Summary:
         if self._chunks > FAST_ROWS:
             self._make_exact()
 
-    def __add__(self, other: "Summary") -> "Summary":
-        """The summary of the rows of both."""
-        total = copy(self)
-        total.merge(other)
-        return total
-
-    def merge(self, other: "Summary") -> None:
-        """Add the rows of another summary of the same columns."""
+    def __add__(self, other: "Gram") -> "Gram":
+        """Return the Gram matrix of the rows of both."""
         mine, theirs = (s.feature_names + s.target_names for s in (self, other))
         if mine != theirs or self.fit_intercept != other.fit_intercept:
-            raise HousingError(f"cannot merge summaries of different columns: {mine} and {theirs}")
+            raise HousingError(f"cannot add up rows of different columns: {mine} and {theirs}")
+        total = copy(self)
+        total._merge(other)
+        return total
+
+    def _merge(self, other: "Gram") -> None:
         if not other.rows:
             return
         if self._shift is None:
@@ -262,7 +238,7 @@ class Summary:
         self._gram_shifted = self._about_shift()
 
     def solve(self) -> Solution:
-        """The least-squares solution of all rows so far."""
+        """Return the least-squares solution of all rows so far."""
         unknowns = len(self.feature_names) + self.fit_intercept
         if self.rows < unknowns:
             raise HousingError(

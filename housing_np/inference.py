@@ -9,12 +9,12 @@ import numpy.typing as npt
 from .errors import HousingError
 
 if TYPE_CHECKING:
-    from .solver import Solution
+    from .least_squares import Solution
 
 Array = npt.NDArray[np.float64]
 
 
-class RegressionSummary:
+class Inference:
     """Statistics of a least-squares fit with independent errors of equal variance; its text is a table.
 
     Arrays over the unknowns have shape (q,), or (k, q) for several targets; `names` names them, the intercept first.

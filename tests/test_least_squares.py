@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from housing_np.errors import HousingError
-from housing_np.solver import Summary
+from housing_np.least_squares import Summary
 
 
 def summary_of(X, y, cuts=(), fit_intercept=True):
-    summary = Summary([f"x{i}" for i in range(X.shape[1])], ["y"], fit_intercept=fit_intercept)
+    summary = Summary(feature_names=[f"x{i}" for i in range(X.shape[1])], target_names=["y"], fit_intercept=fit_intercept)
     edges = [0, *cuts, len(X)]
     for a, b in zip(edges, edges[1:], strict=False):
         summary.update(X[a:b], y[a:b, None])
@@ -46,7 +46,7 @@ def test_nearly_exact_fit_takes_the_exact_path():
 
 def test_fast_and_exact_paths_agree():
     X, y = normal(mean=5.0)
-    exact = Summary(["a", "b", "c"], ["y"])
+    exact = Summary(feature_names=["a", "b", "c"], target_names=["y"])
     for start in range(0, len(X), 1000):  # each small enough to be done exactly
         exact.update(X[start : start + 1000], y[start : start + 1000, None])
     fast, slow = summary_of(X, y).solve(), exact.solve()
@@ -81,20 +81,24 @@ def test_merging_equals_one_summary(means):
 def test_merging_leaves_the_other_summary_as_it_was():
     left, right = summary_of(*normal()), summary_of(*normal(seed=1))
     before = right.solve().coef
-    left.merge(right)
+    _ = left + right
+    assert is_fast(left)
     assert is_fast(right)
     assert_array_equal(right.solve().coef, before)
 
 
 def test_merging_into_an_empty_summary():
-    total, part = Summary(["x0", "x1", "x2"], ["y"]), summary_of(*normal())
-    total.merge(part)
-    assert_allclose(total.solve().coef, part.solve().coef, rtol=1e-13)
+    empty, part = Summary(feature_names=["x0", "x1", "x2"], target_names=["y"]), summary_of(*normal())
+    for total in (empty + part, part + empty, Summary() + part):
+        assert_array_equal(total.solve().coef, part.solve().coef)
 
 
 def test_merging_other_columns_is_an_error():
-    with pytest.raises(HousingError, match="cannot merge summaries of different columns"):
-        Summary(["a"], ["y"]).merge(Summary(["b"], ["y"]))
+    one, other = Summary(feature_names=["a"]), Summary(feature_names=["b"])
+    for summary in (one, other):
+        summary.update([[1.0]], [2.0])
+    with pytest.raises(HousingError, match="cannot add up rows of different columns"):
+        _ = one + other
 
 
 def test_later_rows_do_not_undo_the_proof():
@@ -102,7 +106,7 @@ def test_later_rows_do_not_undo_the_proof():
     summary = summary_of(X, y)
     shifted = X * [1.0, 1.0, 1e-9] + [0.0, 0.0, 1e3]
     summary.update(shifted, y[:, None])
-    reference = Summary(["x0", "x1", "x2"], ["y"])
+    reference = Summary(feature_names=["x0", "x1", "x2"], target_names=["y"])
     both, targets = np.concatenate([X, shifted]), np.concatenate([y, y])
     for start in range(0, len(both), 1000):
         reference.update(both[start : start + 1000], targets[start : start + 1000, None])

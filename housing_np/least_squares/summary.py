@@ -1,0 +1,128 @@
+"""What is kept of the rows of a least-squares problem; names and shapes are checked here, gram.py does the sums."""
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..arrays import as_matrix, as_numbers, column_names, refuse_inexact
+from ..errors import HousingError
+from .gram import Gram, Solution
+
+Shape = tuple[tuple[str, ...] | None, int, tuple[int, ...]]
+
+
+class Summary:
+    """One-pass summary of rows: it starts empty, takes blocks in any cutting, and those of other rows add up.
+
+    Parameters
+    ----------
+    fit_intercept : bool
+    feature_names, target_names : sequences of str, optional
+        Default: the columns of the first block's data frames, else x0, x1, … and y (or y0, y1, …).
+
+    Attributes
+    ----------
+    rows : int
+    one_target : bool
+        Whether y came without a second axis: the coefficients then have none either.
+
+    Examples
+    --------
+    >>> left, right = Summary(), Summary()
+    >>> left.update([[0.0], [1.0]], [1.0, 3.0])
+    >>> right.update([[2.0]], [5.0])
+    >>> solution = (left + right).solve()
+    >>> solution.coef, solution.intercept
+    (array([[2.]]), array([1.]))
+    """
+
+    def __init__(
+        self,
+        *,
+        fit_intercept: bool = True,
+        feature_names: Sequence[str] | None = None,
+        target_names: Sequence[str] | None = None,
+    ) -> None:
+        self.fit_intercept = fit_intercept
+        self.feature_names = None if feature_names is None else tuple(feature_names)
+        self.target_names = None if target_names is None else tuple(target_names)
+        self.one_target = True
+        self._shape: Shape | None = None
+        self._gram: Gram | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has seen."""
+        return 0 if self._gram is None else self._gram.rows
+
+    def update(self, X: npt.ArrayLike, y: npt.ArrayLike) -> None:
+        """Add a block of rows.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, p)
+            Real numbers; other types than float64 are computed in float64.
+        y : array_like, shape (n,) or (n, k)
+
+        Raises
+        ------
+        HousingError
+            For other shapes or columns than those before, and for numbers that are not finite or not exact in float64.
+        """
+        rows, targets = as_matrix(X), as_numbers(y, "y")
+        if targets.ndim not in (1, 2) or 0 in targets.shape[1:]:
+            raise HousingError(f"y has shape {targets.shape}: expected (n,) or (n, k)")
+        if len(rows) != len(targets):
+            raise HousingError(f"X has {len(rows)} rows and y has {len(targets)}: give one target row for each row")
+        shape = (column_names(X), rows.shape[1], targets.shape[1:])
+        if self._shape is None:
+            self._begin(shape, y)
+        elif shape != self._shape:
+            raise HousingError(f"a block has {_described(shape)}; the first block had {_described(self._shape)}")
+        assert self._gram is not None and self.feature_names is not None and self.target_names is not None
+        matrix = targets[:, np.newaxis] if targets.ndim == 1 else targets
+        refuse_inexact(rows, "X", self.feature_names, self.rows)
+        refuse_inexact(matrix, "y", self.target_names, self.rows)
+        self._gram.update(rows, matrix)
+
+    def __add__(self, other: "Summary") -> "Summary":
+        """Return the summary of the rows of both."""
+        if other._gram is None or self._gram is None:
+            return self if other._gram is None else other
+        total = copy(self)
+        total._gram = self._gram + other._gram
+        return total
+
+    def solve(self) -> Solution:
+        """Return the least-squares solution of all rows so far."""
+        if self._gram is None:
+            raise HousingError("there is no block to fit: give at least one (X, y)")
+        return self._gram.solve()
+
+    def _begin(self, shape: Shape, y: Any) -> None:
+        columns, features, targets = shape
+        count = targets[0] if targets else 1
+        self._shape, self.one_target = shape, not targets
+        self.feature_names = _named(self.feature_names or columns, "x", features)
+        if targets:
+            self.target_names = _named(self.target_names or column_names(y), "y", count)
+        else:
+            name = getattr(y, "name", None)
+            self.target_names = _named(self.target_names or ("y" if name is None else str(name),), "y", count)
+        self._gram = Gram(self.feature_names, self.target_names, self.fit_intercept)
+
+
+def _named(given: Sequence[str] | None, letter: str, count: int) -> tuple[str, ...]:
+    names = tuple(f"{letter}{i}" for i in range(count)) if given is None else tuple(given)
+    if len(names) != count or len(set(names)) != count:
+        raise HousingError(f"{len(set(names))} different names for {count} columns: {', '.join(map(repr, names))}")
+    return names
+
+
+def _described(shape: Shape) -> str:
+    columns, features, targets = shape
+    text = f"{features} features and y of shape ({', '.join(['n', *map(str, targets)])})"
+    return text if columns is None else f"{text}, columns {', '.join(columns)}"
