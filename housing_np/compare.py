@@ -10,14 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import cli
-from .artifact import Model, to_bytes
+from .artifact import to_bytes
+from .calibration import Calibration
 from .errors import HousingError
 from .evaluation import error_shares, figures
 from .linear import LinearRegression
-from .quantized import ROUNDINGS, Calibration, QuantizedLinear
+from .quantized import ROUNDINGS, Model, QuantizedLinear, Scheme
 from .table import load_california, read_table
 
-OURS = [("per-tensor", 8), ("integer", 8), *(("per-channel", bits) for bits in (8, 6, 5, 4, 3, 2))]
+OURS: list[tuple[Scheme, int]] = [
+    ("per-tensor", 8),
+    ("integer", 8),
+    *(("per-channel", bits) for bits in (8, 6, 5, 4, 3, 2)),
+]
 
 
 class Naive(NamedTuple):

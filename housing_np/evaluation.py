@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from .artifact import Model
+from .calibration import Calibration
 from .errors import HousingError
 from .linear import LinearRegression, summarize
 from .metrics import Score
-from .quantized import Calibration, QuantizedLinear
+from .quantized import Model, QuantizedLinear
 from .table import Block, holdout_split
 
 if TYPE_CHECKING:
@@ -84,8 +84,11 @@ def require_variance(score: Score, target_name: str) -> None:
 
 
 def calibration(blocks: Iterable[Block]) -> Calibration:
-    """What the rows of blocks (X, y) look like."""
-    return Calibration.of_blocks(X for X, _ in blocks)
+    """Return what the rows of blocks (X, y) look like."""
+    total = Calibration()
+    for X, y in blocks:
+        total.update(X, y)
+    return total
 
 
 class Unseen(NamedTuple):

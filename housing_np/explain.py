@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from . import cli
-from .artifact import Model, load
+from .artifact import load
+from .calibration import Calibration
 from .errors import HousingError
 from .evaluation import Share, error_shares, guarantee
 from .linear import LinearRegression
-from .quantized import Calibration, QuantizedLinear
+from .quantized import Model, QuantizedLinear
 from .table import read_table, rows_for
 
 # There is one for each target.

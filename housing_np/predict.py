@@ -13,10 +13,11 @@ from typing import Any, TextIO
 import numpy as np
 
 from . import cli
-from .artifact import Model, load
+from .artifact import load
+from .calibration import Calibration
 from .errors import ArtifactError, HousingError, TableError
 from .files import open_whole
-from .quantized import Calibration, QuantizedLinear
+from .quantized import Model, QuantizedLinear
 from .rows import Rows, expect, format_of, open_rows, stop
 from .table import CALIFORNIA_TARGET, bundled_columns, load_california
 
@@ -112,8 +113,10 @@ class _Skipped:
 def _range(model: Model, path: str | None) -> Callable[[np.ndarray], np.ndarray]:
     """What tells which rows are outside the range of the rows in a file, or of the model's own where it has one."""
     if path is not None:
+        seen = Calibration()
         with open_rows(path) as rows:
-            seen = Calibration.of_blocks(rows.blocks(model.feature_names_in_))
+            for X in rows.blocks(model.feature_names_in_):
+                seen.update(X)
         return lambda X: np.any((seen.low > X) | (seen.high < X), axis=1)
     if isinstance(model, QuantizedLinear) and model.scheme == "integer":
         return model.saturated

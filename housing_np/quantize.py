@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from . import cli
 from .artifact import load, save
+from .calibration import Calibration
 from .errors import HousingError
 from .evaluation import Limits, error_shares, figures
 from .linear import LinearRegression
-from .quantized import ROUNDINGS, SCHEMES, Calibration, QuantizedLinear
+from .quantized import ROUNDINGS, SCHEMES, QuantizedLinear
 from .table import CALIFORNIA_FEATURES, Table, load_california, read_table
 
 
@@ -16,7 +17,7 @@ def main(arguments: Sequence[str]) -> int:
     """Quantize a float model on rows like those that it will be used on."""
     parser = cli.Parser("quantize", "Quantize a saved float model to uint8.")
     parser.add_argument("model", metavar="MODEL.npz", help="a float model, as train writes it")
-    parser.add_argument("--scheme", choices=SCHEMES, default="per-tensor", help="(default: per-tensor)")
+    parser.add_argument("--scheme", choices=SCHEMES, default="per-channel", help="(default: per-channel)")
     parser.add_argument("--out", metavar="FILE", required=True, help="where the uint8 model goes")
     parser.add_argument("--data", metavar="FILE", help="calibration rows with the target (default: the bundled data)")
     parser.add_argument("--bits", type=int, choices=range(2, 9), default=8, help="(default: 8)", metavar="2..8")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from . import cli
-from .artifact import Model, save, to_bytes
+from .artifact import save, to_bytes
 from .errors import HousingError
 from .evaluation import Limits, Reduce, calibration, error_shares, held_out, leave_one_out, require_variance, scores
 from .linear import LinearRegression, summarize
-from .quantized import SCHEMES, QuantizedLinear
+from .quantized import SCHEMES, Model, QuantizedLinear
 from .table import Stream, Table, load_california, open_stream, open_table
 
 SAMPLES = 5
