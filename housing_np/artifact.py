@@ -34,7 +34,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _NOT_A_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
 # The one form in which NumPy writes the header of a record: no parser of Python's literals sees what a file says.
-_FIELD = r"\('(\w+)', '([<|][a-zA-Z]\d{1,9})'(?:, \((\d{1,9}(?:, \d{1,9})*),?\))?\)"
+_FIELD = r"\('(\w+)', '([<|][a-zA-Z][1-9]\d{0,8})'(?:, \((\d{1,9}(?:, \d{1,9})*),?\))?\)"
 _HEADER = re.compile(
     rf"\{{'descr': \[{_FIELD}(?:, {_FIELD})*\], 'fortran_order': False, 'shape': \(\), \}} *\n", re.ASCII
 )
@@ -91,14 +91,11 @@ def load(path: str | Path) -> Model:
     ArtifactError
         If there is no such file, or anything in it is not as `save` writes it.
     """
+    content = _content(path)
     try:
-        return _from_npy(_inflated(_content(Path(path))))
+        return _from_npy(_inflated(content))
     except HousingError as error:
         raise ArtifactError(f"{_shown(path)}: {error}; make the file again with train or quantize") from None
-    except (OSError, ValueError) as error:
-        raise ArtifactError(
-            f"{_shown(path)}: cannot be read ({_reason(error)}); expected a model file (.npz)"
-        ) from None
 
 
 def to_bytes(model: Model) -> bytes:
@@ -251,14 +248,19 @@ def _check_names(features: Sequence[str], targets: Sequence[str]) -> None:
             raise HousingError(f"'{target}_bound' is what the bound of {target!r} is called: give it another name")
 
 
-def _content(path: Path) -> bytes:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise HousingError("not a regular file")
-    if status.st_size > _SIZE_CAP:
-        raise HousingError(f"{status.st_size} bytes, expected at most {_SIZE_CAP}")
-    with path.open("rb") as file:
-        return file.read(status.st_size)
+def _content(path: str | Path) -> bytes:
+    """Return the bytes of a regular file that is not larger than a model's."""
+    try:
+        status = Path(path).stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= _SIZE_CAP:
+            with Path(path).open("rb") as file:
+                return file.read(status.st_size)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"{_shown(path)}: cannot be read ({_reason(error)}); expected a model file (.npz)"
+        ) from None
+    found = f"{status.st_size} bytes" if stat.S_ISREG(status.st_mode) else "not a regular file"
+    raise ArtifactError(f"{_shown(path)}: {found}; expected a model file (.npz) of at most {_SIZE_CAP} bytes")
 
 
 def _inflated(content: bytes) -> bytes:

@@ -28,7 +28,8 @@ def dot_rows(X: Array, coef: Array) -> Array:
     the same predictions one by one, in blocks, and all at once.
     """
     if X.size > _BLAS_SIZE:
-        return np.asarray(X @ coef.T)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(X @ coef.T)
     X = np.ascontiguousarray(X)
     if coef.ndim == 1:
         return np.asarray(np.einsum("ij,j->i", X, coef))

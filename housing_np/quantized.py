@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
@@ -177,9 +178,9 @@ class QuantizedLinear:
         if rounding not in ROUNDINGS:
             raise HousingError(f"rounding is {rounding!r}: expected one of {', '.join(ROUNDINGS)}")
         _require_finite(model)
-        rows = X if isinstance(X, Calibration) else Calibration.of(X)
+        rows = X if isinstance(X, Calibration) else Calibration.of(_finite_rows(X, model.feature_names_in_))
         if len(rows.mean) != model.n_features_in_:
-            raise HousingError(f"X has {len(rows.mean)} features, the model {model.n_features_in_}: they must be equal")
+            raise HousingError(f"the calibration has {len(rows.mean)} features, the model {model.n_features_in_}")
         exact = _Exact.of_inputs(model, rows) if scheme == "integer" else _Exact.of_features(model, rows)
         affine, weights, proven = _ROUND[rounding](exact, rows.deviation if scheme == "per-channel" else None, bits)
         error = _values(affine, weights, scheme) - exact.coef
@@ -267,10 +268,8 @@ class QuantizedLinear:
         rows = as_rows(X, self.feature_names_in_)
         predictions = dot_rows(rows, self._folded)
         predictions += self.bias
-        # What is not finite in a row shows in its prediction: rows are read again only then.
-        with np.errstate(over="ignore", invalid="ignore"):
-            finite = np.isfinite(predictions.sum())
-        if not finite:
+        # NaN and infinity in a row show in its prediction, and in the sum of squares: rows are looked at only then.
+        if not isfinite(np.vdot(predictions, predictions)):
             refuse_nonfinite(rows, "X", self.feature_names_in_)
         return predictions
 
@@ -286,7 +285,7 @@ class QuantizedLinear:
     def _input_steps(self, X: ArrayLike) -> Floats:
         scale, offset = self._inputs()
         with np.errstate(over="ignore"):
-            return np.asarray(np.rint((self._finite_rows(X) - offset) / scale))
+            return np.asarray(np.rint((_finite_rows(X, self.feature_names_in_) - offset) / scale))
 
     def _inputs(self) -> tuple[NDArray[np.float32], Floats]:
         if self.input_scale is None or self.input_offset is None:
@@ -298,7 +297,8 @@ class QuantizedLinear:
 
         Equal for every input to ``scale * (Xq.astype(int64) @ (weights − zero_point).T + bias)``.
         """
-        Xq = as_numbers(Xq, "Xq")
+        if type(Xq) is not np.ndarray:  # a row of it takes 3 µs: not one call is spare
+            Xq = as_numbers(Xq, "Xq")
         if self.scheme != "integer" or Xq.dtype != np.uint8 or Xq.ndim != 2 or Xq.shape[1] != self.weights.shape[-1]:
             raise HousingError(
                 f"Xq has shape {Xq.shape} of {Xq.dtype} in the scheme {self.scheme!r}: expected the scheme 'integer' "
@@ -335,7 +335,7 @@ class QuantizedLinear:
         what its rounding and saturation change is added. The rounding of float64 in both models is covered.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            bound = self._bound(self._finite_rows(X))
+            bound = self._bound(_finite_rows(X, self.feature_names_in_))
         # Beyond float64 nothing is known.
         return np.where(np.isnan(bound), np.inf, bound)
 
@@ -358,13 +358,14 @@ class QuantizedLinear:
         lost += np.abs(self.intercept) + self.slack
         return np.asarray((bound + _rounding_error(X.shape[1]) * lost) * (1 + _rounding_error(X.shape[1])))
 
-    def _finite_rows(self, X: ArrayLike) -> Floats:
-        rows = as_rows(X, self.feature_names_in_)
-        refuse_nonfinite(rows, "X", self.feature_names_in_)
-        return rows
-
 
 Model = LinearRegression | QuantizedLinear
+
+
+def _finite_rows(X: ArrayLike, feature_names: tuple[str, ...]) -> Floats:
+    rows = as_rows(X, feature_names)
+    refuse_nonfinite(rows, "X", feature_names)
+    return rows
 
 
 class _Exact(NamedTuple):

@@ -98,8 +98,8 @@ def search(
     if problem.costs(q, solved).sum() < problem.costs(q, grid).sum():
         grid = solved
     q, cost, proven = problem.improve(q, grid, node_limit)
-    scale, zero_point, q = (problem.restore(x) for x in (problem.scale(grid), grid.zeros, q))
-    return Rounded(scale, zero_point.astype(np.uint8), q.reshape(np.shape(W)).astype(np.uint8), cost, proven)
+    scale, zero_point, integers = (problem.restore(x) for x in (problem.scale(grid), grid.zeros, q))
+    return Rounded(scale, zero_point.astype(np.uint8), integers.reshape(np.shape(W)).astype(np.uint8), cost, proven)
 
 
 class _Grid(NamedTuple):
@@ -173,7 +173,7 @@ class _Problem:
         return _Grid(np.where(usable, inner / np.where(usable, square, 1), grid.s), grid.zeros)
 
     def improve(self, q: Integers, grid: _Grid, node_limit: int, bound: float = np.inf) -> tuple[Integers, float, bool]:
-        """Return the best integers on one grid, their cost, and whether that is proven; q if none cost less than `bound`."""
+        """Return the best integers on one grid, their cost, and whether that is proven; q if none beats the bound."""
         levels = self.values(np.arange(self.largest + 1)[:, None], grid).T
         q, costs, proven = q.copy(), self.costs(q, grid), True
         for t, w in enumerate(self.W):
@@ -276,7 +276,7 @@ def _nearest_first(levels: list[float], centre: float) -> Iterator[int]:
 def _enumerate(
     w: Floats, U: Floats, d: Floats, levels: Floats, bound: float, node_limit: int
 ) -> tuple[list[int] | None, bool]:
-    """Return the index of each feature's level whose cost is least and below the bound, if any; and whether all were tried.
+    """Return the level of each feature that costs least, by index, if less than the bound; and whether all were tried.
 
     The last of the branches is what feature i = p − len(branches) has not tried yet, nearest first to centre[i]: the
     value that would cost nothing, given the choices for the features after i. What those cost is spent[i + 1].
