@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import as_numbers, read_only, refuse_nonfinite
 from .errors import HousingError
 
 _TINY, _MAX = np.finfo(np.float32).smallest_normal, np.finfo(np.float32).max
@@ -31,10 +32,12 @@ class Affine:
     Raises
     ------
     HousingError
-        If the shapes do not agree, a scale is not finite and positive, or a zero point or `bits` is out of range.
+        If the shapes do not agree, a scale is not finite and positive, or a zero point, `axis` or `bits` is not of its
+        kind or out of range.
 
     Notes
     -----
+    The arrays are copies that cannot be written to.
     https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html. Where ONNX's reference casts before it saturates,
     and so overflows, this saturates first.
 
@@ -53,11 +56,11 @@ class Affine:
     bits: int = 8
 
     def __post_init__(self) -> None:
-        _check_bits(self.bits)
-        object.__setattr__(self, "bits", int(self.bits))
+        object.__setattr__(self, "bits", _checked_bits(self.bits))
         with np.errstate(over="ignore"):
-            scale = np.array(self.scale, np.float32)
-        zero_point = np.asarray(self.zero_point)
+            scale = as_numbers(self.scale, "scale").astype(np.float32)
+        zero_point = as_numbers(self.zero_point, "zero_point")
+        _check_axis(self.axis)
         expected = 0 if self.axis is None else 1
         if scale.ndim != expected or zero_point.shape != scale.shape:
             raise HousingError(
@@ -68,8 +71,8 @@ class Affine:
             raise HousingError("scale must be finite and positive in float32: rescale the values")
         if zero_point.dtype.kind not in "iu" or np.any((zero_point < 0) | (zero_point > self.largest)):
             raise HousingError(f"zero_point must be an integer from 0 to {self.largest} with bits={self.bits}")
-        object.__setattr__(self, "scale", scale)
-        object.__setattr__(self, "zero_point", zero_point.astype(np.uint8))
+        object.__setattr__(self, "scale", read_only(scale))
+        object.__setattr__(self, "zero_point", read_only(zero_point.astype(np.uint8)))
 
     @classmethod
     def fit(cls, x: ArrayLike, axis: int | None = None, bits: int = 8) -> Self:
@@ -99,8 +102,8 @@ class Affine:
         >>> Affine.fit([[1.0, -1.0], [3.0, 2.0]], axis=1).zero_point
         array([ 0, 85], dtype=uint8)
         """
-        _check_bits(bits)
-        bits, x = int(bits), _numbers(x)
+        bits, x = _checked_bits(bits), _numbers(x)
+        _check_axis(axis)
         if x.size == 0:
             raise HousingError("x is empty: a range needs at least one number")
         others = None if axis is None else tuple(i for i in range(x.ndim) if i != _position(x, axis))
@@ -147,7 +150,7 @@ class Affine:
         return np.asarray(np.clip(steps, 0, self.largest), np.uint8)
 
     def dequantize(self, q: ArrayLike) -> NDArray[np.float32]:
-        """The numbers that the integers stand for, (q − zero_point) · scale.
+        """Return the numbers that the integers stand for, (q − zero_point) · scale.
 
         Parameters
         ----------
@@ -167,7 +170,7 @@ class Affine:
         >>> Affine(0.5, 10).dequantize([3, 10])
         array([-3.5,  0. ], dtype=float32)
         """
-        q = np.asarray(q)
+        q = as_numbers(q, "q")
         if q.dtype.kind not in "iu" or np.any((q < 0) | (q > self.largest)):
             raise HousingError(f"q must be integers from 0 to {self.largest} with bits={self.bits}")
         # Widened first: in uint8, 3 - 10 is 249.
@@ -177,7 +180,7 @@ class Affine:
         return np.asarray(np.clip(values, -_MAX, _MAX))
 
     def _aligned(self, parameter: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """The parameter in a shape that broadcasts against x."""
+        """Return the parameter in a shape that broadcasts against x."""
         if self.axis is None:
             return parameter
         axis = _position(x, self.axis)
@@ -187,7 +190,7 @@ class Affine:
 
 
 def scale_and_zero_point(low: np.ndarray, high: np.ndarray, bits: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Scale and zero point of the ranges [low, high], each of which contains 0; any shape."""
+    """Return scale and zero point of the ranges [low, high], each of which contains 0; any shape."""
     largest = low.dtype.type(2**bits - 1)
     with np.errstate(over="ignore"):
         width = high - low
@@ -200,9 +203,15 @@ def scale_and_zero_point(low: np.ndarray, high: np.ndarray, bits: int) -> tuple[
     return scale, zero_point.astype(np.uint8)
 
 
-def _check_bits(bits: int) -> None:
+def _checked_bits(bits: int) -> int:
     if not isinstance(bits, int | np.integer) or bits not in range(2, 9):
         raise HousingError(f"bits is {bits!r}: expected an integer from 2 to 8")
+    return int(bits)
+
+
+def _check_axis(axis: int | None) -> None:
+    if not isinstance(axis, int | np.integer | None):
+        raise HousingError(f"axis is {axis!r}: expected None or an integer")
 
 
 def _position(x: np.ndarray, axis: int) -> int:
@@ -212,12 +221,7 @@ def _position(x: np.ndarray, axis: int) -> int:
 
 
 def _numbers(x: ArrayLike) -> np.ndarray:
-    """x as float32 if it is that already, else float64; NaN and infinity are refused by name and position."""
-    x = np.asarray(x)
-    if x.dtype.kind not in "biuf":
-        raise HousingError(f"x holds {x.dtype}: expected real numbers")
-    x = x if x.dtype == np.float32 else x.astype(np.float64)
-    if not np.isfinite(x).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
-        raise HousingError(f"x{list(where)} is {x[where]}: expected a finite number; drop or fill it first")
-    return x
+    """Return finite x, as float32 if it is that already, else as float64."""
+    x = as_numbers(x, "x")
+    refuse_nonfinite(x, "x")
+    return x if x.dtype == np.float32 else x.astype(np.float64)

@@ -62,6 +62,12 @@ def as_rows(values: npt.ArrayLike, feature_names: Sequence[str], name: str = "X"
     return array.astype(np.float64, copy=False)
 
 
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the array itself, which from now on cannot be written to."""
+    array.flags.writeable = False
+    return array
+
+
 def column_names(values: Any) -> tuple[str, ...] | None:
     """Return the names of a data frame's columns, of any library; None for an array."""
     columns = getattr(values, "columns", None)

@@ -1,23 +1,31 @@
 """Models to files of a few hundred bytes and back: one structured record in an .npz, see the README for its layout."""
 
+import re
 import stat
 import struct
-import warnings
 import zipfile
 import zlib
+from collections import Counter
+from collections.abc import Sequence
 from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
-from .affine import Affine
 from .errors import ArtifactError, HousingError
-from .files import NOT_A_HEADER, open_whole
+from .files import open_whole
 from .linear import LinearRegression
-from .quantized import SCHEMES, QuantizedLinear
+from .quantized import FIELDS, Field, Model, QuantizedLinear, Scheme
 
 FORMAT = "housing_np 1"
+_FLOAT = "float64"
+# What a record holds behind its format and names, by the kind of model.
+_FIELDS: dict[str, dict[str, Field]] = {
+    _FLOAT: {"coef": Field("<f8", "weight"), "intercept": Field("<f8", "target")},
+    **FIELDS,
+}
 _MEMBER = "m.npy"
 _SIZE_CAP = 16 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -25,7 +33,12 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 # What zipfile raises for files that are cut, garbled, encrypted or packed in a way that it does not know.
 _NOT_A_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
-Model = LinearRegression | QuantizedLinear
+# The one form in which NumPy writes the header of a record: no parser of Python's literals sees what a file says.
+_FIELD = r"\('(\w+)', '([<|][a-zA-Z][1-9]\d{0,8})'(?:, \((\d{1,9}(?:, \d{1,9})*),?\))?\)"
+_HEADER = re.compile(
+    rf"\{{'descr': \[{_FIELD}(?:, {_FIELD})*\], 'fortran_order': False, 'shape': \(\), \}} *\n", re.ASCII
+)
+_MAGIC = b"\x93NUMPY\x01\x00"
 
 
 def save(model: Model, path: str | Path) -> int:
@@ -44,6 +57,8 @@ def save(model: Model, path: str | Path) -> int:
 
     Raises
     ------
+    HousingError
+        If the model holds what no file can hold; see `to_bytes`.
     ArtifactError
         If the file cannot be written.
 
@@ -56,15 +71,7 @@ def save(model: Model, path: str | Path) -> int:
     ...     load(Path(folder, "model.npz")).predict([[2.0]])
     array([5.])
     """
-    content = to_bytes(model)
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open_whole(path) as file:
-            file.write(content)
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be written ({error.strerror})") from None
-    return len(content)
+    return write(to_bytes(model), path)
 
 
 def load(path: str | Path) -> Model:
@@ -84,19 +91,24 @@ def load(path: str | Path) -> Model:
     ArtifactError
         If there is no such file, or anything in it is not as `save` writes it.
     """
+    content = _content(path)
     try:
-        return _from_record(_record(_content(Path(path))))
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read ({error.strerror}); expected a model file (.npz)") from None
+        return _from_npy(_inflated(content))
     except HousingError as error:
-        raise ArtifactError(f"{path}: {error}; make the file again with train or quantize") from None
+        raise ArtifactError(f"{_shown(path)}: {error}; make the file again with train or quantize") from None
 
 
 def to_bytes(model: Model) -> bytes:
-    """The content of a model's file."""
-    record = _to_record(model)
+    """Return the content of a model's file, which `write` puts there.
+
+    Raises
+    ------
+    HousingError
+        If the model is not fitted, a number is not finite, it takes more than a file holds, or names are empty, not
+        text, or used twice.
+    """
     array = BytesIO()
-    np.lib.format.write_array(array, record, allow_pickle=False)
+    np.lib.format.write_array(array, _to_record(model), allow_pickle=False)
     if len(array.getvalue()) > _SIZE_CAP - 1024:
         raise HousingError(f"the model takes {len(array.getvalue())} bytes: a file holds {_SIZE_CAP - 1024} at most")
     file = BytesIO()
@@ -109,79 +121,108 @@ def to_bytes(model: Model) -> bytes:
     return file.getvalue()
 
 
-def _layout(scheme: str, weights: tuple[int, ...], names_bytes: int) -> np.dtype:
-    """The record of a model whose weights have this shape, (p,) or (k, p)."""
-    targets, p = weights[:-1], weights[-1]
-    per_channel = (p,) if scheme == "per-channel" else ()
-    head = [("format", f"S{len(FORMAT) + 1 + len(scheme)}", ()), ("names", f"S{names_bytes}", ())]
-    if scheme == "float64":
-        return np.dtype([*head, ("coef", "<f8", weights), ("intercept", "<f8", targets)])
-    body = [
-        ("bits", "u1", ()),
-        ("weights", "u1", weights),
-        ("scale", "<f4", per_channel),
-        ("zero_point", "u1", per_channel),
-        ("radius", "<f4", ()),
-        ("slack", "<f4", targets),
-    ]
-    tail = {
-        "per-tensor": [("intercept", "<f8", targets)],
-        "per-channel": [("intercept", "<f8", targets), ("center", "<f4", (p,))],
-        "integer": [
-            ("bias", "<i4", targets),
-            ("center", "u1", (p,)),
-            ("input_scale", "<f4", (p,)),
-            ("input_offset", "<f8", (p,)),
-        ],
-    }
-    return np.dtype([*head, *body, *tail[scheme]])
+def write(content: bytes, path: str | Path) -> int:
+    """Write what `to_bytes` gives to a file, whole or not at all; return the number of bytes.
+
+    Raises
+    ------
+    ArtifactError
+        If the file cannot be written.
+    """
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with open_whole(path) as file:
+            file.write(content)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{_shown(path)}: cannot be written ({_reason(error)})") from None
+    return len(content)
 
 
 def _to_record(model: Model) -> np.ndarray:
-    if isinstance(model, LinearRegression):
+    """Return the record that a file holds."""
+    kind: str
+    if isinstance(model, QuantizedLinear):
+        kind, weights, numbers = model.scheme, model.weights.shape, model.numbers()
+    elif isinstance(model, LinearRegression):
         model.require_fitted()
-        scheme, weights = "float64", model.coef_.shape
         numbers = {"coef": model.coef_, "intercept": np.asarray(model.intercept_)}
+        kind, weights = _FLOAT, model.coef_.shape
     else:
-        scheme, weights = model.scheme, model.weights.shape
-        numbers = model.numbers()
-    names = (*model.feature_names_in_, *model.target_names_)
-    for name in names:
-        if not name or "\0" in name or name.encode(errors="replace").decode() != name:
-            raise HousingError(f"{name!r} cannot name a feature or target: give it a name in UTF-8, without NUL")
+        raise HousingError(f"expected a LinearRegression or a QuantizedLinear to save, not {type(model).__name__}")
+    _check_names(model.feature_names_in_, model.target_names_)
     for name, array in numbers.items():
         if not np.isfinite(array).all():
             raise HousingError(f"{name} holds a number that is not finite in its file: rescale the features or targets")
-    head = {"format": f"{FORMAT} {scheme}".encode(), "names": "\0".join(names).encode()}
-    record = np.zeros((), _layout(scheme, weights, len(head["names"])))
+    head = {"format": _format(kind), "names": "\0".join((*model.feature_names_in_, *model.target_names_)).encode()}
+    record = np.zeros((), _layout(kind, weights, len(head["names"])))
     for name, value in (head | numbers).items():
         record[name] = value
     return record
 
 
-def _from_record(record: np.void) -> Model:
-    fields = record.dtype.names or ()
-    if fields[:2] != ("format", "names") or record.dtype["format"].kind + record.dtype["names"].kind != "SS":
+def _from_npy(data: bytes) -> Model:
+    """Return the model of a .npy file's one record, whose declared size is checked before anything is made of it."""
+    fields, numbers = _split(data)
+    if [(name, type[:2]) for name, type, _ in fields[:2]] != [("format", "|S"), ("names", "|S")]:
         raise HousingError("the record does not begin with a format and names, as bytes")
-    format = bytes(record["format"]).decode("ascii", "replace")
-    scheme = format.removeprefix(f"{FORMAT} ")
-    if scheme not in ("float64", *SCHEMES) or format == scheme:
-        raise HousingError(f"format is {format!r}, expected {FORMAT!r} and one of float64, {', '.join(SCHEMES)}")
-    field = "coef" if scheme == "float64" else "weights"
-    weights: tuple[int, ...] = record[field].shape if field in fields else ()
-    if len(weights) not in (1, 2) or 0 in weights:
+    format_bytes, names_bytes = (int(type[2:]) for _, type, _ in fields[:2])
+    kind = _kind(bytes(numbers[:format_bytes]))
+    field = "coef" if kind == _FLOAT else "weights"
+    weights: tuple[int, ...] = next((shape for name, _, shape in fields if name == field), ())
+    if len(weights) not in (1, 2) or not 0 < prod(weights) <= _SIZE_CAP:
         raise HousingError(f"{field} has shape {weights}, expected (features,) or (targets, features)")
-    expected = _layout(scheme, weights, record.dtype["names"].itemsize)
-    if record.dtype != expected:
-        raise HousingError(f"the record is {record.dtype.descr}, expected {expected.descr}")
-    for name in fields[2:]:
-        if not np.isfinite(record[name]).all():
+    layout = _layout(kind, weights, names_bytes)
+    expected = [(name, layout[name].base.str, layout[name].shape) for name in layout.names or ()]
+    if fields != expected:
+        raise HousingError(f"the record is {fields}, expected {expected}")
+    if len(numbers) != layout.itemsize:
+        raise HousingError(f"{_MEMBER} holds {len(numbers)} bytes of numbers, expected {layout.itemsize}")
+    return _model(kind, np.frombuffer(numbers, layout)[0], prod(weights[:-1]), weights[-1])
+
+
+def _split(data: bytes) -> tuple[list[tuple[str, str, tuple[int, ...]]], memoryview]:
+    """Return the name, type and shape of each field that the header of a .npy file declares, and what follows it."""
+    end = len(_MAGIC) + 2 + int.from_bytes(data[len(_MAGIC) : len(_MAGIC) + 2], "little")
+    header = data[len(_MAGIC) + 2 : end].decode("latin-1")
+    if not data.startswith(_MAGIC) or len(data) < end or not _HEADER.fullmatch(header):
+        raise HousingError(f"{_MEMBER} does not begin with the header of a .npy file 1.0: expected one record")
+    fields = [
+        (name, type, tuple(map(int, shape.split(", "))) if shape else ())
+        for name, type, shape in re.findall(_FIELD, header)
+    ]
+    return fields, memoryview(data)[end:]
+
+
+def _model(kind: str, record: np.void, targets: int, features: int) -> Model:
+    numbers = {name: record[name] for name in _FIELDS[kind]}
+    for name, array in numbers.items():
+        if not np.isfinite(array).all():
             raise HousingError(f"{name} holds a number that is not finite")
-    k, p = weights[0] if len(weights) == 2 else 1, weights[-1]
-    names = _names(bytes(record["names"]), k + p)
-    if scheme == "float64":
-        return LinearRegression.from_coefficients(record["coef"], record["intercept"], names[:p], names[p:])
-    return _quantized(scheme, record, names[:p], names[p:])
+    names = _names(bytes(record["names"]), features + targets)
+    _check_names(names[:features], names[features:])
+    if kind == _FLOAT:
+        return LinearRegression.from_coefficients(
+            numbers["coef"], numbers["intercept"], names[:features], names[features:]
+        )
+    return QuantizedLinear.from_numbers(cast(Scheme, kind), numbers, names[:features], names[features:])
+
+
+def _layout(kind: str, weights: tuple[int, ...], names_bytes: int) -> np.dtype:
+    """Return the type of the record of a model whose weights have this shape, (p,) or (k, p)."""
+    head = [("format", f"S{len(_format(kind))}", ()), ("names", f"S{names_bytes}", ())]
+    return np.dtype([*head, *((name, field.type, field.shape(weights)) for name, field in _FIELDS[kind].items())])
+
+
+def _format(kind: str) -> bytes:
+    return f"{FORMAT} {kind}".encode()
+
+
+def _kind(format: bytes) -> str:
+    for kind in _FIELDS:
+        if format == _format(kind):
+            return kind
+    shown = format.decode("ascii", "replace")
+    raise HousingError(f"format is {shown!r}, expected {FORMAT!r} and one of {', '.join(_FIELDS)}")
 
 
 def _names(data: bytes, count: int) -> tuple[str, ...]:
@@ -194,47 +235,36 @@ def _names(data: bytes, count: int) -> tuple[str, ...]:
     return names
 
 
-def _quantized(scheme: str, record: np.void, features: tuple[str, ...], targets: tuple[str, ...]) -> QuantizedLinear:
-    if np.any(record["radius"] < 0) or np.any(record["slack"] < 0):
-        raise HousingError("radius and slack must not be negative")
-    axis = -1 if scheme == "per-channel" else None
-    affine = Affine(record["scale"], record["zero_point"], axis, int(record["bits"]))
-    affine.dequantize(record["weights"])
-    if scheme == "integer":
-        if np.any(record["input_scale"] <= 0):
-            raise HousingError("input_scale must be positive")
-        inputs = {"input_scale": record["input_scale"].copy(), "input_offset": record["input_offset"].copy()}
-        intercept = record["bias"] * affine.scale.astype(np.float64)
-    else:
-        inputs = {}
-        intercept = record["intercept"]
-    center = np.zeros(len(features), np.float32) if scheme == "per-tensor" else record["center"]
-    return QuantizedLinear(
-        scheme,
-        record["weights"].copy(),
-        affine,
-        np.array(intercept, np.float64),
-        np.array(center),
-        record["radius"],
-        np.array(record["slack"]),
-        features,
-        targets,
-        **inputs,
-    )
+def _check_names(features: Sequence[str], targets: Sequence[str]) -> None:
+    """Refuse names that a file cannot hold, or that cannot be told apart in what is read and answered by name."""
+    names = Counter((*features, *targets))
+    for name, count in names.items():
+        if not isinstance(name, str) or not name or "\0" in name or name.encode(errors="replace").decode() != name:
+            raise HousingError(f"{name!r} cannot name a feature or target: give it a name in UTF-8, without NUL")
+        if count > 1:
+            raise HousingError(f"{name!r} names {count} features or targets: give each a name of its own")
+    for target in targets:
+        if f"{target}_bound" in names:
+            raise HousingError(f"'{target}_bound' is what the bound of {target!r} is called: give it another name")
 
 
-def _content(path: Path) -> bytes:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise HousingError("not a regular file")
-    if status.st_size > _SIZE_CAP:
-        raise HousingError(f"{status.st_size} bytes, expected at most {_SIZE_CAP}")
-    with path.open("rb") as file:
-        return file.read(_SIZE_CAP + 1)
+def _content(path: str | Path) -> bytes:
+    """Return the bytes of a regular file that is not larger than a model's."""
+    try:
+        status = Path(path).stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= _SIZE_CAP:
+            with Path(path).open("rb") as file:
+                return file.read(status.st_size)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"{_shown(path)}: cannot be read ({_reason(error)}); expected a model file (.npz)"
+        ) from None
+    found = f"{status.st_size} bytes" if stat.S_ISREG(status.st_mode) else "not a regular file"
+    raise ArtifactError(f"{_shown(path)}: {found}; expected a model file (.npz) of at most {_SIZE_CAP} bytes")
 
 
-def _record(content: bytes) -> np.void:
-    """The one record of an .npz, with every declared size checked before anything is allocated for it."""
+def _inflated(content: bytes) -> bytes:
+    """Return the one member of an .npz, whose declared size is checked before anything is inflated."""
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             members = archive.infolist()
@@ -245,22 +275,18 @@ def _record(content: bytes) -> np.void:
             if members[0].compress_type != zipfile.ZIP_DEFLATED:
                 raise HousingError(f"{_MEMBER} is not deflated")
             with archive.open(members[0]) as member:
-                data = member.read(members[0].file_size + 1)
+                return member.read(members[0].file_size + 1)
     except HousingError:
         raise
     except _NOT_A_ZIP as error:
         raise HousingError(f"not a whole .npz file ({error})") from None
-    stream = BytesIO(data)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            version = np.lib.format.read_magic(stream)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    except NOT_A_HEADER as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise HousingError(f"{_MEMBER} has no valid .npy header ({reason})") from None
-    if version != (1, 0) or shape != () or not dtype.names or dtype.hasobject:
-        raise HousingError(f"{_MEMBER} holds shape {shape} of {dtype}, expected one record")
-    if len(data) - stream.tell() != dtype.itemsize:
-        raise HousingError(f"{_MEMBER} holds {len(data) - stream.tell()} bytes of numbers, expected {dtype.itemsize}")
-    return cast(np.void, np.frombuffer(data, dtype, count=1, offset=stream.tell())[0])
+
+
+def _shown(path: str | Path) -> str:
+    """Return the path as it fits into a line."""
+    return str(path) if str(path).isprintable() else repr(str(path))
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Return what is wrong with a file, or with a path that no file can have: one with NUL or a lone surrogate."""
+    return str((isinstance(error, OSError) and error.strerror) or error)

@@ -29,7 +29,8 @@ def dot_rows(X: Array, coef: Array) -> Array:
     the same predictions one by one, in blocks, and all at once.
     """
     if X.size > _BLAS_SIZE:
-        return np.asarray(X @ coef.T)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(X @ coef.T)
     X = np.ascontiguousarray(X)
     if coef.ndim == 1:
         return np.asarray(np.einsum("ij,j->i", X, coef))
@@ -260,7 +261,7 @@ class LinearRegression:
 
     def set_solution(self, summary: "Summary") -> Self:
         """Fit from a finished summary of the rows."""
-        solution, p = summary.solve(), len(summary.feature_names or ())
+        solution, p = summary.solve(), len(summary.feature_names)
         if solution.rank < p:
             columns = zip(summary.feature_names, solution.factor.T, strict=True)
             names = [repr(name) for name, column in columns if not column.any()]

@@ -1,19 +1,25 @@
 """A linear model in uint8: from a float model, integer inference, and a bound on what the rounding can do."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from math import isfinite
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .affine import Affine, scale_and_zero_point
+from .arrays import Floats, as_numbers, as_rows, read_only, refuse_nonfinite
+from .calibration import Calibration
 from .errors import HousingError
 from .linear import LinearRegression, dot_rows
 
-SCHEMES = ("per-tensor", "per-channel", "integer")
-ROUNDINGS = ("nearest", "optimal")
+Scheme = Literal["per-tensor", "per-channel", "integer"]
+Rounding = Literal["nearest", "optimal"]
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
+
 _UNIT_ROUNDOFF = 2.0**-53
 # Numbers in a block: they stay in the cache, and are too few for OpenBLAS to share a product of one target out to
 # threads, which gains little and stalls on a busy machine.
@@ -22,86 +28,41 @@ _INT32_MAX = 2**31 - 1
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """What the rows that a model is used on look like, in the units of the features.
+class Field(NamedTuple):
+    """Numbers that a model stores: their little-endian type, and what there is one of them for."""
 
-    Calibrations of other rows add up, in any order.
+    type: str
+    per: Literal["model", "target", "feature", "weight"]
 
-    Attributes
-    ----------
-    rows : int
-    mean : ndarray, shape (p,)
-    covariance : ndarray, shape (p, p)
-        Divided by n.
-    low, high : ndarray, shape (p,)
-        The range that the integer scheme covers.
-    """
+    def shape(self, weights: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape in a model whose weights have the shape (p,) or (k, p)."""
+        return {"model": (), "target": weights[:-1], "feature": weights[-1:], "weight": weights}[self.per]
 
-    rows: int
-    mean: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
 
-    @classmethod
-    def of(cls, X: ArrayLike, percentile: float = 100.0) -> Self:
-        """From rows X (n, p); the range leaves out (100 − percentile) % of the values at each end.
+def _fields(scales: Literal["model", "feature"], **others: Field) -> dict[str, Field]:
+    return {
+        "bits": Field("u1", "model"),
+        "weights": Field("u1", "weight"),
+        "scale": Field("<f4", scales),
+        "zero_point": Field("u1", scales),
+        "radius": Field("<f4", "model"),
+        "slack": Field("<f4", "target"),
+        **others,
+    }
 
-        >>> Calibration.of([[0.0], [2.0], [4.0]]).mean
-        array([2.])
-        """
-        if not 50 < percentile <= 100:
-            raise HousingError(f"percentile is {percentile}: expected more than 50, and at most 100")
-        X = _finite_rows(X)
-        if not len(X):
-            raise HousingError("X has no rows: calibration needs at least one")
-        mean = X.mean(axis=0)
-        centred = X - mean
-        low, high = X.min(axis=0), X.max(axis=0)
-        if percentile < 100:
-            low, high = np.percentile(X, [100 - percentile, percentile], axis=0)
-        return cls(len(X), mean, centred.T @ centred / len(X), low, high)
 
-    @classmethod
-    def of_blocks(cls, blocks: Iterable[ArrayLike]) -> Self:
-        """From blocks of rows, each (n, p), in one pass; blocks without rows are skipped.
-
-        >>> Calibration.of_blocks([[[0.0], [2.0]], [[4.0]]]).mean
-        array([2.])
-        """
-        total = None
-        for X in blocks:
-            if len(rows := _rows(X)):
-                total = cls.of(rows) if total is None else total + cls.of(rows)
-        if total is None:
-            raise HousingError("X has no rows: calibration needs at least one")
-        return total
-
-    def __add__(self, other: Self) -> Self:
-        """What the rows of both look like."""
-        rows, shift = self.rows + other.rows, other.mean - self.mean
-        mine, theirs = self.rows / rows, other.rows / rows
-        return replace(
-            self,
-            rows=rows,
-            mean=self.mean + shift * theirs,
-            # Chan, Golub and LeVeque 1983: merged without cancellation.
-            covariance=self.covariance * mine + other.covariance * theirs + np.outer(shift, shift) * (mine * theirs),
-            low=np.minimum(self.low, other.low),
-            high=np.maximum(self.high, other.high),
-        )
-
-    @property
-    def deviation(self) -> NDArray[np.float64]:
-        """Standard deviation of each feature; 0 where it is no more than the rounding of the mean."""
-        deviation = np.sqrt(np.diag(self.covariance))
-        return np.asarray(np.where(deviation > 2.0**-48 * np.abs(self.mean), deviation, 0.0))
-
-    @property
-    def rms(self) -> NDArray[np.float64]:
-        """Root of the mean of x², for each feature: its usual size."""
-        return np.asarray(np.sqrt(self.deviation**2 + self.mean**2))
+# What a model of each scheme is made of, in the order in which a file holds it.
+FIELDS: dict[str, dict[str, Field]] = {
+    "per-tensor": _fields("model", intercept=Field("<f8", "target")),
+    "per-channel": _fields("feature", intercept=Field("<f8", "target"), center=Field("<f4", "feature")),
+    "integer": _fields(
+        "model",
+        bias=Field("<i4", "target"),
+        center=Field("u1", "feature"),
+        input_scale=Field("<f4", "feature"),
+        input_offset=Field("<f8", "feature"),
+    ),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,9 +77,9 @@ class QuantizedLinear:
     weights : ndarray of uint8, shape (p,) or (k, p)
     affine : Affine
         What the weights stand for; along the last axis for "per-channel".
-    intercept : ndarray of float64, shape () or (k,)
-        Refitted to the rounded weights, so that the mean prediction stays; a whole number of `affine.scale` for
-        "integer", whose int32 `bias` it is.
+    bias : ndarray, shape () or (k,)
+        What is added to the weighted sum: for "integer" int32, in steps of `affine.scale`; else float64, in target
+        units. Refitted to the rounded weights, so that the mean prediction stays.
     center : ndarray, shape (p,)
         Where the deviation from the float model is at most `slack`: near the mean of the calibration rows.
         Zeros for "per-tensor", which has no bytes for it; uint8 in the units of the quantized inputs for "integer".
@@ -135,37 +96,51 @@ class QuantizedLinear:
     Raises
     ------
     HousingError
-        If the int32 sum of the scheme "integer" could overflow.
+        If the int32 sum of the scheme "integer" could overflow, or a number is out of its range.
+
+    Notes
+    -----
+    The arrays are copies that cannot be written to.
     """
 
-    scheme: str
+    scheme: Scheme
     weights: NDArray[np.uint8]
     affine: Affine
-    intercept: NDArray[np.float64]
-    center: np.ndarray
+    bias: NDArray[np.int32] | Floats
+    center: NDArray[np.float32] | NDArray[np.uint8]
     radius: np.float32
     slack: NDArray[np.float32]
     feature_names_in_: tuple[str, ...]
     target_names_: tuple[str, ...]
     input_scale: NDArray[np.float32] | None = None
-    input_offset: NDArray[np.float64] | None = None
+    input_offset: Floats | None = None
     proven: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.scheme == "integer" and self._largest_sum > _INT32_MAX:
-            raise HousingError(
-                f"the int32 sum of the scheme 'integer' could reach {self._largest_sum:.0f}: "
-                "use the scheme 'per-channel', or features and targets centred on 0"
-            )
+        for name in ("weights", "bias", "center", "slack", "input_scale", "input_offset"):
+            if (values := getattr(self, name)) is not None:
+                object.__setattr__(self, name, read_only(np.array(values)))
+        self.affine.dequantize(self.weights)  # refuses weights of more bits
+        if self.radius < 0 or np.any(self.slack < 0):
+            raise HousingError("radius and slack must not be negative")
+        if self.scheme == "integer":
+            if np.any(self._inputs()[0] <= 0):
+                raise HousingError("input_scale must be positive")
+            if self._largest_sum > _INT32_MAX:
+                raise HousingError(
+                    f"the int32 sum of the scheme 'integer' could reach {self._largest_sum:.0f}: "
+                    "use the scheme 'per-channel', or features and targets centred on 0"
+                )
+            object.__setattr__(self, "bias", read_only(self.bias.astype(np.int32)))
 
     @classmethod
     def from_linear(
         cls,
         model: LinearRegression,
         X: ArrayLike | Calibration,
-        scheme: str = "per-tensor",
+        scheme: Scheme = "per-channel",
         bits: int = 8,
-        rounding: str = "nearest",
+        rounding: Rounding = "nearest",
     ) -> Self:
         """Quantize a fitted float model.
 
@@ -174,7 +149,7 @@ class QuantizedLinear:
         model : LinearRegression
         X : array_like, shape (n, p), or Calibration
             Rows like those that the model will be used on: what a rounding error costs depends on them.
-        scheme : {"per-tensor", "per-channel", "integer"}
+        scheme : {"per-channel", "per-tensor", "integer"}
         bits : int
             2 to 8.
         rounding : {"nearest", "optimal"}
@@ -188,152 +163,149 @@ class QuantizedLinear:
         Raises
         ------
         HousingError
-            For an unknown scheme or rounding, other features than the model's, or weights beyond float32's range.
+            For an unknown scheme or rounding, a model that is not a fitted `LinearRegression` of finite numbers, other
+            features than the model's, or weights beyond float32's range.
 
         Examples
         --------
         >>> X = [[0.0, 1.0], [1.0, 3.0], [2.0, 2.0]]
         >>> model = LinearRegression().fit(X, [1.0, 4.0, 5.0])
-        >>> QuantizedLinear.from_linear(model, X, "per-channel").predict(X).round(2)
+        >>> QuantizedLinear.from_linear(model, X).predict(X).round(2)
         array([1., 4., 5.])
         """
         if scheme not in SCHEMES:
             raise HousingError(f"scheme is {scheme!r}: expected one of {', '.join(SCHEMES)}")
         if rounding not in ROUNDINGS:
             raise HousingError(f"rounding is {rounding!r}: expected one of {', '.join(ROUNDINGS)}")
-        rows = X if isinstance(X, Calibration) else Calibration.of(X)
+        _require_finite(model)
+        rows = X if isinstance(X, Calibration) else Calibration.of(_finite_rows(X, model.feature_names_in_))
         if len(rows.mean) != model.n_features_in_:
-            raise HousingError(f"X has {len(rows.mean)} features, the model {model.n_features_in_}: they must be equal")
-        inputs: dict[str, np.ndarray] = {}
-        # What the weights multiply: the features, or the quantized inputs that they are folded with.
-        coef, mean, covariance, origin = model.coef_, rows.mean, rows.covariance, np.asarray(model.intercept_)
-        if scheme == "integer":
-            step = _input_scale(rows)
-            inputs = {"input_scale": step, "input_offset": rows.low}
-            unit = step.astype(np.float64)
-            coef, mean = coef * unit, (mean - rows.low) / unit
-            covariance, origin = covariance / np.outer(unit, unit), origin + model.coef_ @ rows.low
-        centers: dict[str, np.ndarray] = {
-            "per-tensor": np.zeros(len(mean), np.float32),
-            "per-channel": np.clip(mean, -_FLOAT32_MAX, _FLOAT32_MAX).astype(np.float32),
-            "integer": np.clip(np.rint(mean), 0, 255).astype(np.uint8),
-        }
-        center = centers[scheme]
-        deviation = rows.deviation if scheme == "per-channel" else None
-        affine, weights, proven = _rounded(coef, covariance, deviation, bits, rounding)
-        error = _values(affine, weights, scheme) - coef
-        intercept = origin - error @ mean
+            raise HousingError(f"the calibration has {len(rows.mean)} features, the model {model.n_features_in_}")
+        exact = _Exact.of_inputs(model, rows) if scheme == "integer" else _Exact.of_features(model, rows)
+        affine, weights, proven = _ROUND[rounding](exact, rows.deviation if scheme == "per-channel" else None, bits)
+        error = _values(affine, weights, scheme) - exact.coef
+        bias = exact.intercept - error @ exact.mean
         if scheme == "integer":
             with np.errstate(over="ignore"):
-                intercept = np.rint(intercept / affine.scale) * affine.scale.astype(np.float64)
-        radius = np.max(np.abs(error) / affine.scale) + 2.0**-40
-        slack = np.abs(error @ center + (intercept - origin))
-        # What rounding in float64 can hide from the two lines above.
-        magnitude = (np.abs(coef) + np.abs(error)) @ np.abs(center) + np.abs(intercept) + np.abs(origin)
-        slack += _rounding_error(len(mean)) * magnitude
+                bias = np.rint(bias / affine.scale)
+        center = _center(scheme, exact.mean)
         return cls(
-            scheme,
-            weights,
-            affine,
-            intercept,
-            center,
-            np.float32(_rounded_up(radius)),
-            _rounded_up(slack),
-            model.feature_names_in_,
-            model.target_names_,
-            **inputs,
+            scheme=scheme,
+            weights=weights,
+            affine=affine,
+            bias=np.asarray(bias),
+            center=center,
+            radius=_radius(error, affine),
+            slack=_slack(exact, error, _intercept(affine, bias, scheme), center),
+            feature_names_in_=model.feature_names_in_,
+            target_names_=model.target_names_,
+            input_scale=exact.input_scale,
+            input_offset=exact.input_offset,
             proven=proven,
         )
+
+    @classmethod
+    def from_numbers(
+        cls,
+        scheme: Scheme,
+        numbers: Mapping[str, np.ndarray],
+        feature_names: tuple[str, ...],
+        target_names: tuple[str, ...],
+    ) -> Self:
+        """Return the model of which these are the `numbers`, as they come from a file."""
+        axis = -1 if scheme == "per-channel" else None
+        return cls(
+            scheme=scheme,
+            weights=numbers["weights"],
+            affine=Affine(numbers["scale"], numbers["zero_point"], axis, int(numbers["bits"])),
+            bias=numbers["bias" if scheme == "integer" else "intercept"],
+            center=numbers.get("center", np.zeros(len(feature_names), np.float32)),
+            radius=np.float32(numbers["radius"]),
+            slack=numbers["slack"],
+            feature_names_in_=feature_names,
+            target_names_=target_names,
+            input_scale=numbers.get("input_scale"),
+            input_offset=numbers.get("input_offset"),
+        )
+
+    def numbers(self) -> dict[str, np.ndarray]:
+        """Return the numbers that the model is made of, by name, as an artifact stores them."""
+        known = vars(self.affine) | vars(self) | {"intercept": self.intercept}
+        return {name: np.asarray(known[name], field.type) for name, field in FIELDS[self.scheme].items()}
 
     @property
     def payload_bytes(self) -> int:
         """Bytes of the numbers that the model is made of, names and container left out."""
         return sum(array.nbytes for array in self.numbers().values())
 
-    def numbers(self) -> dict[str, np.ndarray]:
-        """The numbers that the model is made of, by name, as an artifact stores them."""
-        numbers: dict[str, np.ndarray] = {
-            "bits": np.array(self.affine.bits, np.uint8),
-            "weights": self.weights,
-            "scale": self.affine.scale,
-            "zero_point": self.affine.zero_point,
-            "radius": np.array(self.radius),
-            "slack": self.slack,
-        }
-        if self.scheme == "integer":
-            scale, offset = self._inputs()
-            numbers |= {"bias": self.bias, "input_scale": scale, "input_offset": offset}
-        else:
-            numbers["intercept"] = self.intercept
-        if self.scheme != "per-tensor":
-            numbers["center"] = self.center
-        return numbers
-
     @property
-    def bias(self) -> NDArray[np.int32]:
-        """The intercept of the scheme "integer", in units of `affine.scale`; shape () or (k,)."""
-        return np.asarray(np.rint(self.intercept / self.affine.scale)).astype(np.int32)
+    def intercept(self) -> Floats:
+        """The bias in target units; shape () or (k,)."""
+        return _intercept(self.affine, self.bias, self.scheme)
 
     @cached_property
-    def _folded(self) -> NDArray[np.float64]:
+    def _folded(self) -> Floats:
         """What the weights stand for: per unit of the features, or of the quantized inputs in the scheme "integer"."""
-        return _values(self.affine, self.weights, self.scheme)
+        return read_only(_values(self.affine, self.weights, self.scheme))
 
     @property
-    def coef_(self) -> NDArray[np.float64]:
+    def coef_(self) -> Floats:
         """What the weights stand for, per unit of the raw features; shape (p,) or (k, p)."""
         return self._folded if self.input_scale is None else self._folded / self.input_scale
 
     @cached_property
-    def _steps(self) -> NDArray[np.float64]:
+    def _steps(self) -> Floats:
         return self.weights.astype(np.float64) - self.affine.zero_point
 
     @property
     def _largest_sum(self) -> float:
-        with np.errstate(over="ignore"):
-            bias = np.abs(np.rint(self.intercept / self.affine.scale))
-        return float(np.max(255 * np.abs(self._steps).sum(axis=-1) + bias))
+        return float(np.max(255 * np.abs(self._steps).sum(axis=-1) + np.abs(self.bias.astype(np.float64))))
 
-    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Predictions for rows X (n, p), in target units; shape (n,) or (n, k)."""
+    def predict(self, X: ArrayLike) -> Floats:
+        """Return predictions for rows X (n, p), in target units; shape (n,) or (n, k)."""
         if self.scheme == "integer":
             return self.predict_quantized(self.quantize_input(X))
-        predictions = dot_rows(self._checked(X), self._folded)
-        predictions += self.intercept
+        rows = as_rows(X, self.feature_names_in_)
+        predictions = dot_rows(rows, self._folded)
+        predictions += self.bias
+        # NaN and infinity in a row show in its prediction, and in the sum of squares: rows are looked at only then.
+        if not isfinite(np.vdot(predictions, predictions)):
+            refuse_nonfinite(rows, "X", self.feature_names_in_)
         return predictions
 
     def quantize_input(self, X: ArrayLike) -> NDArray[np.uint8]:
-        """Rows X (n, p) as uint8, saturated to the calibrated range; only in the scheme "integer"."""
+        """Return rows X (n, p) as uint8, saturated to the calibrated range; only in the scheme "integer"."""
         return np.clip(self._input_steps(X), 0, 255).astype(np.uint8)
 
     def saturated(self, X: ArrayLike) -> NDArray[np.bool_]:
-        """Which rows of X (n, p) lie outside the calibrated range; shape (n,), only in the scheme "integer"."""
+        """Return which rows of X (n, p) lie outside the calibrated range; shape (n,), only in the scheme "integer"."""
         steps = self._input_steps(X)
         return np.asarray(np.any((steps < 0) | (steps > 255), axis=1))
 
-    def _input_steps(self, X: ArrayLike) -> NDArray[np.float64]:
+    def _input_steps(self, X: ArrayLike) -> Floats:
         scale, offset = self._inputs()
         with np.errstate(over="ignore"):
-            return np.asarray(np.rint((_finite_rows(self._checked(X)) - offset) / scale))
+            return np.asarray(np.rint((_finite_rows(X, self.feature_names_in_) - offset) / scale))
 
-    def _inputs(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    def _inputs(self) -> tuple[NDArray[np.float32], Floats]:
         if self.input_scale is None or self.input_offset is None:
             raise HousingError(f"the scheme {self.scheme!r} takes inputs in float: only 'integer' quantizes them")
         return self.input_scale, self.input_offset
 
-    def predict_quantized(self, Xq: ArrayLike) -> NDArray[np.float64]:
-        """Predictions for rows of uint8, shape (n, p), by integer arithmetic and one last multiplication.
+    def predict_quantized(self, Xq: ArrayLike) -> Floats:
+        """Return predictions for rows of uint8, shape (n, p), by integer arithmetic and one last multiplication.
 
         Equal for every input to ``scale * (Xq.astype(int64) @ (weights − zero_point).T + bias)``.
         """
-        Xq = np.asarray(Xq)
+        if type(Xq) is not np.ndarray:  # a row of it takes 3 µs: not one call is spare
+            Xq = as_numbers(Xq, "Xq")
         if self.scheme != "integer" or Xq.dtype != np.uint8 or Xq.ndim != 2 or Xq.shape[1] != self.weights.shape[-1]:
             raise HousingError(
                 f"Xq has shape {Xq.shape} of {Xq.dtype} in the scheme {self.scheme!r}: expected the scheme 'integer' "
                 f"and uint8 rows of {self.weights.shape[-1]}, as quantize_input gives them"
             )
         steps, bias, scale = self._kernel
-        out = np.empty((len(Xq), *self.intercept.shape))
+        out = np.empty((len(Xq), *self.bias.shape))
         rows = _BLOCK_SIZE // (Xq.shape[1] + 1) + 1
         for start in range(0, len(Xq), rows):
             part = out[start : start + rows]
@@ -349,8 +321,12 @@ class QuantizedLinear:
         dtype = np.float32 if self._largest_sum < 2**24 else np.float64
         return self._steps.T.astype(dtype), self.bias.astype(dtype), float(self.affine.scale)
 
-    def error_bound(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Bound on |quantized − float| for each prediction of rows X (n, p); shape (n,) or (n, k), in target units.
+    def error_bound(self, X: ArrayLike) -> Floats:
+        """Return a bound on |quantized − float| for each prediction of rows X (n, p), in target units.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,) or (n, k)
 
         Notes
         -----
@@ -359,11 +335,11 @@ class QuantizedLinear:
         what its rounding and saturation change is added. The rounding of float64 in both models is covered.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            bound = self._bound(_finite_rows(self._checked(X)))
+            bound = self._bound(_finite_rows(X, self.feature_names_in_))
         # Beyond float64 nothing is known.
         return np.where(np.isnan(bound), np.inf, bound)
 
-    def _bound(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _bound(self, X: Floats) -> Floats:
         reach = np.broadcast_to(float(self.radius) * self.affine.scale.astype(np.float64), self.weights.shape)
         center = self.center.astype(np.float64)
         magnitude = np.abs(self._folded) + reach
@@ -382,76 +358,136 @@ class QuantizedLinear:
         lost += np.abs(self.intercept) + self.slack
         return np.asarray((bound + _rounding_error(X.shape[1]) * lost) * (1 + _rounding_error(X.shape[1])))
 
-    def _checked(self, X: ArrayLike) -> NDArray[np.float64]:
-        X = _rows(X)
-        if X.shape[1] != self.weights.shape[-1]:
-            raise HousingError(f"X has {X.shape[1]} features, expected {self.weights.shape[-1]}")
-        return X
+
+Model = LinearRegression | QuantizedLinear
 
 
-def _rows(X: ArrayLike) -> NDArray[np.float64]:
-    X = np.asarray(X)
-    if X.dtype.kind not in "biuf" or X.ndim != 2:
-        raise HousingError(f"X has shape {X.shape} of {X.dtype}: expected rows and columns of real numbers")
-    return X.astype(np.float64, copy=False)
+def _finite_rows(X: ArrayLike, feature_names: tuple[str, ...]) -> Floats:
+    rows = as_rows(X, feature_names)
+    refuse_nonfinite(rows, "X", feature_names)
+    return rows
 
 
-def _finite_rows(X: ArrayLike) -> NDArray[np.float64]:
-    X = _rows(X)
-    if not np.isfinite(X).all():
-        i, j = np.argwhere(~np.isfinite(X))[0].tolist()
-        raise HousingError(f"X[{i}, {j}] is {X[i, j]}: expected a finite number; drop the row or fill it in")
-    return X
+class _Exact(NamedTuple):
+    """A float model and its rows, in the units of what the weights multiply.
+
+    These are the features, or in the scheme "integer" the quantized inputs: x = input_offset + input_scale · input.
+
+    Attributes
+    ----------
+    coef : ndarray, shape (p,) or (k, p)
+    intercept : ndarray, shape () or (k,)
+    mean : ndarray, shape (p,)
+    covariance : ndarray, shape (p, p)
+    input_scale, input_offset : ndarray, shape (p,), optional
+    """
+
+    coef: Floats
+    intercept: Floats
+    mean: Floats
+    covariance: Floats
+    input_scale: NDArray[np.float32] | None = None
+    input_offset: Floats | None = None
+
+    @classmethod
+    def of_features(cls, model: LinearRegression, rows: Calibration) -> "_Exact":
+        return cls(model.coef_, np.asarray(model.intercept_), rows.mean, rows.covariance)
+
+    @classmethod
+    def of_inputs(cls, model: LinearRegression, rows: Calibration) -> "_Exact":
+        scale, offset = _input_scale(rows), rows.low
+        unit = scale.astype(np.float64)
+        return cls(
+            model.coef_ * unit,
+            np.asarray(model.intercept_) + model.coef_ @ offset,
+            (rows.mean - offset) / unit,
+            rows.covariance / np.outer(unit, unit),
+            scale,
+            offset,
+        )
+
+    def ends(self) -> tuple[Floats, Floats]:
+        """Return the least and the largest weight of each feature over all targets, 0 among them; shape (p,) each."""
+        coef = np.atleast_2d(self.coef)
+        return np.minimum(coef, 0.0).min(axis=0), np.maximum(coef, 0.0).max(axis=0)
 
 
-def _values(affine: Affine, weights: NDArray[np.uint8], scheme: str) -> NDArray[np.float64]:
-    """What the weights stand for: with integer sums, the exact multiple of the scale; else rounded to float32."""
+_Rounded = tuple[Affine, NDArray[np.uint8], bool | None]
+
+
+def _nearest(exact: _Exact, deviation: Floats | None, bits: int) -> _Rounded:
+    """Round each weight to the nearest integer: per channel, where the features' deviations are given."""
+    if deviation is None:
+        affine = Affine.fit(exact.coef, bits=bits)
+    else:
+        ratio, span = _evenly_weighted(exact, deviation)
+        scale, _ = scale_and_zero_point(np.zeros_like(ratio), span * ratio, bits)
+        low, _ = exact.ends()
+        affine = Affine(scale, np.rint(-low / scale).astype(np.uint8), -1, bits)
+    return affine, affine.quantize(exact.coef), None
+
+
+def _optimal(exact: _Exact, deviation: Floats | None, bits: int) -> _Rounded:
+    """Round to the integers that `rounding.search` finds: per channel, where the features' deviations are given."""
+    # Imported here: prediction must not pay for it.
+    from .rounding import search
+
+    per_tensor = deviation is None
+    ratio = np.ones_like(exact.mean) if deviation is None else _evenly_weighted(exact, deviation)[0]
+    try:
+        found = search(exact.coef, exact.covariance, ratio, bits, shared_zero_point=per_tensor)
+    except (OverflowError, np.linalg.LinAlgError):
+        raise HousingError("the weights or the features are too large or too small to square: rescale them") from None
+    if per_tensor:
+        affine = Affine(found.scale[0], found.zero_point[0], None, bits)
+    else:
+        affine = Affine(found.scale, found.zero_point, -1, bits)
+    return affine, np.ascontiguousarray(found.q), found.proven
+
+
+_ROUND: dict[Rounding, Callable[[_Exact, Floats | None, int], _Rounded]] = {"nearest": _nearest, "optimal": _optimal}
+
+
+def _evenly_weighted(exact: _Exact, deviation: Floats) -> tuple[Floats, float]:
+    """Return scales, up to a factor, inverse to each feature's deviation; and the factor that covers each weight."""
+    low, high = exact.ends()
+    width, varies = high - low, deviation > 0
+    span = float(np.max(width * deviation)) or 1.0
+    # The weight of a feature that never varies gets a scale of its own.
+    ratio = np.where(varies, 1.0 / np.where(varies, deviation, 1.0), np.where(width > 0, width / span, 1.0))
+    return ratio, span
+
+
+def _values(affine: Affine, weights: NDArray[np.uint8], scheme: Scheme) -> Floats:
+    """Return what the weights stand for: with integer sums, the exact multiple of the scale; else float32's."""
     if scheme != "integer":
         return affine.dequantize(weights).astype(np.float64)
     return (weights.astype(np.float64) - affine.zero_point) * affine.scale.astype(np.float64)
 
 
-def _rounded(
-    coef: np.ndarray, covariance: np.ndarray, deviation: np.ndarray | None, bits: int, rounding: str
-) -> tuple[Affine, NDArray[np.uint8], bool | None]:
-    """What the weights as integers stand for, these integers, and whether they are proven to be the best.
-
-    With the deviation of each feature, one scale for each (per channel); without, one for all (per tensor).
-    """
-    low, high = (np.atleast_2d(f(coef, 0.0)) for f in (np.minimum, np.maximum))
-    width = high.max(axis=0) - low.min(axis=0)
-    per_channel = deviation is not None
-    ratio, span = (np.ones_like(width), 1.0) if deviation is None else _evenly_weighted(width, deviation)
-    if rounding == "optimal":
-        # Imported here: prediction must not pay for it.
-        from .rounding import search
-
-        try:
-            found = search(coef, covariance, ratio, bits, shared_zero_point=not per_channel)
-        except (OverflowError, np.linalg.LinAlgError):
-            raise HousingError(
-                "the weights or the features are too large or too small to square: rescale them"
-            ) from None
-        q = np.ascontiguousarray(found.q)
-        if per_channel:
-            return Affine(found.scale, found.zero_point, -1, bits), q, found.proven
-        return Affine(found.scale[0], found.zero_point[0], None, bits), q, found.proven
-    if not per_channel:
-        affine = Affine.fit(coef, bits=bits)
-        return affine, affine.quantize(coef), None
-    scale, _ = scale_and_zero_point(np.zeros_like(width), span * ratio, bits)
-    zero_point = np.rint(-low.min(axis=0) / scale).astype(np.uint8)
-    affine = Affine(scale, zero_point, -1, bits)
-    return affine, affine.quantize(coef), None
+def _intercept(affine: Affine, bias: NDArray[Any], scheme: Scheme) -> Floats:
+    return np.asarray(bias * affine.scale.astype(np.float64) if scheme == "integer" else bias)
 
 
-def _evenly_weighted(width: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, float]:
-    """Scales, up to a factor, inverse to each feature's standard deviation; and the factor that covers each weight."""
-    varies = deviation > 0
-    span = float(np.max(width * deviation)) or 1.0
-    # The weight of a feature that never varies gets a scale of its own.
-    ratio = np.where(varies, 1.0 / np.where(varies, deviation, 1.0), np.where(width > 0, width / span, 1.0))
-    return ratio, span
+def _center(scheme: Scheme, mean: Floats) -> NDArray[np.float32] | NDArray[np.uint8]:
+    """Return the mean in the type that the scheme stores it in."""
+    if scheme == "per-tensor":
+        return np.zeros(len(mean), np.float32)
+    if scheme == "per-channel":
+        return np.clip(mean, -_FLOAT32_MAX, _FLOAT32_MAX).astype(np.float32)
+    return np.clip(np.rint(mean), 0, 255).astype(np.uint8)
+
+
+def _radius(error: Floats, affine: Affine) -> np.float32:
+    return np.float32(_rounded_up(np.max(np.abs(error) / affine.scale) + 2.0**-40))
+
+
+def _slack(exact: _Exact, error: Floats, intercept: Floats, center: np.ndarray) -> NDArray[np.float32]:
+    """Return a bound on the deviation at the center, of weights with this error beside this intercept."""
+    deviation = np.abs(error @ center + (intercept - exact.intercept))
+    magnitude = (np.abs(exact.coef) + np.abs(error)) @ np.abs(center) + np.abs(intercept) + np.abs(exact.intercept)
+    # What rounding in float64 can hide from the deviation, and from the radius.
+    return _rounded_up(deviation + _rounding_error(len(exact.mean)) * magnitude)
 
 
 def _input_scale(rows: Calibration) -> NDArray[np.float32]:
@@ -463,11 +499,20 @@ def _input_scale(rows: Calibration) -> NDArray[np.float32]:
     return scale
 
 
+def _require_finite(model: LinearRegression) -> None:
+    if not isinstance(model, LinearRegression):
+        raise HousingError(f"expected a fitted LinearRegression to quantize, not {type(model).__name__}")
+    model.require_fitted()
+    for name, values in (("coef_", model.coef_), ("intercept_", model.intercept_)):
+        if not np.isfinite(values).all():
+            raise HousingError(f"{name} of the float model holds a number that is not finite: fit it again")
+
+
 def _rounding_error(terms: int) -> float:
-    """Relative error of a float64 sum of so many products, several times over (Higham 2002, section 3.1)."""
+    """Return the relative error of a float64 sum of so many products, several times over (Higham 2002, section 3.1)."""
     return 8 * (terms + 4) * _UNIT_ROUNDOFF
 
 
 def _rounded_up(x: ArrayLike) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
-        return np.nextafter(np.asarray(x).astype(np.float32), np.float32(np.inf))
+        return np.asarray(np.nextafter(np.asarray(x).astype(np.float32), np.float32(np.inf)))

@@ -24,69 +24,17 @@ _RIDGE = 1e-12
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).smallest_normal), float(np.finfo(np.float32).max) / 256
 
 
-class Rounding(NamedTuple):
-    """Integers `q`, their mean squared deviation `cost`, and whether no others in the box are proven to cost less."""
+class Rounded(NamedTuple):
+    """Integers `q` of a scale and zero points, and their mean squared deviation `cost`, summed over targets.
 
-    q: NDArray[np.uint8]
-    cost: float
-    proven: bool
-
-
-class ScaledRounding(NamedTuple):
-    """A `Rounding` with the scale and zero point that were found for it; `proven` holds for these two only."""
+    `proven` says that no other integers cost less with this scale and these zero points, not that no others are better.
+    """
 
     scale: NDArray[np.float32]
     zero_point: NDArray[np.uint8]
     q: NDArray[np.uint8]
     cost: float
     proven: bool
-
-
-def closest(
-    w: ArrayLike, H: ArrayLike, scale: ArrayLike, zero_point: ArrayLike, bits: int = 8, node_limit: int = 50_000
-) -> Rounding:
-    """The integers q that minimise (ŵ − w)ᵀ H (ŵ − w), with ŵ = (q − zero_point) · scale in float32.
-
-    Depth-first enumeration, nearest candidate first (Schnorr and Euchner 1994; Agrell et al. 2002, "Closest point
-    search in lattices"), from the better of the nearest integers and Babai's nearest plane (which is GPTQ:
-    arXiv 2507.18553, 2508.01077). It never returns a worse point than these two.
-
-    Parameters
-    ----------
-    w : array_like, shape (p,)
-        The weights; finite.
-    H : array_like, shape (p, p)
-        Covariance of the features: symmetric, positive semidefinite, may be singular.
-    scale : array_like of float32, shape () or (p,)
-        Positive; the size of one step.
-    zero_point : array_like of integers in [0, 2**bits − 1], shape () or (p,)
-        The integers that stand for 0.
-    bits : int
-        2 to 8; q lies in [0, 2**bits − 1].
-    node_limit : int
-        Largest number of steps of the enumeration; when it runs out, the best point so far is returned, unproven.
-
-    Returns
-    -------
-    Rounding
-        q of shape (p,). `proven` is up to 1e-12 of the cost that the errors would have in uncorrelated features.
-
-    Raises
-    ------
-    numpy.linalg.LinAlgError
-        If H is not positive semidefinite.
-
-    Examples
-    --------
-    Two nearly equal features: one weight is rounded up because the other is rounded down.
-
-    >>> closest([0.5, 1.4], [[1.0, 0.9], [0.9, 1.0]], scale=1.0, zero_point=0, bits=2).q
-    array([1, 1], dtype=uint8)
-    """
-    problem = _Problem(w, H, np.broadcast_to(np.asarray(scale, np.float32), np.shape(w)), bits)
-    s, zeros = np.array(1.0), np.broadcast_to(np.asarray(zero_point, np.int64), np.shape(w))[problem.order]
-    q, cost, proven = problem.improve(problem.start(s, zeros), s, zeros, node_limit)
-    return Rounding(problem.restore(q)[0], cost, proven)
 
 
 def search(
@@ -96,8 +44,8 @@ def search(
     bits: int = 8,
     shared_zero_point: bool = False,
     node_limit: int = 50_000,
-) -> ScaledRounding:
-    """A good scale and zero point for the weights, and the best integers for them.
+) -> Rounded:
+    """Find a good scale and zero point for the weights, and the best integers for them.
 
     Parameters
     ----------
@@ -112,22 +60,30 @@ def search(
     shared_zero_point : bool
         One zero point for all features, or one for each.
     node_limit : int
-        Largest number of steps of the final enumeration, and of those before it taken together.
+        Largest number of steps of the final enumeration, and of those before it taken together. When it runs out, the
+        best integers so far are returned, unproven.
 
     Returns
     -------
-    ScaledRounding
-        scale and zero_point of shape (p,), q of the shape of W, cost summed over targets. `proven` says that these
-        integers are the best for this scale and zero point, not that no other scale is better.
+    Rounded
+        scale and zero_point of shape (p,), q of the shape of W. `proven` is up to 1e-12 of the cost that the errors
+        would have in uncorrelated features.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If H is not positive semidefinite.
 
     Notes
     -----
-    The candidates are s = f · s₁, where s₁ is the smallest s at which the box covers all weights and 0, and f is 1 or
-    one of n values evenly spaced from 0.3 to 2 (n = 1024, less when k p² is large, at least 16). Zero points are those
-    that centre the box on the weights, moved into [0, 2**bits − 1]; a shared one also by −2, −1, 1 and 2. To each
-    candidate is added the s that is the least squares solution for its integers. All are ranked by the better of
-    Babai's and the nearest integers. The best 32 are enumerated, pruned by the best of them so far; the winner's s is
-    solved for once more, kept if that costs less, and its integers are enumerated.
+    1. Grids are tried with s = f · s₁, where s₁ is the smallest s at which the box covers all weights and 0, and f is
+       1 or one of n values evenly spaced from 0.3 to 2 (n = 1024, less when k p² is large, at least 16). Zero points
+       are those that centre the box on the weights, moved into [0, 2**bits − 1]; a shared one also by −2, −1, 1 and 2.
+    2. On each, the weights go to the nearest integers or, where that costs less, to Babai's nearest plane (which is
+       GPTQ: arXiv 2507.18553, 2508.01077). For these integers s is solved for, which doubles the grids.
+    3. The 32 cheapest are finalists. Each is enumerated, depth first and the nearest candidate first (Schnorr and
+       Euchner 1994; Agrell et al. 2002, "Closest point search in lattices"), pruned by the best of them so far.
+    4. For the winner s is solved for once more, kept if that costs less, and its integers are enumerated.
 
     Examples
     --------
@@ -136,26 +92,34 @@ def search(
     (array([1, 0], dtype=uint8), array([0.5, 0.5], dtype=float32), array([0, 3], dtype=uint8), True)
     """
     problem = _Problem(W, H, ratio, bits)
-    s, zeros = _candidates(problem, shared_zero_point)
-    s, zeros = np.append(s, problem.refit(problem.start(s, zeros), s, zeros)), np.concatenate([zeros, zeros])
-    start = problem.start(s, zeros)
-    ranks = np.argsort(problem.costs(start, s, zeros).sum(axis=-1), kind="stable")
-    best, q, cost = ranks[0], start[ranks[0]], np.inf
-    for i in _first_distinct(start - zeros[:, None], ranks):
-        q_i, cost_i, _ = problem.improve(start[i], s[i], zeros[i], node_limit // _FINALISTS, cost)
-        if cost_i < cost:
-            best, q, cost = i, q_i, cost_i
-    s, zeros = s[best, ...], zeros[best]
-    refit = problem.refit(q, s, zeros)
+    grid, q = _best_finalist(problem, _grids(problem, shared_zero_point), node_limit)
+    solved = problem.solved(q, grid)
     # Where features nearly cancel, rounding the solution to float32 can cost more than it saves.
-    s = refit if problem.costs(q, refit, zeros).sum() < cost else s
-    q, cost, proven = problem.improve(q, s, zeros, node_limit)
-    q = problem.restore(q).reshape(np.shape(W))
-    return ScaledRounding(problem.restore(problem.scale(s)), problem.restore(zeros), q, cost, proven)
+    if problem.costs(q, solved).sum() < problem.costs(q, grid).sum():
+        grid = solved
+    q, cost, proven = problem.improve(q, grid, node_limit)
+    scale, zero_point, integers = (problem.restore(x) for x in (problem.scale(grid), grid.zeros, q))
+    return Rounded(scale, zero_point.astype(np.uint8), integers.reshape(np.shape(W)).astype(np.uint8), cost, proven)
+
+
+class _Grid(NamedTuple):
+    """What integers q stand for: (q − zeros) · s · ratio; of one grid, or of many at once.
+
+    `s` has the shape (…), `zeros` (…, p).
+    """
+
+    s: Floats
+    zeros: Integers
+
+    def of(self, i: int) -> "_Grid":
+        return _Grid(self.s[i, ...], self.zeros[i])
 
 
 class _Problem:
-    """k closest vector problems with one H; features in the order of their elimination, `zeros` are zero points."""
+    """The closest integers of k targets, which share one H: features in the order of their elimination.
+
+    q has the shape (k, p) on one grid, and (…, k, p) on many.
+    """
 
     def __init__(self, W: ArrayLike, H: ArrayLike, ratio: ArrayLike, bits: int) -> None:
         ratio = np.asarray(ratio, np.float64)
@@ -164,71 +128,112 @@ class _Problem:
         self.ratio = ratio[self.order]
         self.largest = 2**bits - 1
 
-    def scale(self, s: Floats) -> NDArray[np.float32]:
-        """The scales as they are stored; shape (…, p) for s of shape (…)."""
-        return np.asarray(np.clip(np.multiply.outer(s, self.ratio), _SMALLEST, _LARGEST), np.float32)
+    def scale(self, grid: _Grid) -> NDArray[np.float32]:
+        """Return the scales as they are stored; shape (…, p)."""
+        return np.asarray(np.clip(np.multiply.outer(grid.s, self.ratio), _SMALLEST, _LARGEST), np.float32)
 
-    def values(self, q: Integers, s: Floats, zeros: Integers) -> Floats:
-        """The weights that q, shape (…, k, p), stands for: a float32 product, as predictions use it."""
-        steps = (q - zeros[..., None, :]).astype(np.float32)
-        return (steps * self.scale(s)[..., None, :]).astype(np.float64)
+    def values(self, q: Integers, grid: _Grid) -> Floats:
+        """Return the weights that q stands for: a float32 product, as predictions use it."""
+        steps = (q - grid.zeros[..., None, :]).astype(np.float32)
+        return (steps * self.scale(grid)[..., None, :]).astype(np.float64)
 
-    def costs(self, q: Integers, s: Floats, zeros: Integers) -> Floats:
-        """The cost of each target; shape (…, k)."""
-        return np.asarray(np.square((self.values(q, s, zeros) - self.W) @ self.U.T) @ self.d)
+    def costs(self, q: Integers, grid: _Grid) -> Floats:
+        """Return the cost of each target; shape (…, k)."""
+        return np.asarray(np.square((self.values(q, grid) - self.W) @ self.U.T) @ self.d)
 
-    def nearest(self, s: Floats, zeros: Integers) -> Integers:
-        """Each weight to the nearest integer, saturated."""
-        steps = np.rint(self.W / self.scale(s)[..., None, :])
-        return np.clip(steps + zeros[..., None, :], 0, self.largest).astype(np.int64)
+    def nearest(self, grid: _Grid) -> Integers:
+        """Round each weight to the nearest integer, saturated."""
+        steps = np.rint(self.W / self.scale(grid)[..., None, :])
+        return np.clip(steps + grid.zeros[..., None, :], 0, self.largest).astype(np.int64)
 
-    def babai(self, s: Floats, zeros: Integers) -> Integers:
-        """Each feature in turn to the nearest integer, given the errors of those before it; all candidates at once."""
-        q = self.nearest(s, zeros)
-        scale, error = self.scale(s).astype(np.float64)[..., None, :], np.zeros(q.shape)
+    def babai(self, grid: _Grid) -> Integers:
+        """Round each feature in turn to the nearest integer, given the errors of those before it."""
+        q = self.nearest(grid)
+        scale, error = self.scale(grid).astype(np.float64)[..., None, :], np.zeros(q.shape)
         for i in reversed(range(q.shape[-1])):
+            zero = grid.zeros[..., None, i]
             centre = self.W[:, i] - error[..., i + 1 :] @ self.U[i, i + 1 :]
-            steps = np.clip(np.rint(centre / scale[..., i]), -zeros[..., None, i], self.largest - zeros[..., None, i])
-            q[..., i] = steps + zeros[..., None, i]
+            steps = np.clip(np.rint(centre / scale[..., i]), -zero, self.largest - zero)
+            q[..., i] = steps + zero
             error[..., i] = steps * scale[..., i] - self.W[:, i]
         return q
 
-    def start(self, s: Floats, zeros: Integers) -> Integers:
-        """The better of Babai's and the nearest integers; shape (…, k, p)."""
-        babai, nearest = self.babai(s, zeros), self.nearest(s, zeros)
-        better = self.costs(babai, s, zeros) < self.costs(nearest, s, zeros)
-        return np.where(better[..., None], babai, nearest)
+    def start(self, grid: _Grid) -> Integers:
+        """Return the cheaper of Babai's and the nearest integers, for each target."""
+        babai, nearest = self.babai(grid), self.nearest(grid)
+        cheaper = self.costs(babai, grid) < self.costs(nearest, grid)
+        return np.where(cheaper[..., None], babai, nearest)
 
-    def refit(self, q: Integers, s: Floats, zeros: Integers) -> Floats:
-        """The least squares s for these integers, or s itself where they stand for nothing of the weights."""
-        unit = ((q - zeros[..., None, :]) * self.ratio) @ self.U.T
+    def solved(self, q: Integers, grid: _Grid) -> _Grid:
+        """Return the grid with the least squares s for these integers, or as it is where they stand for nothing."""
+        unit = ((q - grid.zeros[..., None, :]) * self.ratio) @ self.U.T
         inner = (unit * (self.W @ self.U.T) @ self.d).sum(axis=-1)
         square = (np.square(unit) @ self.d).sum(axis=-1)
         usable = (inner > 0) & (square > 0)
-        return np.where(usable, inner / np.where(usable, square, 1), s)
+        return _Grid(np.where(usable, inner / np.where(usable, square, 1), grid.s), grid.zeros)
 
-    def improve(
-        self, q: Integers, s: Floats, zeros: Integers, node_limit: int, bound: float = np.inf
-    ) -> tuple[Integers, float, bool]:
-        """Best integers for s and zeros, their cost, and whether that is proven; gives up on what cannot beat bound."""
-        levels = self.values(np.arange(self.largest + 1)[:, None], s, zeros).T
-        q, costs, proven = q.copy(), self.costs(q, s, zeros), True
+    def improve(self, q: Integers, grid: _Grid, node_limit: int, bound: float = np.inf) -> tuple[Integers, float, bool]:
+        """Return the best integers on one grid, their cost, and whether that is proven; q if none beats the bound."""
+        levels = self.values(np.arange(self.largest + 1)[:, None], grid).T
+        q, costs, proven = q.copy(), self.costs(q, grid), True
         for t, w in enumerate(self.W):
-            radius = float(min(costs[t], bound - costs[:t].sum()))
-            found, complete = _enumerate(w, self.U, self.d, levels, radius, node_limit // len(self.W))
+            limit = float(min(costs[t], bound - costs[:t].sum()))
+            found, complete = _enumerate(w, self.U, self.d, levels, limit, node_limit // len(self.W))
             q[t] = q[t] if found is None else found
             proven = proven and complete
-            costs = self.costs(q, s, zeros)
+            costs = self.costs(q, grid)
         return q, float(costs.sum()), proven
 
     def restore(self, x: np.ndarray) -> np.ndarray:
-        """x with its features back in the caller's order; integers as uint8."""
-        x = x[..., np.argsort(self.order)]
-        return x if x.dtype == np.float32 else x.astype(np.uint8)
+        """Return x with its features back in the caller's order."""
+        return x[..., np.argsort(self.order)]
+
+
+def _grids(problem: _Problem, shared_zero_point: bool) -> _Grid:
+    """Return the grids that `search` tries: many, and as many with s solved for."""
+    grids = _spaced(problem, shared_zero_point)
+    solved = problem.solved(problem.start(grids), grids)
+    return _Grid(np.append(grids.s, solved.s), np.concatenate([grids.zeros, solved.zeros]))
+
+
+def _spaced(problem: _Problem, shared_zero_point: bool) -> _Grid:
+    u = problem.W / problem.ratio
+    k, p = u.shape
+    offsets = np.arange(-2, 3) if shared_zero_point else np.zeros(1)
+    u = u.reshape(-1, 1) if shared_zero_point else u
+    low, high = u.min(axis=0), u.max(axis=0)
+    smallest = (np.maximum(high, 0) - np.minimum(low, 0)).max() / problem.largest or 1.0
+    count = np.clip(2**24 // (k * p * p * len(offsets)), 16, 1024)
+    factors = np.append(1.0, np.linspace(0.3, 2, count))
+    s = np.repeat(smallest * factors, len(offsets))
+    zeros = np.rint(problem.largest / 2 - (low + high) / 2 / s[:, None]) + np.tile(offsets, len(factors))[:, None]
+    return _Grid(s, np.broadcast_to(np.clip(zeros, 0, problem.largest), (len(s), p)).astype(np.int64))
+
+
+def _best_finalist(problem: _Problem, grids: _Grid, node_limit: int) -> tuple[_Grid, Integers]:
+    """Return the grid on which the weights can be rounded best, and the integers of it."""
+    start = problem.start(grids)
+    ranks = np.argsort(problem.costs(start, grids).sum(axis=-1), kind="stable")
+    best, best_q, least = ranks[0], start[ranks[0]], np.inf
+    for i in _first_distinct(start - grids.zeros[:, None], ranks):
+        q, cost, _ = problem.improve(start[i], grids.of(i), node_limit // _FINALISTS, least)
+        if cost < least:
+            best, best_q, least = i, q, cost
+    return grids.of(best), best_q
+
+
+def _first_distinct(steps: Integers, ranks: Integers) -> list[int]:
+    """Return the first of `ranks`, at most 32, that have different steps: many scales round to the same ones."""
+    chosen: dict[bytes, int] = {}
+    for i in ranks:
+        chosen.setdefault(steps[i].tobytes(), int(i))
+        if len(chosen) == _FINALISTS:
+            break
+    return list(chosen.values())
 
 
 def _factor(H: Floats, ratio: Floats) -> tuple[Integers, Floats, Floats]:
-    """An order, U unit upper triangular and d ≥ 0 with H[order][:, order] = Uᵀ diag(d) U, up to the ridge."""
+    """Return an order, U unit upper triangular and d ≥ 0 with H[order][:, order] = Uᵀ diag(d) U, up to the ridge."""
     spread = np.diag(H)
     sigma = np.sqrt(np.where(spread > 0, spread, 1))
     correlation = H / np.outer(sigma, sigma)
@@ -239,7 +244,7 @@ def _factor(H: Floats, ratio: Floats) -> tuple[Integers, Floats, Floats]:
 
 
 def _elimination_order(correlation: Floats, weight: Floats) -> Integers:
-    """V-BLAST's order (Wolniansky et al. 1998), last to first: it prunes most.
+    """Return V-BLAST's order (Wolniansky et al. 1998), made from last to first: it prunes most.
 
     Next is the feature whose rounding costs most even after all that are left have adapted to it: weight_j / P_jj,
     where P is the inverse of what is left of the correlation matrix.
@@ -255,33 +260,8 @@ def _elimination_order(correlation: Floats, weight: Floats) -> Integers:
     return order
 
 
-def _candidates(problem: _Problem, shared_zero_point: bool) -> tuple[Floats, Integers]:
-    """The grid of s, shape (n,), and of zero points, shape (n, p), that `search` describes."""
-    u = problem.W / problem.ratio
-    k, p = u.shape
-    offsets = np.arange(-2, 3) if shared_zero_point else np.zeros(1)
-    u = u.reshape(-1, 1) if shared_zero_point else u
-    low, high = u.min(axis=0), u.max(axis=0)
-    smallest = (np.maximum(high, 0) - np.minimum(low, 0)).max() / problem.largest or 1.0
-    count = np.clip(2**24 // (k * p * p * len(offsets)), 16, 1024)
-    factors = np.append(1.0, np.linspace(0.3, 2, count))
-    s = np.repeat(smallest * factors, len(offsets))
-    zeros = np.rint(problem.largest / 2 - (low + high) / 2 / s[:, None]) + np.tile(offsets, len(factors))[:, None]
-    return s, np.broadcast_to(np.clip(zeros, 0, problem.largest), (len(s), p)).astype(np.int64)
-
-
-def _first_distinct(steps: Integers, ranks: Integers) -> list[int]:
-    """The first of `ranks`, at most 32, that have different integers: many scales round to the same ones."""
-    chosen: dict[bytes, int] = {}
-    for i in ranks:
-        chosen.setdefault(steps[i].tobytes(), int(i))
-        if len(chosen) == _FINALISTS:
-            break
-    return list(chosen.values())
-
-
 def _nearest_first(levels: list[float], centre: float) -> Iterator[int]:
-    """Indices of increasing levels, by their distance from the centre."""
+    """Yield the indices of increasing levels, by their distance from the centre."""
     above = bisect_left(levels, centre)
     below = above - 1
     while below >= 0 or above < len(levels):
@@ -294,9 +274,13 @@ def _nearest_first(levels: list[float], centre: float) -> Iterator[int]:
 
 
 def _enumerate(
-    w: Floats, U: Floats, d: Floats, levels: Floats, radius: float, node_limit: int
+    w: Floats, U: Floats, d: Floats, levels: Floats, bound: float, node_limit: int
 ) -> tuple[list[int] | None, bool]:
-    """Index of the level of each feature whose cost is least and below radius, if any; and whether all were tried."""
+    """Return the level of each feature that costs least, by index, if less than the bound; and whether all were tried.
+
+    The last of the branches is what feature i = p − len(branches) has not tried yet, nearest first to centre[i]: the
+    value that would cost nothing, given the choices for the features after i. What those cost is spent[i + 1].
+    """
     # Lists: one number at a time, they are several times faster than arrays.
     rows, weights, pivots, values = U.tolist(), w.tolist(), d.tolist(), levels.tolist()
     p, best = len(weights), None
@@ -308,10 +292,10 @@ def _enumerate(
         i = p - len(branches)
         choice[i] = next(branches[-1], -1)
         spent[i] = spent[i + 1] + pivots[i] * (values[i][choice[i]] - centre[i]) ** 2
-        if choice[i] < 0 or spent[i] >= radius:
+        if choice[i] < 0 or spent[i] >= bound:
             branches.pop()
         elif i == 0:
-            best, radius = choice.copy(), spent[0]
+            best, bound = choice.copy(), spent[0]
             branches.pop()
         else:
             error[i] = values[i][choice[i]] - weights[i]

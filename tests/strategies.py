@@ -1,7 +1,5 @@
 """What the tests draw from: arrays, linear models with rows, and the edge cases that every run must meet."""
 
-from functools import cache
-
 import numpy as np
 from hypothesis import example
 from hypothesis import strategies as st
@@ -10,7 +8,6 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from housing_np.affine import Affine
 from housing_np.linear import LinearRegression
 from housing_np.quantized import SCHEMES, QuantizedLinear
-from housing_np.table import load_california
 
 ALL_ZERO = np.zeros((2, 3), np.float32)
 CONSTANT = np.full((2, 3), 0.1, np.float32)
@@ -66,20 +63,23 @@ def linear(coef, intercept):
 
 def integer_model(weights, zero_point, bias, scale=1.0):
     """A model of the scheme "integer" with given integers; its inputs stand for themselves."""
-    weights, scale = np.asarray(weights, np.uint8), np.float32(scale)
+    weights = np.asarray(weights, np.uint8)
     p, targets = weights.shape[-1], weights.shape[:-1]
-    return QuantizedLinear(
-        scheme="integer",
-        weights=weights,
-        affine=Affine(scale, zero_point),
-        intercept=np.asarray(bias, np.float64) * np.float64(scale),
-        center=np.zeros(p, np.uint8),
-        radius=np.float32(0.5),
-        slack=np.zeros(targets, np.float32),
-        feature_names_in_=tuple(f"x{i}" for i in range(p)),
-        target_names_=tuple(f"y{i}" for i in range(len(weights) if targets else 1)),
-        input_scale=np.ones(p, np.float32),
-        input_offset=np.zeros(p),
+    numbers = {
+        "bits": np.uint8(8),
+        "weights": weights,
+        "scale": np.float32(scale),
+        "zero_point": np.asarray(zero_point),
+        "radius": np.float32(0.5),
+        "slack": np.zeros(targets, np.float32),
+        "bias": np.asarray(bias),
+        "center": np.zeros(p, np.uint8),
+        "input_scale": np.ones(p, np.float32),
+        "input_offset": np.zeros(p),
+    }
+    features = tuple(f"x{i}" for i in range(p))
+    return QuantizedLinear.from_numbers(
+        "integer", numbers, features, tuple(f"y{i}" for i in range(len(weights) if targets else 1))
     )
 
 
@@ -132,11 +132,3 @@ MODELS = [
     *NO_INTERCEPT,
     *SEVERAL_TARGETS,
 ]
-
-
-@cache
-def california():
-    """The bundled table and the float model fitted to all of it."""
-    table = load_california()
-    names = {"feature_names": table.feature_names, "target_names": (table.target_name,)}
-    return table, LinearRegression().fit(table.X, table.y, **names)

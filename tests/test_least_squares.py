@@ -11,7 +11,7 @@ from housing_np.least_squares import Summary
 
 
 def summary_of(X, y, cuts=(), fit_intercept=True):
-    summary = Summary(feature_names=[f"x{i}" for i in range(X.shape[1])], target_names=["y"], fit_intercept=fit_intercept)
+    summary = Summary(fit_intercept=fit_intercept)
     edges = [0, *cuts, len(X)]
     for a, b in zip(edges, edges[1:], strict=False):
         summary.update(X[a:b], y[a:b, None])
@@ -71,8 +71,7 @@ def test_exact_path_is_bitwise_independent_of_the_cuts(cuts, seed):
 @pytest.mark.parametrize("means", [(0.0, 0.0), (0.0, 1e8), (1e8, 0.0)])
 def test_merging_equals_one_summary(means):
     parts = [normal(mean=m, seed=i) for i, m in enumerate(means)]
-    merged = summary_of(*parts[0])
-    merged.merge(summary_of(*parts[1]))
+    merged = summary_of(*parts[0]) + summary_of(*parts[1])
     whole = summary_of(*(np.concatenate(a) for a in zip(*parts, strict=True)))
     assert_allclose(merged.solve().coef, whole.solve().coef, rtol=1e-12)
     assert merged.rows == 40000

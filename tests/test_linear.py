@@ -340,7 +340,8 @@ def test_coefficients_that_do_not_fit_the_names_are_an_error():
 def test_predicting_does_not_import_the_solver():
     code = (
         "import sys; from housing_np.linear import LinearRegression as L;"
-        "L.from_coefficients([2.0], 1.0, ['a'], ['y']).predict([[1.0]]); print('housing_np.least_squares' in sys.modules)"
+        "L.from_coefficients([2.0], 1.0, ['a'], ['y']).predict([[1.0]]);"
+        "print('housing_np.least_squares' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
 

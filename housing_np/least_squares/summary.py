@@ -47,8 +47,8 @@ class Summary:
         target_names: Sequence[str] | None = None,
     ) -> None:
         self.fit_intercept = fit_intercept
-        self.feature_names = None if feature_names is None else tuple(feature_names)
-        self.target_names = None if target_names is None else tuple(target_names)
+        self.feature_names = tuple(feature_names or ())  # empty until the first block tells them
+        self.target_names = tuple(target_names or ())
         self.one_target = True
         self._shape: Shape | None = None
         self._gram: Gram | None = None
@@ -82,7 +82,7 @@ class Summary:
             self._begin(shape, y)
         elif shape != self._shape:
             raise HousingError(f"a block has {_described(shape)}; the first block had {_described(self._shape)}")
-        assert self._gram is not None and self.feature_names is not None and self.target_names is not None
+        assert self._gram is not None
         matrix = targets[:, np.newaxis] if targets.ndim == 1 else targets
         refuse_inexact(rows, "X", self.feature_names, self.rows)
         refuse_inexact(matrix, "y", self.target_names, self.rows)
@@ -116,7 +116,7 @@ class Summary:
 
 
 def _named(given: Sequence[str] | None, letter: str, count: int) -> tuple[str, ...]:
-    names = tuple(f"{letter}{i}" for i in range(count)) if given is None else tuple(given)
+    names = tuple(given or (f"{letter}{i}" for i in range(count)))
     if len(names) != count or len(set(names)) != count:
         raise HousingError(f"{len(set(names))} different names for {count} columns: {', '.join(map(repr, names))}")
     return names

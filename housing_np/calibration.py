@@ -1,0 +1,153 @@
+"""What the rows that a model is used on look like: what a rounding error costs depends on it."""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .arrays import Floats, as_matrix, column_names, refuse_nonfinite
+from .errors import HousingError
+
+
+class Calibration:
+    """Count, mean, covariance and range of rows, in the units of the features; a sum that starts empty.
+
+    Attributes
+    ----------
+    rows : int
+    mean : ndarray, shape (p,)
+    covariance : ndarray, shape (p, p)
+        Divided by the number of rows.
+    low, high : ndarray, shape (p,)
+        The range that the scheme "integer" covers.
+    deviation : ndarray, shape (p,)
+        Standard deviation; 0 where it is no more than the rounding of the mean.
+    rms : ndarray, shape (p,)
+        Root of the mean of x²: the usual size of a feature.
+
+    Raises
+    ------
+    HousingError
+        Where an attribute other than `rows` is asked of no rows.
+
+    Examples
+    --------
+    >>> halves = Calibration.of([[0.0], [2.0]]) + Calibration.of([[4.0]])
+    >>> halves.rows, halves.mean
+    (3, array([2.]))
+    """
+
+    def __init__(self) -> None:
+        self._moments: _Moments | None = None
+
+    @classmethod
+    def of(cls, X: ArrayLike, percentile: float = 100.0) -> Self:
+        """Return the calibration of rows X (n, p), whose range leaves out a part of the values at each end.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, p)
+        percentile : float
+            More than 50, and at most 100: the range leaves out (100 − percentile) % of the values at each end.
+
+        Raises
+        ------
+        HousingError
+            If there are no rows, X is not rows of finite numbers, or `percentile` is out of range.
+        """
+        if not 50 < percentile <= 100:
+            raise HousingError(f"percentile is {percentile}: expected more than 50, and at most 100")
+        total = cls()
+        total.update(X)
+        known = total._known
+        if percentile < 100:
+            low, high = np.percentile(as_matrix(X).astype(np.float64), [100 - percentile, percentile], axis=0)
+            total._moments = known._replace(low=low, high=high)
+        return total
+
+    def update(self, X: ArrayLike, y: ArrayLike | None = None) -> None:
+        """Add a block of rows X (n, p); their targets y do not matter."""
+        rows = _finite_rows(X)
+        if len(rows):
+            self._moments = _total(self._moments, _Moments.of(rows))
+
+    def __add__(self, other: Self) -> Self:
+        """Return the calibration of the rows of both."""
+        total = type(self)()
+        total._moments = _total(self._moments, other._moments)
+        return total
+
+    @property
+    def rows(self) -> int:
+        return self._moments.rows if self._moments else 0
+
+    @property
+    def mean(self) -> Floats:
+        return self._known.mean
+
+    @property
+    def covariance(self) -> Floats:
+        return self._known.covariance
+
+    @property
+    def low(self) -> Floats:
+        return self._known.low
+
+    @property
+    def high(self) -> Floats:
+        return self._known.high
+
+    @property
+    def deviation(self) -> Floats:
+        deviation = np.sqrt(np.diag(self.covariance))
+        return np.asarray(np.where(deviation > 2.0**-48 * np.abs(self.mean), deviation, 0.0))
+
+    @property
+    def rms(self) -> Floats:
+        return np.asarray(np.sqrt(self.deviation**2 + self.mean**2))
+
+    @property
+    def _known(self) -> "_Moments":
+        if self._moments is None:
+            raise HousingError("X has no rows: calibration needs at least one")
+        return self._moments
+
+
+class _Moments(NamedTuple):
+    """The numbers of one row or more."""
+
+    rows: int
+    mean: Floats
+    covariance: Floats
+    low: Floats
+    high: Floats
+
+    @classmethod
+    def of(cls, X: Floats) -> "_Moments":
+        mean = X.mean(axis=0)
+        centred = X - mean
+        return cls(len(X), mean, centred.T @ centred / len(X), X.min(axis=0), X.max(axis=0))
+
+
+def _total(a: _Moments | None, b: _Moments | None) -> _Moments | None:
+    """Return the moments of the rows of both; None stands for no rows."""
+    if a is None or b is None:
+        return a or b
+    if len(a.mean) != len(b.mean):
+        raise HousingError(f"rows of {len(b.mean)} features cannot be added to rows of {len(a.mean)}")
+    rows, shift = a.rows + b.rows, b.mean - a.mean
+    first, second = a.rows / rows, b.rows / rows
+    return _Moments(
+        rows,
+        a.mean + shift * second,
+        # Chan, Golub and LeVeque 1983: added up without cancellation.
+        a.covariance * first + b.covariance * second + np.outer(shift, shift) * (first * second),
+        np.minimum(a.low, b.low),
+        np.maximum(a.high, b.high),
+    )
+
+
+def _finite_rows(X: ArrayLike) -> Floats:
+    rows = as_matrix(X).astype(np.float64, copy=False)
+    refuse_nonfinite(rows, "X", column_names(X))
+    return rows

@@ -1,0 +1,159 @@
+"""Calibration: against NumPy on all rows at once, and as a sum that starts empty."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from housing_np import HousingError
+from housing_np.calibration import Calibration
+
+ATTRIBUTES = ("mean", "covariance", "low", "high", "deviation", "rms")
+X = np.random.default_rng(0).normal([0.0, 1e6, -5.0], [1.0, 1.0, 1e-3], (20, 3))
+
+
+def assert_same(a, b):
+    assert a.rows == b.rows
+    for name in ATTRIBUTES:
+        assert_array_equal(getattr(a, name), getattr(b, name), strict=True)
+
+
+def of_blocks(blocks):
+    total = Calibration()
+    for block in blocks:
+        total.update(block)
+    return total
+
+
+def test_rows_are_described_as_numpy_describes_them():
+    found = Calibration.of(X)
+    assert found.rows == 20
+    assert_allclose(found.mean, X.mean(axis=0), rtol=1e-15)
+    assert_allclose(found.covariance, np.cov(X.T, bias=True), rtol=1e-9, atol=1e-12)
+    assert_array_equal(found.low, X.min(axis=0), strict=True)
+    assert_array_equal(found.high, X.max(axis=0), strict=True)
+    assert_allclose(found.deviation, X.std(axis=0), rtol=1e-9)
+    assert_allclose(found.rms, np.sqrt(np.mean(X**2, axis=0)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("block", [1, 3, 7, 20])
+def test_blocks_describe_all_rows(block):
+    total = of_blocks(X[i : i + block] for i in range(0, 20, block))
+    assert total.rows == 20
+    assert_allclose(total.mean, X.mean(axis=0), rtol=1e-14)
+    assert_allclose(total.covariance, np.cov(X.T, bias=True), rtol=1e-8, atol=1e-10)
+    assert_array_equal(total.low, X.min(axis=0), strict=True)
+    assert_array_equal(total.high, X.max(axis=0), strict=True)
+
+
+@given(st.integers(0, 20), st.integers(0, 20))
+def test_a_sum_describes_the_rows_of_both_and_changes_neither(first, second):
+    first, second = sorted([first, second])
+    a, b = of_blocks([X[:first]]), of_blocks([X[first:second]])
+    total = a + b
+    assert (a.rows, b.rows, total.rows) == (first, second - first, second)
+    total.update(X[second:])
+    assert (a.rows, b.rows, total.rows) == (first, second - first, 20)
+    assert_allclose(total.mean, X.mean(axis=0), rtol=1e-14)
+    assert_allclose(total.covariance, np.cov(X.T, bias=True), rtol=1e-8, atol=1e-10)
+
+
+def test_an_empty_sum_is_neutral():
+    known = Calibration.of(X)
+    assert Calibration().rows == 0
+    assert (Calibration() + Calibration()).rows == 0
+    assert_same(Calibration() + known, known)
+    assert_same(known + Calibration(), known)
+
+
+def test_blocks_without_rows_change_nothing():
+    total = Calibration.of(X)
+    total.update(np.empty((0, 3)))
+    assert_same(total, Calibration.of(X))
+
+
+def test_targets_do_not_matter():
+    total = Calibration()
+    total.update(X, np.arange(20.0))
+    assert_same(total, Calibration.of(X))
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_no_rows_describe_nothing(name):
+    with pytest.raises(HousingError, match="X has no rows: calibration needs at least one"):
+        getattr(Calibration(), name)
+
+
+def test_rows_are_needed():
+    with pytest.raises(HousingError, match="X has no rows: calibration needs at least one"):
+        Calibration.of(np.empty((0, 2)))
+
+
+def test_rows_of_other_features_are_refused():
+    total = Calibration.of(X)
+    message = "rows of 2 features cannot be added to rows of 3"
+    with pytest.raises(HousingError, match=message):
+        total.update(np.ones((4, 2)))
+    with pytest.raises(HousingError, match=message):
+        total + Calibration.of(np.ones((4, 2)))
+    assert_same(total, Calibration.of(X))
+
+
+def test_a_deviation_that_is_the_rounding_of_the_mean_is_none():
+    # The mean of ten times 0.1 is not 0.1 in float64.
+    rows = np.full((10, 2), 0.1)
+    assert np.all(rows.std(axis=0) > 0)
+    assert_array_equal(Calibration.of(rows).deviation, [0.0, 0.0])
+
+
+def test_a_percentile_is_linearly_interpolated():
+    # Of 0, 1, ..., 100 the 98th is 98 and the 2nd is 2; of 0 and 10 the 75th is 7.5.
+    found = Calibration.of(np.arange(101.0)[:, np.newaxis], percentile=98)
+    assert_array_equal([found.low, found.high], [[2.0], [98.0]])
+    found = Calibration.of([[0.0], [10.0]], percentile=75)
+    assert_array_equal([found.low, found.high], [[2.5], [7.5]])
+
+
+def test_a_percentile_changes_the_range_alone():
+    whole, inner = Calibration.of(X), Calibration.of(X, percentile=90)
+    assert inner.rows == whole.rows
+    for name in ("mean", "covariance", "deviation", "rms"):
+        assert_array_equal(getattr(inner, name), getattr(whole, name), strict=True)
+    assert np.all(inner.low > whole.low) and np.all(inner.high < whole.high)
+
+
+@pytest.mark.parametrize("percentile", [50, 0, -1, 100.1, np.nan])
+def test_a_percentile_out_of_range_is_refused(percentile):
+    with pytest.raises(HousingError, match=f"percentile is {percentile}: expected more than 50, and at most 100"):
+        Calibration.of([[1.0]], percentile)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused_by_position(bad):
+    total = Calibration.of([[0.0, 0.0]])
+    with pytest.raises(HousingError, match=rf"X\[1, 0\]: {bad} is not a finite number"):
+        total.update([[1.0, 2.0], [bad, 3.0]])
+    assert total.rows == 1
+
+
+def test_masked_entries_are_refused():
+    with pytest.raises(HousingError, match="X has masked entries"):
+        Calibration.of(np.ma.masked_array([[1.0, 2.0]], [[False, True]]))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([1.0, 2.0], r"X has shape \(2,\): expected \(rows, features\)"),
+        ([["a"]], "X has dtype <U1: expected real numbers"),
+        ([[1.0], [1.0, 2.0]], "X is not an array of numbers"),
+    ],
+)
+def test_what_is_not_rows_of_numbers_is_refused(rows, message):
+    with pytest.raises(HousingError, match=message):
+        Calibration.of(rows)
+
+
+def test_integers_are_rows_of_numbers():
+    assert_array_equal(Calibration.of([[1], [2]]).mean, [1.5], strict=True)
