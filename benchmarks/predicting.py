@@ -28,7 +28,8 @@ def measure(quick: bool) -> dict[str, Any]:
         "uint8": rng.integers(0, 256, (ROWS, table.X.shape[1]), np.uint8),
     }
     cases = []
-    for rows, threads in ((1, "one each"), (ROWS, "all each"), (ROWS, "one each")):
+    # All threads first: those that are started while this one keeps to one processor would keep to it, too.
+    for rows, threads in ((ROWS, "all each"), (ROWS, "one each"), (1, "one each")):
         for kind, X in inputs.items():
             with _threads(threads) as count:
                 candidates = _floats(model, X[:rows], count) if kind == "float" else _integers(small, X[:rows], count)
@@ -47,8 +48,10 @@ def _times(candidates: Candidates, rows: int, quick: bool, doing: str) -> dict[s
 @contextmanager
 def _threads(threads: str) -> Iterator[int]:
     """Give the number of ONNX Runtime's threads; for one, keep this thread to one processor, and BLAS to it."""
-    if threads == "all each" or not (installed("threadpoolctl") and hasattr(os, "sched_setaffinity")):
-        yield 1 if threads == "one each" else os.cpu_count() or 1
+    can_limit = installed("threadpoolctl") and hasattr(os, "sched_setaffinity")
+    if threads == "all each" or not can_limit:
+        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        yield processors if threads == "all each" else 1
         return
     from threadpoolctl import threadpool_limits
 
