@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from measure import HERE, OURS, agree, compared, environment, installed, interleaved, progress
+from synthetic import blocks, scales
 
 SHAPES = ((20_640, 8), (1_000_000, 8), (200_000, 64), (50_000, 256))
 QUICK_SHAPES = ((20_640, 8),)
@@ -19,7 +20,6 @@ GROWTH = (10_000, 100_000, 1_000_000, 10_000_000)
 SOURCES = ("in memory", "mapped")
 LIBRARIES = {"scikit-learn": "scikit-learn", "intelex": "scikit-learn-intelex", "lstsq": "numpy", OURS: "numpy"}
 TOLERANCE = 1e-8
-SEED = 0
 
 
 class Worker:
@@ -96,23 +96,17 @@ def _times(workers: list[Worker], rounds: int, doing: str) -> dict[str, list[flo
 
 @contextmanager
 def _data(rows: int, columns: int) -> Iterator[Path]:
-    """A folder with X.npy and y.npy: standard normal columns of scales from 0.01 to 100."""
+    """Give a folder with X.npy and y.npy."""
     progress(f"fit: writing {rows:,} x {columns}")
-    rng = np.random.default_rng(SEED)
     with TemporaryDirectory() as name:
-        folder = Path(name)
+        folder, start = Path(name), 0
         X = np.lib.format.open_memmap(folder / "X.npy", "w+", np.float64, (rows, columns))
         y = np.lib.format.open_memmap(folder / "y.npy", "w+", np.float64, (rows,))
-        for start in range(0, rows, 100_000):
-            block = rng.standard_normal((min(100_000, rows - start), columns))
-            y[start : start + len(block)] = block.sum(axis=1) + rng.standard_normal(len(block)) + 3
-            X[start : start + len(block)] = block * _scales(columns)
+        for features, target in blocks(rows, columns):
+            X[start : start + len(target)], y[start : start + len(target)] = features, target
+            start += len(target)
         del X, y
         yield folder
-
-
-def _scales(columns: int) -> np.ndarray:
-    return np.logspace(-2, 2, columns)
 
 
 @contextmanager
@@ -128,7 +122,7 @@ def _workers(libraries: list[str], folder: Path, source: str) -> Iterator[list[W
 
 def _same_answers(workers: list[Worker], rows: int, columns: int) -> float:
     """Every library's weights and intercept are ours, in units of the scaled columns."""
-    units = np.append(1.0, _scales(columns))
+    units = np.append(1.0, scales(columns))
     answers = {worker.library: worker.ask("answer") * units for worker in workers}
     what = f"fit {rows:,} x {columns}"
     return max(agree(f"{what}, {name}", answers[OURS], each, TOLERANCE) for name, each in answers.items())

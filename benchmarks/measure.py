@@ -18,7 +18,10 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 OURS = "housing_np"
-PEERS = ("scikit-learn", "scikit-learn-intelex", "onnxruntime", "onnx", "statsmodels", "joblib", "matplotlib")
+PEERS = (
+    *("scikit-learn", "scikit-learn-intelex", "onnxruntime", "onnx", "statsmodels", "joblib", "matplotlib"),
+    *("pandas", "polars", "pyarrow"),
+)
 
 
 def progress(message: str) -> None:
@@ -27,10 +30,10 @@ def progress(message: str) -> None:
         print(f"\r\033[K{message}", end="", file=sys.stderr, flush=True)
 
 
-def installed(package: str) -> bool:
-    """Whether a distribution is installed."""
+def installed(*packages: str) -> bool:
+    """Whether all of these distributions are installed."""
     try:
-        return bool(version(package))
+        return all(version(package) for package in packages)
     except PackageNotFoundError:
         return False
 
@@ -43,38 +46,50 @@ def timed(function: Callable[[], Any], calls: int = 1) -> float:
     return (time.perf_counter() - start) / calls
 
 
-def interleaved(candidates: Mapping[str, Callable[[], float]], rounds: int, doing: str) -> dict[str, list[float]]:
-    """Seconds that each candidate reports, in rounds A B A B …; one round before them is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in candidates}
+def interleaved(candidates: Mapping[str, Callable[[], Any]], rounds: int, doing: str) -> dict[str, list[Any]]:
+    """Return what each candidate reports, in rounds A B A B …; one round before them is not counted."""
+    reports: dict[str, list[Any]] = {name: [] for name in candidates}
     for i in range(rounds + 1):
         for name, candidate in candidates.items():
             progress(f"{doing}, round {i} of {rounds}: {name}")
             # The threads of the candidate before spin for a while before they sleep.
             time.sleep(0.03)
-            seconds = candidate()
+            report = candidate()
             if i:
-                times[name].append(seconds)
-    return times
+                reports[name].append(report)
+    return reports
 
 
 def compared(times: Mapping[str, list[float]]) -> dict[str, Any]:
-    """Median seconds of each, and how many times as long as ours each takes: median, least and most of the rounds."""
-    ratios = {name: ratio(each, times[OURS]) for name, each in times.items() if name != OURS}
-    return {"seconds": {name: median(each) for name, each in times.items()}, "ratio": ratios}
+    """Return the median seconds of each, and the ratios of the peers' to ours."""
+    return {"seconds": medians(times), "ratio": ratios(times)}
 
 
-def ratio(peer: list[float], ours: list[float]) -> list[float]:
-    """Median, least and most of the rounds' ratios."""
-    each = [a / b for a, b in zip(peer, ours, strict=True)]
-    return [median(each), min(each), max(each)]
+def medians(values: Mapping[str, list[float]]) -> dict[str, float]:
+    """Return the median of the rounds."""
+    return {name: median(each) for name, each in values.items()}
+
+
+def ratios(values: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Return peer ÷ housing_np for each peer: median, least and most of the rounds."""
+    peers = {name: each for name, each in values.items() if name != OURS}
+    rounds = {name: [a / b for a, b in zip(each, values[OURS], strict=True)] for name, each in peers.items()}
+    return {name: [median(each), min(each), max(each)] for name, each in rounds.items()}
 
 
 def agree(what: str, ours: np.ndarray, peer: np.ndarray, tolerance: float) -> float:
-    """The largest difference, in units of the largest of our numbers; no comparison goes on with different answers."""
+    """Return the largest difference, in units of our largest number; end the run where the answers are not the same."""
     difference = float(np.max(np.abs(ours - peer)) / np.max(np.abs(ours)))
     if not difference <= tolerance:
         raise SystemExit(f"{what}: the answers differ by {difference:.2g} of the largest, more than {tolerance:g}")
     return difference
+
+
+def accuracy(y: np.ndarray, expected: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Return R² and MSE against the true values, and the deviations from the float model's predictions."""
+    mse, deviation = float(np.mean((predicted - y) ** 2)), predicted - expected
+    largest, rms = float(np.abs(deviation).max()), float(np.sqrt(np.mean(deviation**2)))
+    return {"r2": 1 - mse / float(np.var(y)), "mse": mse, "largest_deviation": largest, "rms_deviation": rms}
 
 
 def environment(folder: Path) -> dict[str, str]:

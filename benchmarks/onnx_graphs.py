@@ -1,4 +1,4 @@
-"""A linear model as ONNX graphs, and ONNX Runtime sessions of one thread that run them."""
+"""A linear model as ONNX graphs, and ONNX Runtime sessions that run them."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ Constants = dict[str, ArrayLike]
 
 
 def graph(nodes: list[Any], inputs: int, constants: Constants, input_type: int, output_type: int) -> onnx.ModelProto:
-    """A model with input x (n, inputs) and output y (n, 1)."""
+    """Return a model with input x (n, inputs) and output y (n, 1)."""
     x = helper.make_tensor_value_info("x", input_type, [None, inputs])
     y = helper.make_tensor_value_info("y", output_type, [None, 1])
     values = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
@@ -20,10 +20,10 @@ def graph(nodes: list[Any], inputs: int, constants: Constants, input_type: int, 
     return helper.make_model(whole, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
-def session(model: onnx.ModelProto | str) -> onnxruntime.InferenceSession:
-    """A session on one thread of the processor."""
+def session(model: onnx.ModelProto | str, threads: int = 1) -> onnxruntime.InferenceSession:
+    """Return a session on so many threads of the processor."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.log_severity_level = 3
     content = model if isinstance(model, str) else model.SerializeToString()
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

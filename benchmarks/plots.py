@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from measure import OURS, installed, progress
+from pages import slug
 
 from housing_np import LinearRegression, load_california
 
@@ -45,7 +46,7 @@ def draw(record: Record, folder: Path) -> None:
     if "quantization" in record["sections"]:
         pictures["deviation"] = _deviation
     if "fit" in record["sections"] and not record["quick"]:
-        pictures["fit"] = _fit
+        pictures[f"fit-{slug(record)}"] = _fit
     for name, picture in pictures.items():
         for theme in (LIGHT, DARK):
             progress(f"plots: {name}, {theme.name}")

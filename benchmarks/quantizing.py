@@ -8,53 +8,52 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from measure import agree, installed, progress, run_process
+from measure import accuracy, agree, installed, progress, run_process
 
-from housing_np import LinearRegression, QuantizedLinear, load_california
-from housing_np.artifact import to_bytes
-from housing_np.evaluation import figures
-from housing_np.metrics import largest_deviation, mean_squared_error, r2_score, rms_deviation
-from housing_np.quantized import ROUNDINGS, SCHEMES
+from housing_np import LinearRegression, QuantizedLinear, load_california, save
 
+SCHEMES = ("per-tensor", "per-channel", "integer")
+ROUNDINGS = ("nearest", "optimal")
 BITS = (8, 7, 6, 5, 4, 3, 2)
 ONNX_TOLERANCE = 1e-4
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """R², MSE, deviations and bytes of every scheme; nothing here is timed."""
+    """Return R², MSE, deviations and bytes of every scheme; nothing here is timed."""
     table = load_california()
     names = {"feature_names": table.feature_names, "target_names": (table.target_name,)}
     model = LinearRegression().fit(table.X, table.y, **names)
     # The usual casts, the original's among them, are the command's own.
-    with TemporaryDirectory() as folder:
-        shown = json.loads(run_process(["-m", "housing_np.compare", "--json"], Path(folder))["output"])["schemes"]
-    usual = [each | {"kind": "usual"} for each in shown if each["scheme"] == "float64" or each["why"]]
-    ours = [_ours(model, table, *choice) for choice in product(SCHEMES, ROUNDINGS, BITS)]
-    peers = _onnx_runtime(model, table.X, table.y) if installed("onnxruntime") and installed("onnx") else []
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        shown = json.loads(run_process(["-m", "housing_np.compare", "--json"], folder)["output"])["schemes"]
+        usual = [each | {"kind": "usual"} for each in shown if each["scheme"] == "float64" or each["why"]]
+        peers = _onnx_runtime(model, table.X, table.y, folder) if installed("onnxruntime", "onnx") else []
+        ours = [_ours(model, table, *choice, folder) for choice in product(SCHEMES, ROUNDINGS, BITS)]
     return {"schemes": [*usual, *peers, *ours], "tolerance": ONNX_TOLERANCE}
 
 
-def _ours(model: LinearRegression, table: Any, scheme: str, rounding: str, bits: int) -> dict[str, Any]:
-    name = f"{scheme}, {bits} bits, {rounding}"
+def _ours(model: LinearRegression, table: Any, way: str, rounding: str, bits: int, folder: Path) -> dict[str, Any]:
+    name = f"{way}, {bits} bits, {rounding}"
     progress(f"quantization: {name}")
-    small = QuantizedLinear.from_linear(model, table.X, scheme, bits, rounding)
-    bytes_ = {"payload_bytes": small.payload_bytes, "file_bytes": len(to_bytes(small))}
-    labels = {"kind": "ours", "scheme": name, "way": scheme, "bits": bits, "rounding": rounding}
-    return labels | figures({name: small}, model, table)[name]._asdict() | bytes_
+    small = QuantizedLinear.from_linear(model, table.X, way, bits, rounding)
+    save(small, folder / "small.npz")
+    bytes_ = {"payload_bytes": small.payload_bytes, "file_bytes": (folder / "small.npz").stat().st_size}
+    labels = {"kind": "ours", "scheme": name, "way": way, "bits": bits, "rounding": rounding}
+    return labels | accuracy(table.y, model.predict(table.X), small.predict(table.X)) | bytes_
 
 
-def _onnx_runtime(model: LinearRegression, X: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
-    """Static and dynamic, on raw features and on standardised ones; the standardisation's own bytes are not counted."""
+def _onnx_runtime(model: LinearRegression, X: np.ndarray, y: np.ndarray, folder: Path) -> list[dict[str, Any]]:
+    """Quantize static and dynamic, features raw and standardised; the bytes of standardising are not counted."""
     mean, deviation = X.mean(axis=0), X.std(axis=0)
     settings = {
         "raw features": (X, model.coef_, float(model.intercept_)),
         "standardised": ((X - mean) / deviation, model.coef_ * deviation, float(model.intercept_ + model.coef_ @ mean)),
     }
-    with TemporaryDirectory() as name:
-        return [
-            _quantized_by_onnx_runtime(f"ONNX Runtime, {way}, {units}", way, *settings[units], y, Path(name))
-            for way, units in product(("static", "dynamic"), settings)
-        ]
+    return [
+        _quantized_by_onnx_runtime(f"ONNX Runtime, {way}, {units}", way, *settings[units], y, folder)
+        for way, units in product(("static", "dynamic"), settings)
+    ]
 
 
 def _quantized_by_onnx_runtime(
@@ -77,20 +76,16 @@ def _quantized_by_onnx_runtime(
     expected = X @ coef + intercept
     agree(f"{name}, before it is quantized", expected, session(str(source)).run(None, rows)[0][:, 0], ONNX_TOLERANCE)
     predicted = session(str(result)).run(None, rows)[0][:, 0].astype(np.float64)
-    return {
+    return accuracy(y, expected, predicted) | {
         "kind": "ONNX Runtime",
         "scheme": name,
-        "r2": r2_score(y, predicted),
-        "mse": mean_squared_error(y, predicted),
-        "largest_deviation": largest_deviation(expected, predicted),
-        "rms_deviation": rms_deviation(expected, predicted),
         "payload_bytes": sum(onnx.numpy_helper.to_array(each).nbytes for each in onnx.load(result).graph.initializer),
         "file_bytes": result.stat().st_size,
     }
 
 
 class _Calibration:
-    """What quantize_static reads its rows from: one batch after the other, then None."""
+    """Rows for quantize_static: one batch after the other, then None."""
 
     def __init__(self, batches: list[dict[str, np.ndarray]]) -> None:
         self._batches = iter(batches)

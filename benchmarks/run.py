@@ -1,37 +1,38 @@
 """python benchmarks/run.py: measure what this project says about itself, beside its peers, in one run.
 
-Prints Markdown; with --json and --plots it leaves the record and its pictures. The recorded run is made by
+Prints Markdown. The record of this kind of processor is made, or made again, and the pages that show it are written, by
 
-    cd benchmarks/results
-    python ../run.py --json record.json --plots . --readme ../../README.md > README.md
+    python benchmarks/run.py --out benchmarks/results --readme README.md
+
+which leaves the records of other processors as they are; with --stored the same pages are written without a run.
 """
 
 import argparse
-import json
 import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-STORED = HERE / "results" / "record.json"
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "tests")]
 
-import render  # noqa: E402
+import pages  # noqa: E402
 
 # Each section, and the file that measures it.
 SECTIONS = {
     "start": "start_to_finish",
     "fit": "fitting",
     "predict": "predicting",
+    "tables": "tables",
     "digits": "digits",
     "quantization": "quantizing",
+    "worth": "worth",
     "size": "sizes",
 }
 
 
 def measured(names: list[str], quick: bool) -> dict[str, Any]:
-    """A record: the machine, and each section's measurements."""
+    """Return a record: the machine, and each section's measurements."""
     from measure import machine, progress
 
     progress("the machine")
@@ -45,27 +46,32 @@ def measured(names: list[str], quick: bool) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure housing_np beside its peers; print Markdown tables.")
     parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds: about a minute")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the record there")
-    parser.add_argument("--plots", metavar="DIR", type=Path, help="draw the pictures there")
     parser.add_argument("--only", metavar="NAME", nargs="+", choices=SECTIONS, help=f"of {', '.join(SECTIONS)}")
-    parser.add_argument("--stored", action="store_true", help="no run: the record that is stored beside this script")
-    parser.add_argument("--readme", metavar="FILE", type=Path, help="put the tables in their places there")
+    parser.add_argument("--stored", action="store_true", help="no run: the records that are stored beside this script")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="keep the record, its pictures and the page there")
+    parser.add_argument("--readme", metavar="FILE", type=Path, help="put the overview in its place there")
     options = parser.parse_args()
     sys.stdout.reconfigure(encoding="utf-8")
+    folder = options.out or HERE / "results"
     if options.stored:
-        record = json.loads(STORED.read_text(encoding="utf-8"))
+        records = pages.records_in(HERE / "results")
     else:
         record = measured(options.only or list(SECTIONS), options.quick)
-    print(render.whole(record))
-    if options.readme:
-        text = options.readme.read_text(encoding="utf-8")
-        options.readme.write_text(render.filled(text, record), encoding="utf-8")
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    if options.plots:
-        from plots import draw
+        records = {pages.processor(record): record}
+        if options.out:
+            from plots import draw
 
-        draw(record, options.plots)
+            folder.mkdir(parents=True, exist_ok=True)
+            pages.keep(record, folder)
+            draw(record, folder)
+            records = pages.records_in(folder)
+    text = pages.page(records, folder)
+    print(text)
+    if options.out:
+        (folder / "README.md").write_text(text + "\n", encoding="utf-8")
+    if options.readme:
+        old = options.readme.read_text(encoding="utf-8")
+        options.readme.write_text(pages.filled(old, records), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,20 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from image_size import ADDED_BYTES
 from measure import ROOT, installed, progress, run_process
 from start_to_finish import ORIGINAL_STEPS
 
-# What the image adds to its base: all of /app, and the bytecode of the standard library.
-ADDED = """
-from pathlib import Path
-files = [*Path("/app").rglob("*"), *Path("/usr/local").rglob("*.pyc")]
-print(sum(file.lstat().st_size for file in files))
-"""
 SOURCES = ("housing_np", "data", "pyproject.toml", "setup.cfg", "README.md", "LICENSE")
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Bytes, by what they are the bytes of."""
+    """Return bytes, by what they are the bytes of."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         progress("size: the stages")
@@ -37,7 +32,7 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def _original(folder: Path) -> dict[str, int]:
-    if not (installed("scikit-learn") and installed("joblib")):
+    if not installed("scikit-learn", "joblib"):
         return {}
     for step in ("train", "quantize"):
         run_process(ORIGINAL_STEPS[step], folder)
@@ -45,7 +40,7 @@ def _original(folder: Path) -> dict[str, int]:
 
 
 def _wheel(folder: Path) -> dict[str, int]:
-    """The wheel, built from a copy, since a build leaves files behind; and what it takes once unpacked."""
+    """Build the wheel from a copy, since a build leaves files behind; return its size, packed and unpacked."""
     progress("size: the wheel")
     copy = folder / "source"
     copy.mkdir()
@@ -68,6 +63,6 @@ def _image() -> dict[str, int]:
     docker, name = shutil.which("docker"), os.environ.get("HOUSING_NP_IMAGE", "housing-np")
     if docker is None:
         return {}
-    command = [docker, "run", "--rm", "--entrypoint", "python", name, "-c", ADDED]
+    command = [docker, "run", "--rm", "--entrypoint", "python", name, "-c", ADDED_BYTES]
     done = subprocess.run(command, capture_output=True, encoding="utf-8")
     return {"image, without its base": int(done.stdout)} if done.returncode == 0 else {}

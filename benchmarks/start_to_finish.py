@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from measure import HERE, OURS, agree, installed, progress, ratio, run_process
+from measure import HERE, OURS, agree, installed, interleaved, medians, ratios, run_process
 
 ORIGINAL = "scikit-learn + joblib"
 ORIGINAL_STEPS = {name: [str(HERE / "original" / f"{name}.py")] for name in ("train", "quantize", "predict")}
@@ -16,45 +16,40 @@ TOLERANCE = 1e-9
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Wall seconds and peak memory of each side's steps, in interleaved rounds."""
+    """Return wall seconds and peak memory of each side's steps, in interleaved rounds."""
     sides = {OURS: OUR_STEPS, FLOOR: {"predict": ["-c", "import numpy"]}}
-    if installed("scikit-learn") and installed("joblib"):
+    if installed("scikit-learn", "joblib"):
         sides = {ORIGINAL: ORIGINAL_STEPS} | sides
     with TemporaryDirectory() as name:
         folder = Path(name)
+        runs = {side: lambda steps=steps: _run(steps, folder) for side, steps in sides.items()}
         # The first round compiles what is imported; it is not counted.
-        rounds = [_round(sides, folder, i) for i in range((1 if quick else 11) + 1)][1:]
-        last = rounds[-1].get(ORIGINAL)
-        difference = _same_answers(last["predict"]["output"], folder) if last else None
-    seconds = {side: _seconds([each[side] for each in rounds]) for side in sides}
-    peaks = {side: [max(step["peak_mib"] for step in each[side].values()) for each in rounds] for side in sides}
+        rounds = interleaved(runs, 1 if quick else 11, "start to finish")
+        original = rounds[ORIGINAL][-1]["predict"]["output"] if ORIGINAL in rounds else None
+        difference = None if original is None else _same_answers(original, folder)
+    seconds = {side: _seconds(each) for side, each in rounds.items()}
+    peaks = {side: [max(step["peak_mib"] for step in steps.values()) for steps in rounds[side]] for side in sides}
+    memory, peers = ratios(peaks), [side for side in sides if side != OURS]
     return {
-        "seconds": {
-            side: {part: float(np.median(each)) for part, each in parts.items()} for side, parts in seconds.items()
-        },
-        "peak_mib": {side: float(np.median(each)) for side, each in peaks.items()},
+        "seconds": {side: medians(parts) for side, parts in seconds.items()},
+        "peak_mib": medians(peaks),
         "ratio": {
-            side: {part: ratio(each, seconds[OURS][part]) for part, each in parts.items()}
-            | {"peak memory": ratio(peaks[side], peaks[OURS])}
-            for side, parts in seconds.items()
-            if side != OURS
+            side: {part: ratios({side: each, OURS: seconds[OURS][part]})[side] for part, each in seconds[side].items()}
+            | {"peak memory": memory[side]}
+            for side in peers
         },
-        "rounds": len(rounds),
+        "rounds": len(rounds[OURS]),
         "tolerance": TOLERANCE,
         "difference": difference,
     }
 
 
-def _round(sides: dict[str, dict[str, list[str]]], folder: Path, i: int) -> dict[str, dict[str, Any]]:
-    done: dict[str, dict[str, Any]] = {}
-    for side, steps in sides.items():
-        progress(f"start to finish, round {i}: {side}")
-        done[side] = {step: run_process(arguments, folder) for step, arguments in steps.items()}
-    return done
+def _run(steps: dict[str, list[str]], folder: Path) -> dict[str, dict[str, Any]]:
+    return {step: run_process(arguments, folder) for step, arguments in steps.items()}
 
 
 def _seconds(rounds: list[dict[str, Any]]) -> dict[str, list[float]]:
-    """By part of the work; quantization is a script of its own on one side, and a part of train on the other."""
+    """Return seconds by part of the work: what quantizes is a script on one side, and part of train on the other."""
     predict = [each["predict"]["seconds"] for each in rounds]
     whole = [sum(step["seconds"] for step in each.values()) for each in rounds]
     if len(rounds[0]) == 1:
@@ -64,7 +59,7 @@ def _seconds(rounds: list[dict[str, Any]]) -> dict[str, list[float]]:
 
 
 def _same_answers(original: str, folder: Path) -> float:
-    """Both float models predict the same for the first rows."""
+    """Compare what both float models predict for the first rows."""
     theirs = np.array([float(line.split()[0]) for line in original.splitlines()])
     answer = run_process([*OUR_STEPS["predict"], "models/float64.npz", "--json"], folder)["output"]
     return agree("start to finish", np.array(json.loads(answer)["predictions"]), theirs, TOLERANCE)

@@ -1,57 +1,152 @@
-"""What the README says of speed and accuracy is what the recorded run measured."""
+"""What the pages say of speed and accuracy is what the recorded runs measured."""
 
-import json
+import copy
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (RESULTS / "README.md").read_text(encoding="utf-8")
+# Records may be older than the sections that were added since.
+ALWAYS = {"start", "fit", "predict", "digits", "quantization", "size"}
 
 
 @pytest.fixture(scope="module")
-def render():
+def bench():
+    before = sys.path[:]
     sys.path.insert(0, str(ROOT / "benchmarks"))
-    import render
-
-    sys.path.pop(0)
-    return render
+    modules = {name: import_module(name) for name in ("measure", "overview", "pages", "render", "run", "worth")}
+    sys.path[:] = before
+    return SimpleNamespace(**modules)
 
 
 @pytest.fixture(scope="module")
-def record():
-    return json.loads((RESULTS / "record.json").read_text(encoding="utf-8"))
+def records(bench):
+    return bench.pages.records_in(RESULTS)
 
 
-def test_the_readme_s_tables_are_the_record_s(render, record):
-    assert len(re.findall("<!-- benchmarks: ", README)) >= 6
-    assert render.filled(README, record) == README
+@pytest.fixture
+def two(records):
+    """A record and one of another processor, whose fit took twice as long and which knows nothing of sizes."""
+    record = next(iter(records.values()))
+    other = copy.deepcopy(record)
+    other["machine"]["processor"] = "Other(R) Processor"
+    del other["sections"]["size"]
+    for shape in other["sections"]["fit"]["shapes"]:
+        shape["seconds"]["housing_np"] *= 2
+    return {"One": record, "Other Processor": other}
 
 
-def test_the_whole_record_is_beside_it_as_text(render, record):
-    assert (RESULTS / "README.md").read_text(encoding="utf-8") == render.whole(record) + "\n"
+def cells(table, start):
+    """The cells of each line of a table that starts with these words."""
+    return [line[2:-2].split(" | ") for line in table.splitlines() if line.startswith(f"| {start}")]
 
 
-def test_the_record_is_of_a_whole_run_with_every_peer(render, record):
-    assert not record["quick"]
-    assert set(record["sections"]) == set(render.OF_SECTION)
-    assert record["machine"]["missing"] == []
+def test_the_readme_shows_the_overview_of_the_records(bench, records):
+    assert re.findall(r"<!-- benchmarks: (\w+) -->", README) == ["machine", "overview"]
+    assert bench.pages.filled(README, records) == README
 
 
-def test_the_record_says_where_and_when(render, record):
-    assert {"date", "processor", "cores", "system", "versions"} <= set(record["machine"])
-    assert record["machine"]["date"] in README
+def test_the_page_shows_all_tables_of_the_records(bench, records):
+    assert bench.pages.page(records, RESULTS) + "\n" == PAGE
 
 
-def test_every_picture_of_the_readme_is_there_for_light_and_dark_pages():
-    shown = set(re.findall(r"benchmarks/results/([\w-]+\.svg)", README))
+def test_every_record_is_of_a_whole_run_with_every_peer(bench, records):
+    for record in records.values():
+        assert not record["quick"]
+        assert ALWAYS <= set(record["sections"]) <= set(bench.render.SECTIONS)
+        assert record["machine"]["missing"] == []
+
+
+def test_every_record_says_where_and_when_and_so_does_the_readme(records):
+    for name, record in records.items():
+        assert {"date", "processor", "cores", "system", "versions"} <= set(record["machine"])
+        assert f"Measured on {record['machine']['date']} on {name}, " in README
+
+
+def test_every_record_is_in_the_file_of_its_processor(bench, records):
+    assert {bench.pages.slug(record) for record in records.values()} == {path.stem for path in RESULTS.glob("*.json")}
+
+
+def test_every_section_is_measured_and_has_a_table(bench):
+    assert list(bench.run.SECTIONS) == list(bench.render.SECTIONS)
+
+
+def test_every_picture_is_shown_for_light_and_dark_pages():
+    shown = set(re.findall(r'(?:src|srcset)="([\w-]+\.svg)"', PAGE))
     assert shown == {path.name for path in RESULTS.glob("*.svg")}
-    assert {name.replace("-dark", "-light") for name in shown if "-dark" in name} == {n for n in shown if "-light" in n}
+    assert {name.replace("-dark", "-light") for name in shown} == {name for name in shown if "-light" in name}
+    assert set(re.findall(r"benchmarks/results/([\w-]+\.svg)", README)) <= shown
 
 
-def test_a_table_goes_where_the_text_asks_for_it(render, record):
-    text = "a\n<!-- benchmarks: size -->\nold\n<!-- end -->\nb\n"
-    assert render.filled(text, record) == f"a\n<!-- benchmarks: size -->\n{render.size(record)}\n<!-- end -->\nb\n"
+def test_a_record_takes_the_place_of_its_processor_s_and_no_other(bench, two, tmp_path):
+    one, other = two.values()
+    for record in (one, other, one | {"format": 2}):
+        bench.pages.keep(record, tmp_path)
+    kept = bench.pages.records_in(tmp_path)
+    assert {name: record["format"] for name, record in kept.items()} == {
+        bench.pages.processor(one): 2,
+        "Other Processor": 1,
+    }
+    assert (tmp_path / "other-processor.json").exists()
+
+
+def test_the_overview_has_a_column_for_each_processor_and_leaves_empty_what_was_not_measured(bench, two):
+    table = bench.overview.overview(two)
+    assert table.splitlines()[0] == "|  | peer | target | One | Other Processor |"
+    assert [(line[3] == "", line[4] == "") for line in cells(table, "file of")] == [(False, True)] * 2
+    one, other = cells(table, "fit 1,000,000")[0][3:]
+    assert one != other and one.split(", ")[1:] == other.split(", ")[1:]
+
+
+def test_the_page_shows_once_what_is_equal_on_several_processors(bench, two, tmp_path):
+    page = bench.pages.page(two, tmp_path)
+    assert page.count("**One, Other Processor**\n\n| set |") == 1 == page.count("| Longley |")
+    assert page.count("| rows × features |") == 2
+    assert "<picture>" not in page
+
+
+def test_a_text_is_filled_where_it_asks_for_it(bench, two):
+    text = "a\n<!-- benchmarks: overview -->\nold\n<!-- end -->\nb\n"
+    new = f"a\n<!-- benchmarks: overview -->\n{bench.overview.overview(two)}\n<!-- end -->\nb\n"
+    assert bench.pages.filled(text, two) == new
+
+
+def test_a_ratio_is_the_peer_s_divided_by_ours_in_the_same_round(bench):
+    assert bench.measure.ratios({"peer": [2.0, 9.0, 8.0], "housing_np": [1.0, 3.0, 2.0]}) == {"peer": [3.0, 2.0, 4.0]}
+
+
+def test_rounds_are_interleaved_and_the_first_is_not_counted(bench):
+    calls = []
+    candidates = {name: lambda name=name: calls.append(name) or len(calls) for name in "ab"}
+    assert bench.measure.interleaved(candidates, 2, "") == {"a": [3, 5], "b": [4, 6]}
+    assert "".join(calls) == "ababab"
+
+
+def test_a_run_ends_where_the_answers_differ(bench):
+    ours = np.array([1.0, 4.0])
+    assert bench.measure.agree("x", ours, ours + [0, 0.5], 0.2) == 0.125
+    with pytest.raises(SystemExit, match=r"^x: the answers differ by 0\.12 of the largest, more than 0\.1$"):
+        bench.measure.agree("x", ours, ours + [0, 0.5], 0.1)
+    with pytest.raises(SystemExit, match="the answers differ by nan"):
+        bench.measure.agree("x", ours, ours * np.nan, 0.1)
+
+
+def test_uint8_pays_for_many_targets_and_not_for_nine_numbers(bench):
+    """Bytes counted by the description of the file: weights; scale, zero point and center; the rest."""
+    cases = bench.worth.measure(quick=True)["cases"]
+    found = {(each["features"], each["targets"], each["kind"]): each for each in cases}
+    for p, k in ((8, 1), (64, 10), (512, 10)):
+        assert found[p, k, "float32"]["payload_bytes"] == 4 * k * (p + 1)
+        assert found[p, k, "per-channel"]["payload_bytes"] == k * p + (4 + 1 + 4) * p + (1 + 4) + (4 + 8) * k
+        assert found[p, k, "per-tensor"]["payload_bytes"] == k * p + 4 + 1 + (1 + 4) + (4 + 8) * k
+        assert found[p, k, "per-channel"]["rms_deviation"] < 0.01 < 0.5 < found[p, k, "per-tensor"]["rms_deviation"]
+    assert found[8, 1, "per-channel"]["payload_bytes"] > found[8, 1, "float64"]["payload_bytes"]
+    assert found[512, 10, "per-channel"]["payload_bytes"] < found[512, 10, "float32"]["payload_bytes"] / 2

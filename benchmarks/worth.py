@@ -1,0 +1,56 @@
+"""Where uint8 pays: bytes and deviations of float64, float32 and each scheme, by features and targets."""
+
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from measure import accuracy, progress
+from synthetic import SEED, blocks, scales
+
+from housing_np import LinearRegression, QuantizedLinear, save
+
+FEATURES, TARGETS = (8, 64, 512), (1, 10)
+ROWS = 5_000
+SCHEMES = ("per-tensor", "per-channel", "integer")
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Return the cases, none of them timed; deviations are in standard deviations of the float predictions."""
+    with TemporaryDirectory() as name:
+        cases = [each for shape in product(FEATURES, TARGETS) for each in _shape(*shape, Path(name))]
+    return {"rows": ROWS, "cases": cases}
+
+
+def _shape(features: int, targets: int, folder: Path) -> list[dict[str, Any]]:
+    progress(f"worth: {features} x {targets}")
+    X, Y = _data(features, targets)
+    model = LinearRegression().fit(X, Y)
+    expected = model.predict(X)
+    small = {scheme: QuantizedLinear.from_linear(model, X, scheme) for scheme in SCHEMES}
+    files = {name: folder / f"{name}.npz" for name in ("float64", "float32", *SCHEMES)}
+    half = {"coef": model.coef_.astype(np.float32), "intercept": np.asarray(model.intercept_, np.float32)}
+    np.savez_compressed(files["float32"], **half)
+    for name, each in {"float64": model, **small}.items():
+        save(each, files[name])
+    predicted = {"float64": expected, "float32": X @ half["coef"].T.astype(float) + half["intercept"]}
+    predicted |= {scheme: each.predict(X) for scheme, each in small.items()}
+    count = model.coef_.size + targets
+    payloads = {"float64": 8 * count, "float32": 4 * count} | {name: each.payload_bytes for name, each in small.items()}
+    unit = expected.std(axis=0)
+    return [
+        {"features": features, "targets": targets, "kind": name}
+        | {"payload_bytes": payloads[name], "file_bytes": path.stat().st_size}
+        | accuracy(Y / unit, expected / unit, predicted[name] / unit)
+        for name, path in files.items()
+    ]
+
+
+def _data(features: int, targets: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return X, and Y (n,) or (n, targets): random sums of its columns, and noise of half their deviation."""
+    X = np.concatenate([X for X, _ in blocks(ROWS, features)])
+    rng = np.random.default_rng(SEED)
+    weights = rng.standard_normal((features, targets)) / np.sqrt(features)
+    Y = X / scales(features) @ weights + 0.5 * rng.standard_normal((ROWS, targets))
+    return X, Y[:, 0] if targets == 1 else Y
