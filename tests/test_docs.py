@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import os
 import re
 import shlex
 import subprocess
@@ -14,8 +15,7 @@ from housing_np import train
 from housing_np.__main__ import COMMANDS
 
 ROOT = Path(__file__).parent.parent
-README, THEORY = ROOT / "README.md", ROOT / "docs" / "theory.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / ".github").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / ".github").glob("*.md"))]
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
 
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -64,7 +64,12 @@ def test_every_console_is_a_command_of_python():
 @pytest.mark.parametrize(("page", "command", "output"), CONSOLES, ids=[f"{page}: {each}" for page, each, _ in CONSOLES])
 def test_a_command_prints_what_the_page_shows(page, command, output, folder):
     done = subprocess.run(
-        [sys.executable, *shlex.split(command)], cwd=folder, capture_output=True, encoding="utf-8", check=True
+        [sys.executable, *shlex.split(command)],
+        cwd=folder,
+        env=os.environ | {"PYTHONUTF8": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     )
     (printed, printed_sizes), (there, sizes) = sizes_apart(done.stdout), sizes_apart(output)
     assert printed == there
