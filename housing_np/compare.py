@@ -19,7 +19,11 @@ from .naive import naive_models
 from .quantized import ROUNDINGS, Model, QuantizedLinear, Scheme
 from .table import read_table
 
-OURS: list[tuple[Scheme, int]] = [("per-tensor", 8), ("integer", 8), *(("per-channel", bits) for bits in (8, 6, 5, 4, 3, 2))]
+OURS: list[tuple[Scheme, int]] = [
+    ("per-tensor", 8),
+    ("integer", 8),
+    *(("per-channel", bits) for bits in (8, 6, 5, 4, 3, 2)),
+]
 
 
 class Candidate(NamedTuple):

@@ -1,6 +1,6 @@
 """Least squares from a mergeable one-pass summary of the rows."""
 
-from .gram import Solution
+from .solution import Solution
 from .summary import Summary
 
 __all__ = ["Solution", "Summary"]

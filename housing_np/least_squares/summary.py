@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from ..arrays import as_matrix, as_numbers, column_names, refuse_inexact
 from ..errors import HousingError
-from .gram import Gram, Solution
+from .gram import Gram
+from .solution import Solution
 
 Shape = tuple[tuple[str, ...] | None, int, tuple[int, ...]]
 
