@@ -1,10 +1,12 @@
-"""python -m housing_np COMMAND: lists the commands and runs one."""
+"""python -m housing_np COMMAND, or housing-np COMMAND: lists the commands and runs one."""
 
 import sys
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib import import_module
 
-from . import __version__, cli
+from . import cli
+from .errors import HousingError
 
 COMMANDS = {
     "train": "fit a model, evaluate it, quantize it and save it",
@@ -17,19 +19,28 @@ COMMANDS = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command that the first argument names."""
-    match arguments:
-        case [name, *rest] if name in COMMANDS:
-            return int(import_module(f".{name}", __package__).main(rest))
-        case ["--version"]:
-            print(__version__)
-            return cli.DONE
-        case [] | ["-h" | "--help"]:
-            print("usage: python -m housing_np COMMAND [--help] ...\n")
-            print("\n".join(f"  {name:10}{text}" for name, text in COMMANDS.items()))
-            return cli.DONE
-    print(f"error: no command {arguments[0]!r}; the commands are: {', '.join(COMMANDS)}", file=sys.stderr)
-    return cli.BAD_INPUT
+    parser = cli.Parser("", "A linear model, trained, quantized to uint8 and shipped in a few hundred bytes.", "train")
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", required=True, parser_class=ArgumentParser
+    )
+    for name, text in COMMANDS.items():
+        commands.add_parser(name, help=text, add_help=False)
+    first = arguments[0] if arguments else "--help"
+    if not first.startswith("-") and first not in COMMANDS:
+        from .rows import nearest
+
+        near = nearest(first, COMMANDS)
+        known = f"did you mean {near!r}?" if near else f"the commands are: {', '.join(COMMANDS)}"
+        raise HousingError(f"no command {first!r}; {known}")
+    command = parser.parse_args([first]).command
+    # A command reads its own arguments: only the one that runs is imported.
+    return int(import_module(f".{command}", __package__).main(arguments[1:]))
+
+
+def script() -> None:
+    """Run as the console script."""
+    cli.leave(cli.run(main, sys.argv[1:]))
 
 
 if __name__ == "__main__":
-    cli.leave(cli.run(main, sys.argv[1:]))
+    script()

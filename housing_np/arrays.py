@@ -138,6 +138,8 @@ def rounded_by_float64(integers: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | No
     >>> rounded_by_float64(np.array([2**53, 2**53 + 1, 2**60]))
     array([False,  True, False])
     """
+    if integers.dtype == object:
+        return np.array([float(integer) != integer for integer in integers.flat], np.bool_).reshape(integers.shape)
     if integers.dtype.kind not in "iu" or integers.dtype.itemsize < 8:
         return None
     # What is left of a number without its trailing zeros in binary must fit the 53 bits of a float64.

@@ -1,4 +1,4 @@
-"""What all commands share: arguments, exit statuses, tables on a terminal."""
+"""What all commands share: arguments, exit statuses, notes and errors, tables on a terminal."""
 
 import argparse
 import json
@@ -13,32 +13,99 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from . import __version__
 from .errors import ArtifactError, HousingError
 
 T = TypeVar("T")
 DONE, GATE_FAILED, BAD_INPUT, BAD_ARTIFACT = 0, 1, 2, 3
+_STATUSES = """exit status:
+  0    done
+  1    a limit that you set is broken; nothing was written
+  2    a mistake in the call or in the data; one line says where and what to do
+  3    the model file is missing or damaged, or cannot be written
+  130  interrupted (Ctrl-C)
+  143  terminated (SIGTERM)"""
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, like all others."""
+    """An argument parser for one command: options stand anywhere, and an error is one line, like all others."""
 
-    def __init__(self, name: str, description: str) -> None:
-        super().__init__(prog=f"housing_np {name}", description=description, allow_abbrev=False)
+    def __init__(self, name: str, description: str, example: str) -> None:
+        super().__init__(
+            prog=_program(name),
+            description=description,
+            epilog=f"example:\n  {_program(name)} {example}\n\n{_STATUSES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        self.add_argument("--version", action="version", version=__version__, help="print the version and end")
+        self.add_argument("-q", "--quiet", action="store_true", help="no notes on stderr; errors are told all the same")
+
+    def add_json(self) -> None:
+        """The option of every command that prints a report."""
+        self.add_argument("--json", action="store_true", help="print one JSON object (default: text)")
+
+    def add_out(self, *names: str, **options: Any) -> None:
+        """The option that says where the result goes."""
+        self.add_argument("-o", *names, dest=names[0].strip("-"), **options)
 
     def add_data(self) -> None:
-        """The options that name a user's own table."""
+        """The options that name a user's own table, and say what of it is used."""
         self.add_argument(
             "--data",
             metavar="FILE",
-            help="rows: CSV, JSON, JSON Lines, .npy, Parquet; a pattern such as 'part-*.csv' for several files; "
-            "- for stdin (default: the bundled data)",
+            help="rows: CSV, JSON, JSON Lines, .npy, Parquet, also gzipped; a pattern such as 'part-*.csv' for several "
+            "files; - for stdin (default: the bundled data)",
         )
-        self.add_argument("--target", metavar="NAME", help="the column of --data to predict")
+        self.add_argument("--target", metavar="NAME", help="the column of --data to predict (no default)")
+        for name, text in (("features", "the columns to predict it from"), ("ignore", "columns to leave out")):
+            self.add_argument(
+                f"--{name}",
+                metavar="NAMES",
+                type=_names,
+                action="extend",
+                default=[],
+                help=f"{text}: names with commas between them, quoted as in CSV; may be repeated "
+                f"(default: {'all others' if name == 'features' else 'none'})",
+            )
+        self.add_reading()
+
+    def add_reading(self, format: str = "of --data, where its name does not tell") -> None:
+        """The options that say how rows are read."""
+        self.add_argument(
+            "--format", choices=("csv", "json", "jsonl"), help=f"{format} (default: by its name, else csv)"
+        )
+        self.add_argument(
+            "--separator",
+            metavar="CHAR",
+            help="between the columns of CSV (default: commas, or what the first line has: semicolons, tabs or bars)",
+        )
+        self.add_argument(
+            "--decimal",
+            metavar="MARK",
+            choices=(".", ","),
+            default=".",
+            help="before the decimals of CSV, a point or a comma (default: .)",
+        )
+        self.add_argument(
+            "--no-header",
+            action="store_true",
+            help="CSV without a line of names: its columns are the model's, in their order, or x0, x1, … (default: the "
+            "first line holds the names)",
+        )
+        self.add_argument(
+            "--on-error",
+            choices=("stop", "skip"),
+            default="stop",
+            help="at a bad row, end the command or leave the row out and count it (default: stop)",
+        )
 
     def check_data(self, options: argparse.Namespace) -> None:
         """End the command where one of these options came without the other."""
         if (options.data is None) != (options.target is None):
             self.error("--data and --target go together")
+        if options.data is None and (options.features or options.ignore):
+            self.error("--features and --ignore are for --data: the bundled data are fixed")
 
     def add_limits(self) -> None:
         """The options of the gate."""
@@ -46,11 +113,52 @@ class Parser(argparse.ArgumentParser):
             "--max-r2-drop", metavar="D", type=float, help="exit 1 and save nothing if R² drops by more than D"
         )
         self.add_argument(
-            "--max-deviation", metavar="D", type=float, help="the same for a largest deviation of more than D"
+            "--max-deviation",
+            metavar="D",
+            type=float,
+            help="the same for a largest deviation from the float model of more than D, in target units",
         )
 
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Return the options; the positional arguments may have options between them."""
+        options = self.parse_intermixed_args(arguments)
+        _quiet(options.quiet)
+        return options
+
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"{self.prog}: {message}; see --help\n")
+        say(f"{self.prog}: {message}; see --help")
+        self.exit(BAD_INPUT)
+
+
+def reading(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `add_reading` as those of `open_rows`."""
+    return {
+        "format": options.format,
+        "separator": {"\\t": "\t", "tab": "\t"}.get(options.separator, options.separator),
+        "decimal": options.decimal,
+        "header": not options.no_header,
+    }
+
+
+def _names(text: str) -> list[str]:
+    """Return the names in a line of CSV."""
+    import csv
+
+    try:
+        names = [name.strip() for name in next(csv.reader([text], strict=True, skipinitialspace=True), [])]
+    except csv.Error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a line of CSV ({error})") from None
+    if not all(names) or not names:
+        raise argparse.ArgumentTypeError(f"{text!r} holds an empty name; expected names with commas between them")
+    return names
+
+
+def _program(name: str) -> str:
+    """Return what the user typed to run a command."""
+    program = Path(sys.argv[0]).name
+    if name and program == f"{name}.py":
+        return f"python -m housing_np.{name}"
+    return f"{program if program.startswith('housing-np') else 'python -m housing_np'} {name}".rstrip()
 
 
 def run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
@@ -61,61 +169,98 @@ def run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> in
     for stream in (sys.stdout, sys.stderr):
         # Whatever the locale: the tables hold R², and the rows hold the user's names.
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    _quiet(False)
     # A warning is a note, once: where in the code it comes from is nothing to its reader.
     note_once = cache(note)
     warnings.showwarning = lambda message, *_: note_once(str(message))
     # As process 1 of a container, Python would ignore the signal that stops it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        status = command(arguments)
-        sys.stdout.flush()
-        return status
-    except HousingError as error:
-        _flush()
-        print(f"error: {_one_line(error)}", file=sys.stderr)
-        return BAD_ARTIFACT if isinstance(error, ArtifactError) else BAD_INPUT
-    except BrokenPipeError:
-        _close()
-        return DONE
-    except OSError as error:
-        _close()
-        print(f"error: standard output cannot be written ({error.strerror})", file=sys.stderr)
-        return BAD_INPUT
-    except SystemExit:
-        _flush()
-        raise
+        return _with_output(command, arguments)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 
 
+def _with_output(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """Run a command; its status is that of its output too, which is written before anything is said of an error."""
+    problem: BaseException | None = None
+    status: Any = DONE
+    try:
+        status = command(arguments)
+    except HousingError as error:
+        problem, status = error, BAD_ARTIFACT if isinstance(error, ArtifactError) else BAD_INPUT
+    except MemoryError:
+        problem, status = HousingError("the memory is used up; give it fewer columns or more memory"), BAD_INPUT
+    except OSError as error:  # what reads and writes files says so itself: this is standard output
+        problem, status = error, DONE
+    except SystemExit as end:
+        status = end.code
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        problem = problem or error
+    if isinstance(problem, OSError):
+        _close_stdout()
+        # A reader that has had enough is no error.
+        if not isinstance(problem, BrokenPipeError):
+            problem, status = HousingError(f"standard output cannot be written ({problem.strerror})"), BAD_INPUT
+    if isinstance(problem, HousingError):
+        say(f"error: {problem}")
+    return int(status or DONE)
+
+
 def leave(status: int) -> NoReturn:
     """End the process at once: to take numpy's modules apart first would cost a small command a tenth of its time."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            status = status or BAD_INPUT * (stream is sys.stdout)
     os._exit(status)
 
 
-def _flush() -> None:
-    """What was already answered is written before the error is."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _close()
-
-
-def _close() -> None:
-    """The reader is gone: nothing more can be written, not even what Python flushes at its exit."""
+def _close_stdout() -> None:
+    """Let nothing more be written there, not even what Python flushes at its exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def say(text: str) -> None:
+    """Print one line on stderr; where nobody reads it, the work goes on."""
+    try:
+        print(printable(text), file=sys.stderr, flush=True)
+    except OSError:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process is
+
+
 def note(message: str) -> None:
-    """One line on stderr that is not an error."""
-    print(f"note: {_one_line(message)}", file=sys.stderr)
+    """Print one line on stderr that is not an error, unless the user wants none."""
+    if not _QUIET:
+        say(f"note: {message}")
 
 
-def _one_line(message: object) -> str:
-    """Names of files and columns may hold line breaks."""
-    return " ".join(str(message).splitlines())
+_QUIET = False
+
+
+def _quiet(quiet: bool) -> None:
+    global _QUIET
+    _QUIET = quiet
+
+
+def printable(text: str) -> str:
+    """Return text for a terminal: names and cells may hold line breaks, and what a terminal would obey.
+
+    >>> printable("a\x1b[31m b")
+    'a\\\\x1b[31m b'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c in "\n\r" else c.encode("unicode_escape").decode() for c in text)
+
+
+def notes(messages: Iterable[str]) -> None:
+    """Print several notes."""
+    for message in messages:
+        note(message)
 
 
 def dumps(report: Any) -> str:
@@ -182,6 +327,7 @@ def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
     stage     R²
     float64  0.6
     """
+    rows = [list(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     aligned = ([f"{cell:{'<' if i < left else '>'}{widths[i]}}" for i, cell in enumerate(row)] for row in rows)
     return "\n".join("  ".join(row).rstrip() for row in aligned)

@@ -1,6 +1,7 @@
 """python -m housing_np.compare: what people do to fit a linear model into uint8, and what it costs."""
 
 import sys
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from itertools import product
 from operator import itemgetter
@@ -17,7 +18,7 @@ from .evaluation import Share, error_shares, figures
 from .linear import LinearRegression
 from .naive import naive_models
 from .quantized import ROUNDINGS, Model, QuantizedLinear, Scheme
-from .table import read_table
+from .table import Table, open_table
 
 OURS: list[tuple[Scheme, int]] = [
     ("per-tensor", 8),
@@ -38,13 +39,15 @@ class Candidate(NamedTuple):
 
 def main(arguments: Sequence[str]) -> int:
     """Measure the naive schemes and ours on the same float model and rows."""
-    parser = cli.Parser("compare", "Compare the ways to fit a linear model into uint8.")
+    parser = cli.Parser("compare", "Compare the ways to fit a linear model into uint8.", "--plot compare.svg")
     parser.add_data()
-    parser.add_argument("--plot", metavar="FILE", help="draw deviation against bytes (needs the extra plot)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(arguments)
+    parser.add_argument(
+        "--plot", metavar="FILE", help="draw deviation against bytes (needs the extra plot; no default)"
+    )
+    parser.add_json()
+    options = parser.parse(arguments)
     parser.check_data(options)
-    table = load_california() if options.data is None else read_table(options.data, options.target)
+    table = load_california() if options.data is None else _own_table(options)
     model = LinearRegression().fit(
         table.X, table.y, feature_names=table.feature_names, target_names=(table.target_name,)
     )
@@ -66,6 +69,13 @@ def main(arguments: Sequence[str]) -> int:
         _plot(report, options.plot)
     print(cli.dumps({"schemes": report}) if options.json else _text(report))
     return cli.DONE
+
+
+def _own_table(options: Namespace) -> Table:
+    columns = {"features": options.features, "ignore": options.ignore, "on_error": options.on_error}
+    stream = open_table(options.data, options.target, in_memory=True, **columns, **cli.reading(options))
+    cli.notes(stream.told())
+    return stream.table()
 
 
 def _candidates(model: LinearRegression, rows: Calibration) -> Iterator[Candidate]:

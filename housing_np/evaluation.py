@@ -16,7 +16,7 @@ from .linear import LinearRegression
 from .metrics import Score
 from .passes import Selected, Together, total
 from .quantized import Model, QuantizedLinear
-from .table import Block, Stream, Table
+from .table import Block, Stream
 
 SAMPLES = 5
 
@@ -113,7 +113,7 @@ class Seen(Together):
     head: Head
 
     @classmethod
-    def of(cls, table: Table | Stream) -> "Seen":
+    def of(cls, table: Stream) -> "Seen":
         """Return the empty sum for the columns of a table."""
         summaries = [Summary(feature_names=table.feature_names, target_names=(table.target_name,)) for _ in range(2)]
         return cls(

@@ -1,6 +1,7 @@
 """python -m housing_np.explain: what is in a model file, and which feature is to blame for its error."""
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import cli
+from .arrays import Floats
 from .artifact import load
 from .calibration import Calibration
 from .california import california_rows
@@ -15,7 +17,8 @@ from .errors import HousingError
 from .evaluation import Share, error_shares, guarantee
 from .linear import LinearRegression
 from .quantized import Model, QuantizedLinear
-from .table import read_rows, read_table
+from .rows import Skipped
+from .table import open_table, read_rows
 
 # There is one for each target.
 _OF_TARGETS = ("slack", "intercept", "bias")
@@ -23,17 +26,22 @@ _OF_TARGETS = ("slack", "intercept", "bias")
 
 def main(arguments: Sequence[str]) -> int:
     """Print what a model file holds, and beside a float model, each feature's share of the error."""
-    parser = cli.Parser("explain", "Show what is in a model file, and which feature its error comes from.")
-    parser.add_argument("model", metavar="MODEL.npz")
-    parser.add_argument("--against", metavar="FLOAT.npz", help="the float model that it was made from")
+    parser = cli.Parser(
+        "explain",
+        "Show what is in a model file, and which feature its error comes from.",
+        "models/uint8-integer.npz --against models/float64.npz",
+    )
+    parser.add_argument("model", metavar="MODEL.npz", help="a model, as train writes it (no default)")
+    parser.add_argument("--against", metavar="FLOAT.npz", help="the float model that it was made from (default: none)")
     parser.add_argument(
         "--data",
         metavar="FILE",
         help="rows to weigh the error with (with --against, by default the bundled data); without --against, the float "
         "model is fitted to them, so they need the target",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(arguments)
+    parser.add_reading()
+    parser.add_json()
+    options = parser.parse(arguments)
     model = load(options.model)
     report: dict[str, Any] = {
         "file": options.model,
@@ -44,9 +52,9 @@ def main(arguments: Sequence[str]) -> int:
         if options.against:
             reference = _float_model(options.against, model)
             names = model.feature_names_in_
-            X = california_rows(names) if options.data is None else read_rows(names, options.data)
+            X = california_rows(names) if options.data is None else _own_rows(names, options)
         else:
-            reference, X = _fitted(options.data, model)
+            reference, X = _fitted(options, model)
         shares = error_shares(model, reference, Calibration.of(X))
         report["shares"] = [share._asdict() for share in shares]
         text = f"{_text(report)}\n\n{_blame(shares)}"
@@ -68,10 +76,21 @@ def _float_model(path: str, model: Model) -> LinearRegression:
     return reference
 
 
-def _fitted(path: str, model: Model) -> tuple[LinearRegression, np.ndarray]:
+def _own_rows(names: Sequence[str], options: Namespace) -> Floats:
+    skipped = Skipped() if options.on_error == "skip" else None
+    X = read_rows(names, options.data, skipped, **cli.reading(options))
+    if skipped and skipped.count:
+        cli.note(str(skipped))
+    return X
+
+
+def _fitted(options: Namespace, model: Model) -> tuple[LinearRegression, np.ndarray]:
     if len(model.target_names_) > 1:
         raise HousingError("a model of several targets is explained against its float model: give it with --against")
-    table = read_table(path, model.target_names_[0], model.feature_names_in_)
+    reading = {"on_error": options.on_error, **cli.reading(options)}
+    stream = open_table(options.data, model.target_names_[0], model.feature_names_in_, in_memory=True, **reading)
+    cli.notes(stream.told())
+    table = stream.table()
     return LinearRegression().fit(table.X, table.y, feature_names=table.feature_names), table.X
 
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from importlib.util import find_spec
 from operator import add
@@ -17,6 +17,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from .arrays import Floats
 from .errors import HousingError, TableError
+from .rows import Skipped
 from .table import Block, Stream
 
 Watch = Callable[[Iterable[Any]], Iterable[Any]]
@@ -130,12 +131,24 @@ def total_on_cluster(client: Any, stream: Stream, empty: S, watch: Watch = iter)
             pass
         for _ in _done(client, [whole]):
             pass
-        result: S = whole.result()
+        read: _Read[S] = whole.result()
     except distributed.KilledWorker as error:
         raise HousingError(f"every worker that took a task died of it; see their logs ({error})") from None
     except CancelledError:
         raise HousingError("the scheduler was lost in the middle of a pass; start it and run again") from None
-    return result
+    stream.skipped.update(read.skipped)
+    return read.sum
+
+
+@dataclass
+class _Read(Generic[S]):
+    """The sum of the rows of files, and the bad rows that were skipped in each."""
+
+    sum: S
+    skipped: dict[str, Skipped]
+
+    def __add__(self, other: "_Read[S]") -> "_Read[S]":
+        return _Read(self.sum + other.sum, self.skipped | other.skipped)
 
 
 def tree(sums: Sequence[Any]) -> Any:
@@ -152,11 +165,11 @@ def _add_up(sums: Sequence[Any]) -> Any:
     return reduce(add, sums)
 
 
-def _total_of_files(empty: S, stream: Stream) -> S:
+def _total_of_files(empty: S, stream: Stream) -> "_Read[S]":
     for path in stream.paths:
         if not Path(path).exists():
             raise TableError(f"{path}: a worker does not see this file; put it where all see it under one path")
-    return total(empty, stream)
+    return _Read(total(empty, stream), stream.skipped)
 
 
 def _done(client: Any, futures: list[Any]) -> Iterator[Any]:

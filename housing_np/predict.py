@@ -1,25 +1,28 @@
 """python -m housing_np.predict: rows in, predictions out."""
 
-import json
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
+from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 
 from . import cli
+from .answers import Answer, written
+from .arrays import Floats
 from .artifact import load
 from .calibration import Calibration
 from .california import TARGET, california_rows, load_california
-from .errors import ArtifactError, HousingError, TableError
+from .errors import ArtifactError, HousingError
 from .files import open_whole
 from .quantized import Model, QuantizedLinear
-from .rows import Rows, expect, format_of, open_rows, stop
+from .rows import Rows, Skipped, expect, format_of, open_rows, stop
+from .table import files
 
 DEFAULT_MODEL = "models/uint8-per-channel.npz"
 SAMPLES = 5
@@ -27,45 +30,60 @@ SAMPLES = 5
 
 def main(arguments: Sequence[str]) -> int:
     """Predict the rows of INPUT, a block at a time; without INPUT, the first rows of the bundled data."""
-    parser = cli.Parser("predict", "Predict rows with a saved model. Columns are matched by name, in any order.")
+    parser = cli.Parser(
+        "predict",
+        "Predict rows with a saved model. Columns are matched by name, in any order.",
+        "models/uint8-per-channel.npz rows.csv --bounds -o answers.csv",
+    )
     parser.add_argument(
         "model", metavar="MODEL.npz", nargs="?", help=f"(default: $HOUSING_NP_MODEL or {DEFAULT_MODEL})"
     )
-    parser.add_argument("input", metavar="INPUT", nargs="?", help="CSV, JSON, JSON Lines, .npy or Parquet; - for stdin")
-    parser.add_argument("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
-    parser.add_argument("--format", choices=("csv", "json", "jsonl"), help="of the answers, and of rows on stdin")
     parser.add_argument(
-        "--bounds", action="store_true", help="add the largest possible distance from the float model's prediction"
+        "inputs",
+        metavar="INPUT",
+        nargs="*",
+        help="rows: CSV, JSON, JSON Lines, .npy or Parquet, also gzipped; patterns such as 'part-*.csv'; - for stdin "
+        "(default: the first bundled rows)",
     )
-    parser.add_argument("--range", metavar="FILE", help="count inputs outside the ranges seen in FILE")
-    parser.add_argument("--on-error", choices=("stop", "skip"), default="stop", help="what to do at a bad row")
+    parser.add_out("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
+    parser.add_reading(format="of the answers, and of rows whose name does not tell theirs")
+    parser.add_argument(
+        "--bounds",
+        action="store_true",
+        help="add the largest possible distance from the float model's prediction, in target units (default: no)",
+    )
+    parser.add_argument(
+        "--range",
+        metavar="FILE",
+        help="count inputs outside the ranges seen in FILE (default: the integer model's own)",
+    )
     parser.add_argument("--json", action="store_true", help="answer in one JSON object, as with --format json")
-    options = parser.parse_args(arguments)
-    if options.model and not options.input and not options.model.endswith(".npz"):
-        options.model, options.input = None, options.model
-    if options.input == options.range == "-":
-        parser.error("INPUT and --range cannot both be standard input")
-    for name in (options.input, options.range):
+    options = parser.parse(arguments)
+    names = [name for name in (options.model, *options.inputs) if name]
+    is_model = bool(names) and (names[0].endswith(".npz") or _is_unlike_rows(names))
+    path = names.pop(0) if is_model else os.environ.get("HOUSING_NP_MODEL") or DEFAULT_MODEL
+    inputs = list(chain.from_iterable(map(files, names)))
+    if [*inputs, options.range].count("-") > 1:
+        parser.error("INPUT and --range cannot both be standard input, and neither twice")
+    for name in (*inputs, options.range):
         if name not in (None, "-"):
             expect(name)
-    path = options.model or os.environ.get("HOUSING_NP_MODEL") or DEFAULT_MODEL
-    if not options.model and not Path(path).exists():
+    if not is_model and not Path(path).exists():
         raise ArtifactError(f"{path}: no such model; make it with python -m housing_np.train, or name a MODEL.npz")
     model = load(path)
     if options.bounds and not isinstance(model, QuantizedLinear):
         raise HousingError(f"{path} is a float model: bounds are for quantized ones, which can be off from it")
-    wanted = "json" if options.json else options.format
     with _output(options.output) as out:
-        if options.input is None:
-            _samples(model, out, wanted, options.bounds)
+        if inputs:
+            _predict(model, inputs, options, out)
         else:
-            known, skipped = format_of(options.input), _Skipped()
-            on_error = skipped.add if options.on_error == "skip" else stop
-            with open_rows(options.input, known or options.format, on_error) as rows:
-                blocks = _answers(model, rows, options, skipped)
-                format = wanted or (known if known in _WRITERS else "csv")
-                _write(model, options.bounds, blocks, out, format)
+            _samples(model, out, "json" if options.json else options.format, options.bounds)
     return cli.DONE
+
+
+def _is_unlike_rows(names: list[str]) -> bool:
+    """Whether the first of several files has no name that rows have: it is the model then."""
+    return len(names) > 1 and names[0] != "-" and format_of(names[0]) is None
 
 
 @contextmanager
@@ -85,34 +103,59 @@ def _output(path: str | None) -> Iterator[TextIO]:
         raise HousingError(f"{path}: cannot be written ({error.strerror})") from None
 
 
-def _answers(model: Model, rows: Rows, options: Namespace, skipped: "_Skipped") -> Iterator[np.ndarray]:
-    """Predictions block by block; what was ignored, skipped or out of range is told on stderr."""
+def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -> None:
+    """Answer the rows of all inputs, in their order."""
+    is_outside, skipped = _range(model, options.range), Skipped()
+    reading = cli.reading(options) | {"on_error": skipped.add if options.on_error == "skip" else stop}
+    with ExitStack() as opened:
+        # One is open at a time; the first tells in which form the answers are expected.
+        read = (_open(opened, name, reading) for name in inputs)
+        first = next(read)
+        answer = Answer(tuple(model.target_names_), options.bounds, first.protocol, first.request_id)
+        blocks = _answers(model, chain([first], read), is_outside, options.bounds)
+        _write(answer, blocks, out, _format(options, inputs[0]))
+    if skipped.count:
+        cli.note(str(skipped))
+
+
+def _open(opened: ExitStack, name: str, reading: dict[str, object]) -> Rows:
+    opened.close()
+    known = format_of(name)
+    rows = opened.enter_context(open_rows(name, **{**reading, **({"format": known} if known else {})}))  # type: ignore[arg-type]
+    for note in rows.notes:
+        cli.note(f"{rows.source}: {note}")
+    return rows
+
+
+def _format(options: Namespace, name: str) -> str:
+    """Return the format of the answers: the one asked for, else that of the output, else that of the input."""
+    if options.json:
+        return "json"
+    named = (format_of(each) for each in (options.output or "", name))
+    return str(options.format or next((each for each in named if each in ("csv", "json", "jsonl")), "csv"))
+
+
+def _answers(
+    model: Model, inputs: Iterable[Rows], is_outside: Callable[[Floats], np.ndarray], bounds: bool
+) -> Iterator[Floats]:
+    """Predictions block by block; what was ignored or out of range is told on stderr."""
     names = model.feature_names_in_
-    blocks = rows.blocks(names)  # refuses a name that is missing, before anything else is said
-    if rows.named and (ignored := [name for name in rows.columns if name not in names]):
-        cli.note(f"ignored columns: {', '.join(ignored)}")
-    is_outside = _range(model, options.range)
     count = outside = 0
-    for X in blocks:
-        count += len(X)
-        outside += int(is_outside(X).sum())
-        yield _answer(model, X, options.bounds)
+    for rows in inputs:
+        blocks = rows.blocks(names)  # refuses a name that is missing, before anything else is said
+        known = set(names)
+        unused = [name for name in rows.columns if name not in known] if rows.named else []
+        if ignored := [*unused, *(f"{name} ({why})" for name, why in rows.left_out.items())]:
+            cli.note(f"ignored columns: {', '.join(ignored)}")
+        for X in blocks:
+            count += len(X)
+            outside += int(is_outside(X).sum())
+            yield _answer(model, X, bounds)
     if outside:
         cli.note(f"rows outside the range that the model was trained on: {outside} of {count}")
-    if skipped.count:
-        cli.note(f"bad rows skipped: {skipped.count}; the first: {skipped.first}")
 
 
-class _Skipped:
-    count = 0
-    first: TableError | None = None
-
-    def add(self, error: TableError) -> None:
-        self.count += 1
-        self.first = self.first or error
-
-
-def _range(model: Model, path: str | None) -> Callable[[np.ndarray], np.ndarray]:
+def _range(model: Model, path: str | None) -> Callable[[Floats], np.ndarray]:
     """What tells which rows are outside the range of the rows in a file, or of the model's own where it has one."""
     if path is not None:
         with open_rows(path) as rows:
@@ -125,7 +168,7 @@ def _range(model: Model, path: str | None) -> Callable[[np.ndarray], np.ndarray]
     return lambda X: np.zeros(0, np.bool_)
 
 
-def _answer(model: Model, X: np.ndarray, bounds: bool) -> np.ndarray:
+def _answer(model: Model, X: Floats, bounds: bool) -> Floats:
     """Predictions of a block of rows, shape (n, k), and beside them their bounds if they are wanted."""
     predictions = model.predict(X).reshape(len(X), -1)
     if not bounds or not isinstance(model, QuantizedLinear):
@@ -133,62 +176,24 @@ def _answer(model: Model, X: np.ndarray, bounds: bool) -> np.ndarray:
     return np.hstack([predictions, model.error_bound(X).reshape(len(X), -1)])
 
 
-def _names(model: Model, bounds: bool) -> list[str]:
-    targets = list(model.target_names_)
-    return targets + [f"{name}_bound" for name in targets] if bounds else targets
-
-
-def _write(model: Model, bounds: bool, blocks: Iterable[np.ndarray], out: TextIO, format: str) -> None:
-    for text in _WRITERS[format](_names(model, bounds), blocks, bounds):
+def _write(answer: Answer, blocks: Iterable[Floats], out: TextIO, format: str) -> None:
+    for text in written(answer, blocks, format):
         out.write(text)
         # A slow pipe is answered as it comes.
         out.flush()
 
 
-def _write_csv(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
-    quoted = ('"' + name.replace('"', '""') + '"' if set(name) & set('",\n\r') else name for name in names)
-    # With the first rows, and not before: where none can be answered, nothing is.
-    head = ",".join(quoted) + "\n"
-    for block in blocks:
-        columns = (map(repr, column) for column in block.T.tolist())
-        yield head + "\n".join(map(",".join, zip(*columns, strict=True))) + "\n"
-        head = ""
-    if head:
-        yield head
-
-
-def _write_jsonl(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
-    for block in blocks:
-        yield "".join(f"{json.dumps(dict(zip(names, row, strict=True)))}\n" for row in _json_numbers(block))
-
-
-def _json_numbers(values: np.ndarray) -> list[Any]:
-    """As lists; what JSON has no number for, infinity, is null."""
-    numbers = values.astype(object)
-    numbers[~np.isfinite(values)] = None
-    return list(numbers.tolist())
-
-
-def _write_json(names: list[str], blocks: Iterable[np.ndarray], bounds: bool) -> Iterator[str]:
-    """One object with "predictions", as MLflow's servers answer, and "bounds"; a list for each row if k > 1."""
-    whole = np.concatenate([np.empty((0, len(names))), *blocks])
-    parts = np.hsplit(whole, 2 if bounds else 1)
-    lists = [_json_numbers(part[:, 0] if part.shape[1] == 1 else part) for part in parts]
-    yield json.dumps(dict(zip(("predictions", "bounds"), lists, strict=False))) + "\n"
-
-
-_WRITERS = {"csv": _write_csv, "json": _write_json, "jsonl": _write_jsonl}
-
-
 def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> None:
     """The first bundled rows, as a table beside the true values unless a format is asked for."""
     X = california_rows(model.feature_names_in_, SAMPLES)
-    names, answers = _names(model, bounds), _answer(model, X, bounds)
+    answer, answers = Answer(tuple(model.target_names_), bounds), _answer(model, X, bounds)
     if format is not None:
-        _write(model, bounds, [answers], out, format)
+        _write(answer, [answers], out, format)
         return
     columns = {"row": [str(i + 1) for i in range(SAMPLES)]}
-    columns |= {name: [f"{x:.4f}" for x in column] for name, column in zip(names, answers.T.tolist(), strict=True)}
+    columns |= {
+        name: [f"{x:.4f}" for x in column] for name, column in zip(answer.names, answers.T.tolist(), strict=True)
+    }
     if model.target_names_ == (TARGET,):
         columns["actual"] = [f"{x:.4f}" for x in load_california(SAMPLES).y.tolist()]
     out.write(cli.table([list(columns), *zip(*columns.values(), strict=True)]) + "\n")

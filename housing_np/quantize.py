@@ -1,6 +1,7 @@
 """python -m housing_np.quantize: a saved float model to uint8, if it stays within the caller's limits."""
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 from . import cli
@@ -11,16 +12,21 @@ from .errors import HousingError
 from .evaluation import Limits, error_shares, figures
 from .linear import LinearRegression
 from .quantized import ROUNDINGS, SCHEMES, QuantizedLinear
-from .table import Table, read_table
+from .table import Table, open_table
 
 
 def main(arguments: Sequence[str]) -> int:
     """Quantize a float model on rows like those that it will be used on."""
-    parser = cli.Parser("quantize", "Quantize a saved float model to uint8.")
-    parser.add_argument("model", metavar="MODEL.npz", help="a float model, as train writes it")
+    parser = cli.Parser(
+        "quantize",
+        "Quantize a saved float model to uint8, on rows like those that it will be used on.",
+        "models/float64.npz --scheme integer --percentile 99.9 --out small.npz",
+    )
+    parser.add_argument("model", metavar="MODEL.npz", help="a float model, as train writes it (no default)")
     parser.add_argument("--scheme", choices=SCHEMES, default="per-channel", help="(default: per-channel)")
-    parser.add_argument("--out", metavar="FILE", required=True, help="where the uint8 model goes")
+    parser.add_out("--out", metavar="FILE", required=True, help="where the uint8 model goes (no default)")
     parser.add_argument("--data", metavar="FILE", help="calibration rows with the target (default: the bundled data)")
+    parser.add_reading()
     parser.add_argument("--bits", type=int, choices=range(2, 9), default=8, help="(default: 8)", metavar="2..8")
     parser.add_argument("--rounding", choices=ROUNDINGS, default="nearest", help="(default: nearest)")
     parser.add_argument(
@@ -31,12 +37,12 @@ def main(arguments: Sequence[str]) -> int:
         help="the integer scheme's inputs cover the values from the (100 - P)th percentile to the Pth (default: 100)",
     )
     parser.add_limits()
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(arguments)
+    parser.add_json()
+    options = parser.parse(arguments)
     model = load(options.model)
     if not isinstance(model, LinearRegression):
         raise HousingError(f"{options.model} is quantized already: give the float model that it was made from")
-    table = _calibration(model, options.data)
+    table = _calibration(model, options)
     rows = Calibration.of(table.X, options.percentile)
     quantized = QuantizedLinear.from_linear(model, rows, options.scheme, options.bits, options.rounding)
     before, after = figures({"float": model, "uint8": quantized}, model, table).values()
@@ -60,11 +66,15 @@ def main(arguments: Sequence[str]) -> int:
     return cli.DONE
 
 
-def _calibration(model: LinearRegression, path: str | None) -> Table:
+def _calibration(model: LinearRegression, options: Namespace) -> Table:
     if len(model.target_names_) > 1:
         raise HousingError("a model of several targets is quantized in Python: QuantizedLinear.from_linear(model, X)")
-    if path is not None:
-        return read_table(path, model.target_names_[0], model.feature_names_in_)
+    if options.data is not None:
+        names = model.target_names_[0], model.feature_names_in_
+        reading = {"on_error": options.on_error, **cli.reading(options)}
+        stream = open_table(options.data, *names, in_memory=True, **reading)
+        cli.notes(stream.told())
+        return stream.table()
     if model.feature_names_in_ != FEATURES or model.target_names_ != (TARGET,):
         raise HousingError("the model has other columns than the bundled data: give its rows with --data")
     return load_california()

@@ -1,22 +1,28 @@
 """A table of numbers: features, a target and their names, in memory or in a user's own files."""
 
+import re
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from .arrays import Floats
 from .errors import TableError
-from .rows import Rows, open_rows
+from .rows import Rows, Skipped, TextColumnError, open_rows, stop
 
 Block = tuple[Floats, Floats]
+OnError = Literal["stop", "skip"]
 
 # Above so many numbers (128 MiB) a table stays in its files.
 _MEMORY_NUMBERS = 1 << 24
+# What pandas calls a column without a name: the index of the frame that was written.
+_UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*")
+_INDEX = "the index that pandas wrote; to_csv(index=False) writes none"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +56,16 @@ class Stream:
         Files of the same columns.
     feature_names, target_name
         As those of a `Table`.
-    ignored : tuple of str
+    left_out : tuple of str
         The columns that are neither.
-    format : str, optional
-        As that of `read_table`.
+    notes : tuple of str
+        What was found of how the first file is written.
+    skip : bool
+        Whether bad rows are left out, and counted in `skipped`, by file; the first ends the iteration otherwise.
+    reading : mapping
+        The options of `open_rows`.
+    held : tuple of blocks, optional
+        All rows, where they are in memory.
     begun : iterator of blocks, optional
         What the first iteration gives instead, where the files are being read already.
     """
@@ -61,32 +73,79 @@ class Stream:
     paths: tuple[str, ...]
     feature_names: tuple[str, ...]
     target_name: str
-    ignored: tuple[str, ...] = ()
-    format: str | None = None
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    skip: bool = False
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    held: tuple[Block, ...] | None = None
     begun: Iterator[Block] | None = None
+    skipped: dict[str, Skipped] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, table: Table) -> "Stream":
+        """Return the rows of a table in memory."""
+        return cls((), table.feature_names, table.target_name, held=tuple(table))
 
     def __iter__(self) -> Iterator[Block]:
         begun, self.begun = self.begun, None
-        if begun is not None:
-            yield from begun
+        if self.held is not None or begun is not None:
+            yield from self.held or begun or ()
             return
         for path in self.paths:
-            with open_rows(path, self.format) as rows:
+            with self.open(path) as rows:
                 yield from self.blocks(rows)
+
+    def open(self, path: str) -> AbstractContextManager[Rows]:
+        """Open one file, and count anew the bad rows in it."""
+        skipped = self.skipped[path] = Skipped()
+        return open_rows(path, on_error=skipped.add if self.skip else stop, **self.reading)
 
     def blocks(self, rows: Rows) -> Iterator[Block]:
         """Yield the blocks of one open file."""
         names = [*self.feature_names, self.target_name]
-        known = {*names, *self.ignored}
+        known = {*names, *self.left_out, *rows.left_out}
         if rows.named and (other := [name for name in rows.columns if name not in known]):
             raise TableError(f"{rows.source}: column {other[0]!r} is not in the first file; all need the same columns")
-        for block in rows.blocks(names):
-            # Copied apart once: what walks over them many times walks over whole lines of memory.
-            yield np.ascontiguousarray(block[:, :-1]), np.ascontiguousarray(block[:, -1])
+        try:
+            for block in rows.blocks(names):
+                # Copied apart once: what walks over them many times walks over whole lines of memory.
+                yield np.ascontiguousarray(block[:, :-1]), np.ascontiguousarray(block[:, -1])
+        except TextColumnError as error:
+            if self.target_name in error.columns:
+                raise
+            raise TableError(f"{error}; leave out what is no number: --ignore {in_csv(error.columns)}") from None
+
+    def told(self) -> list[str]:
+        """Return what its reader should know: how it is written, what is left out of it, the bad rows so far."""
+        return [*self.notes, *[str(self.all_skipped)] * bool(self.all_skipped.count)]
+
+    def table(self) -> Table:
+        """Return the rows that are held in memory."""
+        ((X, y),) = self.held or ()
+        return Table(X, y, self.feature_names, self.target_name)
+
+    @property
+    def all_skipped(self) -> Skipped:
+        """The bad rows of all files."""
+        return sum(self.skipped.values(), Skipped())
+
+
+def in_csv(names: Sequence[str]) -> str:
+    """Return names as a line of CSV."""
+    return ",".join('"' + name.replace('"', '""') + '"' if set(name) & set('",\n') else name for name in names)
 
 
 def read_table(
-    path: str | Path, target: str, features: Sequence[str] | None = None, format: str | None = None
+    path: str | Path,
+    target: str,
+    features: Sequence[str] | None = None,
+    format: str | None = None,
+    *,
+    ignore: Sequence[str] = (),
+    on_error: OnError = "stop",
+    separator: str | None = None,
+    decimal: str = ".",
+    header: bool = True,
 ) -> Table:
     """Read a user's table: CSV with a header line, JSON, JSON Lines, Parquet, or .npy (columns x0, x1, … unless named).
 
@@ -97,9 +156,20 @@ def read_table(
     target : str
         The column to predict.
     features : sequence of str, optional
-        The columns to predict it from, in the wanted order; by default all others, in the order of the file.
+        The columns to predict it from, in the wanted order; by default all others, in the order of the file, but for
+        the index that pandas wrote.
     format : {"csv", "json", "jsonl", "npy", "parquet"}, optional
-        By default what the name of the file ends with.
+        By default what the first bytes say, or the name of the file ends with.
+    ignore : sequence of str
+        Columns that are no features.
+    on_error : {"stop", "skip"}
+        Whether a bad row is an error, or left out.
+    separator : str, optional
+        Of CSV. By default commas, or what else the first line has between its names.
+    decimal : {".", ","}
+        Of CSV, the mark before a number's decimals.
+    header : bool
+        Whether CSV begins with the names of its columns; they are x0, x1, … if not.
 
     Returns
     -------
@@ -120,32 +190,41 @@ def read_table(
     ...     read_table(path, target="price").feature_names
     ('rooms',)
     """
-    table = open_table(path, target, features, format, in_memory=True)
-    assert isinstance(table, Table)
-    return table
+    reading = {"format": format, "separator": separator, "decimal": decimal, "header": header}
+    stream = open_table(path, target, features, ignore, on_error, in_memory=True, **reading)
+    return stream.table()
 
 
 def open_stream(
-    path: str | Path, target: str, features: Sequence[str] | None = None, format: str | None = None
+    path: str | Path,
+    target: str,
+    features: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    on_error: OnError = "stop",
+    **reading: Any,
 ) -> Stream:
-    """As `read_table`, but only the names of the columns are read."""
-    paths = _files(path)
-    with open_rows(paths[0], format) as rows:
-        return _stream(rows, paths, target, features, format)
+    """Return the rows of files; the arguments are those of `read_table`, and only the names of the columns are read."""
+    stream = Stream(files(path), (), target, skip=on_error == "skip", reading=reading)
+    with stream.open(stream.paths[0]) as rows:
+        return _with_columns(stream, rows, features, ignore)
 
 
 def open_table(
     path: str | Path,
     target: str,
     features: Sequence[str] | None = None,
-    format: str | None = None,
+    ignore: Sequence[str] = (),
+    on_error: OnError = "stop",
+    *,
     in_memory: bool = False,
-) -> Table | Stream:
-    """As `read_table`, but a table that is large stays in its files, unless it has to be in memory."""
-    paths = _files(path)
+    **reading: Any,
+) -> Stream:
+    """Return the rows of files, held in memory unless they are many; the arguments are those of `read_table`."""
+    paths = files(path)
+    stream = Stream(paths, (), target, skip=on_error == "skip", reading=reading)
     with ExitStack() as opened:
-        rows = opened.enter_context(open_rows(paths[0], format))
-        stream = _stream(rows, paths, target, features, format)
+        rows = opened.enter_context(stream.open(paths[0]))
+        stream = _with_columns(stream, rows, features, ignore)
         coming = chain(stream.blocks(rows), replace(stream, paths=paths[1:]))
         blocks: deque[Block] = deque()
         size = 0
@@ -157,11 +236,20 @@ def open_table(
                     raise TableError(f"{rows.source}: more than {_MEMORY_NUMBERS} numbers; give them in a file")
                 return replace(stream, begun=_drained(blocks, coming, opened.pop_all()))
     if not blocks:
-        raise TableError(f"{rows.source}: no rows below the names of the columns; expected at least one")
+        raise _without_rows(rows.source, stream.all_skipped)
     X, y = map(np.concatenate, zip(*blocks, strict=True))
     if len(y) > 1 and np.all(y == y[0]):
         raise TableError(f"{path}: the target {target!r} is {y[0]} in all {len(y)} rows: nothing to predict")
-    return Table(X, y, stream.feature_names, target)
+    return replace(stream, held=((X, y),))
+
+
+def _without_rows(source: str, skipped: Skipped) -> TableError:
+    if skipped.count:
+        advice = "a column of text is left out with --ignore"
+        return TableError(
+            f"{source}: no row is left, {skipped.count} were skipped; the first: {skipped.first}; {advice}"
+        )
+    return TableError(f"{source}: no rows below the names of the columns; expected at least one")
 
 
 def _drained(blocks: deque[Block], coming: Iterator[Block], opened: ExitStack) -> Iterator[Block]:
@@ -172,8 +260,8 @@ def _drained(blocks: deque[Block], coming: Iterator[Block], opened: ExitStack) -
         yield from coming
 
 
-def _files(path: str | Path) -> tuple[str, ...]:
-    """The file of a path, or all that match a pattern, in the order of their names."""
+def files(path: str | Path) -> tuple[str, ...]:
+    """Return the file of a path, or all that match a pattern, in the order of their names."""
     path = Path(path)
     try:
         if set("*?[").isdisjoint(str(path)) or path.exists():
@@ -186,24 +274,34 @@ def _files(path: str | Path) -> tuple[str, ...]:
     return tuple(map(str, found))
 
 
-def _stream(
-    rows: Rows, paths: tuple[str, ...], target: str, features: Sequence[str] | None, format: str | None
-) -> Stream:
+def _with_columns(stream: Stream, rows: Rows, features: Sequence[str] | None, ignore: Sequence[str]) -> Stream:
+    """Return the stream with the features that a file has, and what is left out of it."""
+    target = stream.target_name
+    rows.require([name for name in ignore if name not in rows.left_out])
     if not features and target not in rows.columns:
-        raise TableError(f"{rows.missing(target)}; name one of these")
-    others = tuple(name for name in rows.columns if name != target)
+        raise TableError(f"{rows.missing([target])}; name one of these")
+    index = {name: _INDEX for name in rows.columns if _UNNAMED.fullmatch(name) and name != target and not features}
+    others = [name for name in rows.columns if name != target and name not in {*ignore, *index}]
     features = tuple(features or others)
-    if target in features:
-        raise TableError(f"{rows.source}: {target!r} is the target: it cannot be a feature too")
+    if both := [name for name in features if name in {target, *ignore}]:
+        what = "the target" if both[0] == target else "to be ignored"
+        raise TableError(f"{rows.source}: {both[0]!r} is {what}: it cannot be a feature too")
     if not features:
         raise TableError(f"{rows.source}: no column beside the target {target!r}; expected at least one feature")
-    rows.positions([*features, target])  # refuses a name that is missing
-    chosen = set(features)
-    return Stream(paths, features, target, tuple(name for name in others if name not in chosen), format)
+    if len(set(features)) < len(features):
+        raise TableError(f"{rows.source}: a feature is named twice in {in_csv(features)}; name each once")
+    rows.require([*features, target])
+    chosen = {target, *features}
+    left_out = (*rows.left_out, *(name for name in rows.columns if name not in chosen))
+    found = [f"{name!r} is left out ({why})" for name, why in {**rows.left_out, **index}.items()]
+    notes = tuple(f"{rows.source}: {note}" for note in (*rows.notes, *found))
+    return replace(stream, feature_names=features, left_out=left_out, notes=notes)
 
 
-def read_rows(features: Sequence[str], path: str | Path) -> Floats:
+def read_rows(features: Sequence[str], path: str | Path, skipped: Skipped | None = None, **reading: Any) -> Floats:
     """Return the rows of a file, or of all that match a pattern, in these columns; shape (n, len(features)).
+
+    Bad rows are left out and counted in ``skipped`` where it is given. The other arguments are those of `open_rows`.
 
     Raises
     ------
@@ -211,9 +309,9 @@ def read_rows(features: Sequence[str], path: str | Path) -> Floats:
         If a column is missing, or there are no rows.
     """
     blocks: list[Floats] = []
-    for each in _files(path):
-        with open_rows(each) as rows:
+    for each in files(path):
+        with open_rows(each, on_error=stop if skipped is None else skipped.add, **reading) as rows:
             blocks += rows.blocks(features)
     if not blocks:
-        raise TableError(f"{path}: no rows; expected at least one")
+        raise _without_rows(str(path), skipped or Skipped())
     return np.concatenate(blocks)

@@ -15,29 +15,41 @@ from .evaluation import Head, Limits, Seen, Unseen, Worth, error_shares, require
 from .linear import LinearRegression
 from .passes import connect, total, total_on_cluster
 from .quantized import SCHEMES, Model, QuantizedLinear
-from .table import Stream, Table, open_stream, open_table
+from .table import Stream, open_stream, open_table
 
 _UNSEEN = (("r2", "R²", "f"), ("mse", "MSE", "g"))
+_NAMES = 40  # that are shown; all are in --json
 # Gives the sum of all rows, for an empty one and the name of the pass.
 Pass = Callable[[Any, str], Any]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Train on the bundled data or a user's file; print the comparison of the float and the uint8 models."""
-    parser = cli.Parser("train", "Fit a linear model, evaluate it, quantize it to uint8 and save all of it.")
+    parser = cli.Parser(
+        "train",
+        "Fit a linear model, evaluate it, quantize it to uint8 and save all of it.",
+        "--data housing.csv --target median_house_value --ignore ocean_proximity --on-error skip",
+    )
     parser.add_data()
-    parser.add_argument("--out", metavar="FOLDER", default="models", help="where the models go (default: models)")
+    parser.add_out("--out", metavar="FOLDER", default="models", help="where the models go (default: models)")
     parser.add_limits()
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--dask", metavar="ADDRESS", help="run on a Dask cluster: its scheduler, tcp://host:port")
-    options = parser.parse_args(arguments)
+    parser.add_json()
+    parser.add_argument(
+        "--dask", metavar="ADDRESS", help="run on a Dask cluster: its scheduler, tcp://host:port (default: in here)"
+    )
+    options = parser.parse(arguments)
     parser.check_data(options)
+    columns = {"features": options.features, "ignore": options.ignore, "on_error": options.on_error}
     if options.dask is None:
-        table = load_california() if options.data is None else open_table(options.data, options.target)
+        table = (
+            Stream.of(load_california())
+            if options.data is None
+            else open_table(options.data, options.target, **columns, **cli.reading(options))
+        )
         return _train(table, lambda empty, name: total(empty, cli.Progress(name)(table)), options)
     if options.data in (None, "-"):
         parser.error("--dask needs --data: files that every worker sees")
-    stream = open_stream(options.data, options.target)
+    stream = open_stream(options.data, options.target, **columns, **cli.reading(options))
     with connect(options.dask) as client:
 
         def on_cluster(empty: Any, name: str) -> Any:
@@ -46,9 +58,10 @@ def main(arguments: Sequence[str]) -> int:
         return _train(stream, on_cluster, options)
 
 
-def _train(table: Table | Stream, make_pass: Pass, options: Namespace) -> int:
+def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
     """Make two passes over the rows: one for what needs no model, one for what the models are worth."""
     seen: Seen = make_pass(Seen.of(table), "fit")
+    cli.notes(table.told())
     seen.require_variance()
     model = LinearRegression().set_solution(seen.all_rows)
     models = {"float64": model, **_quantized(model, seen.features)}
@@ -78,7 +91,9 @@ def _train(table: Table | Stream, make_pass: Pass, options: Namespace) -> int:
     # All that can fail comes before the first file is written.
     report = {
         "rows": seen.all_rows.rows,
+        "rows_skipped": table.all_skipped.count,
         "features": list(table.feature_names),
+        "left_out": list(table.left_out),
         "target": table.target_name,
         "stages": stages,
         "leave_one_out": Unseen.of(worth.left_out.score)._asdict(),
@@ -125,7 +140,10 @@ def _text(report: dict[str, Any]) -> str:
     sample_rows = [[str(row["row"]), *(f"{row[name]:.4g}" for name in columns[1:])] for row in report["samples"]]
     return "\n".join(
         [
-            f"{report['rows']:,} rows, {len(report['features'])} features, target {report['target']}",
+            f"{report['rows']:,} rows, {len(report['features'])} features, target {cli.printable(report['target'])}"
+            + f"; bad rows skipped: {report['rows_skipped']:,}" * bool(report["rows_skipped"]),
+            _names("features", report["features"]),
+            *[_names("left out", report["left_out"])] * bool(report["left_out"]),
             "",
             cli.table([head, *rows], left=2),
             "",
@@ -135,6 +153,11 @@ def _text(report: dict[str, Any]) -> str:
             cli.table([columns, *sample_rows]),
         ]
     )
+
+
+def _names(what: str, names: list[str]) -> str:
+    shown = ", ".join(names[:_NAMES]) + f", … and {len(names) - _NAMES} more" * (len(names) > _NAMES)
+    return f"{what}: {cli.printable(shown)}"
 
 
 def _unseen(name: str, values: dict[str, float | None]) -> str:

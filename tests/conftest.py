@@ -7,6 +7,7 @@ from hypothesis import settings
 
 from housing_np import LinearRegression, Table, load_california
 
+pytest.register_assert_rewrite("reading")
 settings.register_profile("housing_np", deadline=None, database=None, max_examples=60)
 settings.load_profile("housing_np")
 

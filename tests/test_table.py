@@ -66,15 +66,11 @@ def test_a_path_with_spaces_and_other_scripts(write):
         ("a,price\n", r"no rows below the names"),
         ("a,price\n\n\n", r"no rows below the names"),
         ("a,cost\n1,2\n", r"no column 'price'; the columns are: a, cost; name one of these"),
-        (
-            "a;price\n1;2\n",
-            r"no column 'price'; the columns are: a;price \(expected commas between them, found semicol",
-        ),
         ("a,price,price\n1,2,3\n", r"column 3 repeats the name 'price'"),
         ("price\n1\n2\n", r"no column beside the target 'price'"),
         ("a,price\n1,2\n3,2\n5,2\n", r"the target 'price' is 2\.0 in all 3 rows"),
         ("a,price\n1,2\n3,many\n", r"row 2 \(line 3\), column 'price': 'many' is not a number"),
-        ("a,price\n1,2\nnan,3\n", r"row 2 \(line 3\), column 'a': nan is not a finite number"),
+        ("a,price\n1,2\nnan,3\n", r"row 2 \(line 3\), column 'a': 'nan' stands for a missing number; fill it in"),
         ("a,price\n1,2\n3\n", r"row 2 \(line 3\): 1 column, expected 2"),
     ],
 )

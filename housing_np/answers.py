@@ -1,0 +1,86 @@
+"""Predictions out: CSV, JSON and JSON Lines, block by block, as they come."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .arrays import Floats
+from .table import in_csv
+
+
+class Answer(NamedTuple):
+    """What is answered: predictions (n, k), and beside them their bounds if there are any.
+
+    Attributes
+    ----------
+    targets : tuple of str, length k
+    bounds : bool
+    protocol, request_id : str
+        Those of the request, as `rows.Rows` has them.
+    """
+
+    targets: tuple[str, ...]
+    bounds: bool
+    protocol: str = ""
+    request_id: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [*self.targets, *(f"{name}_bound" for name in self.targets if self.bounds)]
+
+
+def written(answer: Answer, blocks: Iterable[Floats], format: str) -> Iterator[str]:
+    """Yield the text of blocks (n, len(answer.names)) in a format: "csv", "json" or "jsonl"."""
+    writers = {"csv": _csv, "json": _tensors if answer.protocol else _json, "jsonl": _jsonl}
+    return writers[format](answer, blocks)
+
+
+def _csv(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
+    # With the first rows, and not before: where none can be answered, nothing is.
+    head = in_csv(answer.names) + "\n"
+    for block in blocks:
+        columns = (map(repr, column) for column in block.T.tolist())
+        yield head + "\n".join(map(",".join, zip(*columns, strict=True))) + "\n"
+        head = ""
+    if head:
+        yield head
+
+
+def _jsonl(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
+    for block in blocks:
+        yield "".join(f"{json.dumps(dict(zip(answer.names, row, strict=True)))}\n" for row in _numbers(block))
+
+
+def _json(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
+    """One object with "predictions", as MLflow's servers answer, and "bounds"; a list for each row if k > 1."""
+    parts = np.hsplit(_whole(answer.names, blocks), 2 if answer.bounds else 1)
+    lists = [_numbers(part[:, 0] if part.shape[1] == 1 else part) for part in parts]
+    yield json.dumps(dict(zip(("predictions", "bounds"), lists, strict=False))) + "\n"
+
+
+def _tensors(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
+    """One object with a tensor for each column, as the Open Inference Protocol has it.
+
+    Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md
+    """
+    whole = _whole(answer.names, blocks)
+    outputs = [
+        {"name": name, "shape": [len(whole)], "datatype": "FP64", "data": _numbers(column)}
+        for name, column in zip(answer.names, whole.T, strict=True)
+    ]
+    head = {"model_name": "housing_np", "id": answer.request_id}
+    yield json.dumps({key: value for key, value in head.items() if value} | {"outputs": outputs}) + "\n"
+
+
+def _whole(names: Sequence[str], blocks: Iterable[Floats]) -> Floats:
+    return np.concatenate([np.empty((0, len(names))), *blocks])
+
+
+def _numbers(values: Floats) -> list[Any]:
+    """Return lists; what JSON has no number for, infinity, is null."""
+    numbers = values.astype(object)
+    numbers[~np.isfinite(values)] = None
+    return list(numbers.tolist())

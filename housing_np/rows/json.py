@@ -1,0 +1,314 @@
+"""Rows of JSON: an object or a list a line, or a document, as data frames write it and servers of models take it."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, count, islice
+from math import prod
+from typing import Any
+
+from ..arrays import Floats
+from ..errors import TableError
+from . import numbers
+from .rows import OnError, Record, Rows, assembled, check_names, nearest, positional_names
+from .source import Source
+from .text import chunks, decoded, lines, undecoded, unreadable
+
+_EXPECTED = (
+    "expected a list of rows, one object, or an object with 'instances', 'inputs', 'input_data', "
+    "'dataframe_split' (columns, data) or 'dataframe_records'"
+)
+_ENVELOPES = {"instances", "inputs", "input_data", "dataframe_split", "dataframe_records"}
+_SAMPLE = 100  # rows that tell the columns
+
+
+@dataclass(frozen=True)
+class _Doubled:
+    """An object in which a key stands twice: it is no row, for the last one would win in silence."""
+
+    key: str
+    closed: int  # how many objects ended with it
+
+    def problem(self, text: str) -> TableError:
+        """Return what to say of it, given the text that it is in."""
+        ends = [token.start() for token in re.finditer(r'"(?:[^"\\]|\\.)*+"|\}', text) if token[0] == "}"]
+        place = max(text.rfind(json.dumps(self.key, ensure_ascii=False), 0, ends[self.closed - 1]), 0)
+        line = f" (line {text.count(chr(10), 0, place) + 1})" if "\n" in text.strip() else ""
+        return TableError(f": the key {self.key!r} stands twice in one object{line}; keep one of them")
+
+
+def _parsed(text: str) -> Any:
+    closed = count(1)
+
+    def make(pairs: list[tuple[str, Any]]) -> Any:
+        number, found = next(closed), dict(pairs)
+        if len(found) == len(pairs):
+            return found
+        return _Doubled(Counter(key for key, _ in pairs).most_common(1)[0][0], number)
+
+    try:
+        return json.loads(text, object_pairs_hook=make)
+    except (ValueError, RecursionError) as error:
+        raise TableError(f": not JSON ({error}){_hint(text, str(error))}") from None
+
+
+def _hint(text: str, reason: str) -> str:
+    """Return what a text is that is no JSON, or not as much of it as was expected."""
+    first, _, rest = text.strip().partition("\n")
+    if first and first[0] not in "[{" and (rest or re.search(r"[,;\t|]", first)):
+        return "; if it is CSV, say --format csv, or end its name in .csv"
+    if reason.startswith("Extra data") and first[:1] == "{":
+        return "; if it is an object a line, say --format jsonl, or end its name in .jsonl"
+    if re.match(r"[\[{\s]*[^\W\d]\w*\s*:", first):
+        return "; names need double quotes"
+    if first in ("[", "{", "[{") and not rest:
+        return "; if it is a document of several lines, say --format json, or end its name in .json"
+    return ""
+
+
+def read_lines(source: Source, on_error: OnError) -> Rows:
+    """Return the rows of JSON Lines."""
+    numbered = count(1)
+    coming = (_records(text, numbered) for text in chunks(source))
+    first: list[Record] = []
+    rows: list[Any] = []
+    for records in coming:
+        first += records
+        rows = list(filter(_is_row, map(_row, (text for _, text in islice(first, _SAMPLE)))))
+        if rows:
+            break
+    if not rows:
+        for (line,), text in first:
+            problem = _text_problem(text) or TableError(f": {_not_row(_row(text), ())}")
+            on_error(TableError(f"{source.name}: line {line}{problem}"))
+        raise TableError(f"{source.name}: no rows; expected one JSON object a line")
+    columns, named = _columns(rows)
+
+    def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
+        pick = _picker(wanted, None if named else len(columns))
+
+        def read(text: str) -> list[float]:
+            if problem := unreadable(text):
+                raise problem
+            row = _parsed(text)
+            if isinstance(row, _Doubled):
+                raise row.problem(text)
+            return pick(row)
+
+        for records in chain([first], coming):
+            yield from assembled(source.name, "line {}", records, read, on_error)
+
+    return Rows(source.name, columns, named, blocks)
+
+
+def _records(text: str, numbered: Iterator[int]) -> list[Record]:
+    """Return the lines of a text that are not blank, with their numbers."""
+    return [((number,), line) for line, number in zip(lines(text), numbered, strict=False) if line.strip()]
+
+
+def _row(text: str) -> Any:
+    return None if _text_problem(text) else _parsed(text)
+
+
+def _text_problem(text: str) -> TableError | None:
+    try:
+        return unreadable(text) or (_parsed(text) and None)
+    except TableError as error:
+        return error
+
+
+def read_document(source: Source, on_error: OnError) -> Rows:
+    """Return the rows of a JSON document."""
+    text = decoded(source)
+    try:
+        if undecoded(text):
+            raise TableError(": not UTF-8 text; save the file as UTF-8")
+        document = _parsed(text)
+        if isinstance(document, _Doubled):
+            raise document.problem(text)
+        found = _found(document)
+    except TableError as error:
+        raise TableError(f"{source.name}{error}") from None
+    columns, named = (found.columns, True) if found.columns else _columns(filter(_is_row, found.rows))
+    if found.columns:
+        check_names(source.name, columns)
+
+    def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
+        if columns and named and (lacking := [name for name in wanted if name not in set(columns)]):
+            raise rows.missing(lacking)
+        pick = _picker(wanted, None if named else len(columns), found.columns)
+
+        def read(row: Any) -> list[float]:
+            if isinstance(row, _Doubled):
+                raise row.problem(text)
+            return pick(row)
+
+        records = (((number,), row) for number, row in enumerate(found.rows, start=1))
+        return assembled(source.name, "row {}", records, read, on_error)
+
+    if not found.rows:
+        raise TableError(f"{source.name}: no rows; expected objects with a number for each name, or lists of numbers")
+    rows = Rows(source.name, columns, named, blocks, protocol=found.protocol, request_id=found.request_id)
+    return rows
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The rows of a document; the names of its columns where they stand apart from the rows."""
+
+    rows: list[Any]
+    columns: tuple[str, ...] = ()
+    protocol: str = ""
+    request_id: str = ""
+
+
+def _found(document: Any) -> _Found:
+    match document:
+        case list(rows) | {"dataframe_records": list(rows)} | {"instances": list(rows)}:
+            return _Found(rows)
+        case {"inputs": [{"shape": _, "datatype": _, "data": _}, *_]}:
+            return _tensors(document)
+        case {"inputs": list(rows)} | {"input_data": list(rows)}:
+            return _Found(rows)
+        case {"columns": list(names), "data": list(rows)}:
+            return _Found(rows, tuple(map(str, names)))
+        case {"dataframe_split": dict(inner)} | {"input_data": dict(inner)} | {"inputs": dict(inner)} if inner:
+            return _found(inner)
+        case dict(row) if row and not any(isinstance(value, dict | list | _Doubled) for value in row.values()):
+            return _Found([row])
+        case dict(columns) if columns and _are_alike(columns.values()):
+            # Each column is a list, or an object by the names of the rows.
+            lists = [list(each.values()) if isinstance(each, dict) else each for each in columns.values()]
+            return _Found([list(row) for row in zip(*lists, strict=True)], tuple(columns))
+        case dict(columns) if columns and all(isinstance(each, list) for each in columns.values()):
+            raise TableError(": the lists of its columns differ in length; each row needs a number in each of them")
+    raise TableError(f": {_EXPECTED}")
+
+
+def _are_alike(columns: Iterable[Any]) -> bool:
+    """Whether all are lists of one length, or all objects with the same keys in the same order."""
+    first, *others = (list(each) if isinstance(each, dict) else each for each in columns)
+    if not isinstance(first, list):
+        return False
+    objects = [isinstance(each, dict) for each in columns]
+    same = all(each == first if objects[0] else isinstance(each, list) and len(each) == len(first) for each in others)
+    return same and len(set(objects)) == 1
+
+
+def _tensors(document: dict[str, Any]) -> _Found:
+    """Return the rows of an Open Inference Protocol request: one tensor of rows, or one for each feature.
+
+    Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md
+    """
+    columns: dict[str, list[Any]] = {}
+    shapes: set[tuple[int, ...]] = set()
+    for tensor in document["inputs"]:
+        match tensor:
+            case {"name": str(name), "shape": list(shape), "datatype": str(datatype), "data": list(data)}:
+                pass
+            case _:
+                raise TableError(": an input needs 'name', 'shape', 'datatype' and 'data'")
+        values = _flat(data)
+        if datatype not in _DATATYPES:
+            raise TableError(f": input {name!r} has datatype {datatype}; expected one of {', '.join(_DATATYPES)}")
+        if not all(type(size) is int and size >= 0 for size in shape) or prod(shape) != len(values):
+            raise TableError(f": input {name!r} has shape {shape} and {len(values)} numbers; they have to agree")
+        if name in columns:
+            raise TableError(f": the name {name!r} stands twice in 'inputs'; names must be unique")
+        columns[name] = [int(value) if datatype == "BOOL" and isinstance(value, bool) else value for value in values]
+        shapes.add(tuple(shape))
+    request_id = str(document.get("id", ""))
+    if len(columns) == 1 and len(shape) == 2:
+        (values,) = columns.values()
+        p = shape[1]
+        return _Found([values[i : i + p] for i in range(0, len(values), p)], (), "v2", request_id)
+    if len({shape[:1] for shape in shapes}) > 1 or any(prod(shape[1:]) != 1 or not shape for shape in shapes):
+        found = ", ".join(map(str, map(list, sorted(shapes))))
+        raise TableError(
+            f": 'inputs' have the shapes {found}; expected one tensor [rows, features], or [rows] for each"
+        )
+    return _Found([list(row) for row in zip(*columns.values(), strict=True)], tuple(columns), "v2", request_id)
+
+
+_DATATYPES = (
+    "BOOL",
+    *(f"{kind}{bits}" for kind in ("UINT", "INT") for bits in (8, 16, 32, 64)),
+    "FP16",
+    "FP32",
+    "FP64",
+)
+
+
+def _flat(data: list[Any]) -> list[Any]:
+    while any(isinstance(each, list) for each in data):
+        data = [value for each in data for value in (each if isinstance(each, list) else [each])]
+    return data
+
+
+def _unwrapped(row: Any) -> Any:
+    """Return the list within what SageMaker wraps each row in."""
+    match row:
+        case {"features": list(values)} | {"data": {"features": {"values": list(values)}}}:
+            return values
+    return row
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, dict | list) and bool(row)
+
+
+def _columns(rows: Iterable[Any]) -> tuple[tuple[str, ...], bool]:
+    """Return the names of the columns that these rows tell, and whether they are more than positions."""
+    rows = [_unwrapped(row) for row in rows]
+    names = dict.fromkeys(chain.from_iterable(row for row in rows if isinstance(row, dict)))
+    if names or not rows:
+        return tuple(names), True
+    # A row of another length is bad, be it the first.
+    return positional_names(Counter(map(len, rows)).most_common(1)[0][0]), False
+
+
+def _picker(wanted: Sequence[str], length: int | None, declared: tuple[str, ...] = ()) -> Callable[[Any], list[float]]:
+    """Return what finds the wanted columns in a row: in an object by name, in a list by position.
+
+    Lists have ``declared`` columns; or else all wanted ones in their order, or ``length`` columns x0, x1, ….
+    """
+    columns = declared or positional_names(length or 0)
+    if not set(wanted) <= set(columns):
+        columns = tuple(wanted)
+    places = {name: position for position, name in enumerate(columns)}
+    chosen = [places[name] for name in wanted]
+    wraps = not {"features", "data"} & set(wanted)
+
+    def pick(row: Any) -> list[float]:
+        if wraps:
+            row = _unwrapped(row)
+        if isinstance(row, list) and len(row) == len(columns):
+            return [_number(row[i], columns[i]) for i in chosen]
+        if not isinstance(row, dict) or not row:
+            raise TableError(f": {_not_row(row, columns)}")
+        if lacking := [name for name in wanted if name not in row]:
+            near = nearest(lacking[0], row)
+            raise TableError(f": no {', '.join(map(repr, lacking))}{f' (did you mean {near!r}?)' if near else ''}")
+        return [_number(row[name], name) for name in wanted]
+
+    return pick
+
+
+def _not_row(row: Any, columns: Sequence[str]) -> str:
+    expected = f"expected an object, or a list of {len(columns)} numbers" if columns else "expected an object or a list"
+    if (isinstance(row, dict) and _ENVELOPES & set(row)) or (isinstance(row, list) and any(map(_is_row, row))):
+        return f"{expected}; if it is a whole document, say --format json, or end its name in .json"
+    if isinstance(row, list):
+        return f"{expected}, found a list of {len(row)}{': ' * bool(columns)}{', '.join(columns)}"
+    if isinstance(row, int | float) and not isinstance(row, bool):
+        return f"{expected}, found the number {row}: wrap the numbers of a row in a list, [[{row}, …]]"
+    return f"{expected}, found {numbers.shown(row)}"
+
+
+def _number(value: Any, column: str) -> float:
+    try:
+        return numbers.of_json(value)
+    except TableError as error:
+        raise TableError(f", column {column!r}{error}") from None

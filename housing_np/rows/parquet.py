@@ -1,0 +1,98 @@
+"""Rows of a Parquet file, by pyarrow."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Floats
+from ..errors import TableError
+from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, check_names, checked, positions
+from .source import Source
+
+
+def read(source: Source, on_error: OnError) -> Rows:
+    """Return the rows of a Parquet file."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise TableError(f"{source.name}: Parquet needs pyarrow: pip install 'housing_np[parquet]'") from None
+    broken = (pyarrow.ArrowException, OSError)
+    try:
+        file = pyarrow.parquet.ParquetFile(source.file())
+    except broken as error:
+        raise TableError(f"{source.name}: not a Parquet file ({_first_line(error)}); write the file again") from None
+    schema = file.schema_arrow
+    index = _index_columns(schema)
+    columns = tuple(name for name in schema.names if name not in index)
+    check_names(source.name, columns)
+
+    def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
+        names = [columns[i] for i in positions(rows, wanted)]
+        for name in names:
+            if not _is_numeric(schema.field(name).type):
+                kind = schema.field(name).type
+                raise TextColumnError(f"{source.name}: column {name!r} holds {kind}; expected numbers", [name])
+        return read_batches(names)
+
+    def read_batches(names: list[str]) -> Iterator[Floats]:
+        start = 0
+        batches = file.iter_batches(max(1, BLOCK_NUMBERS // max(1, len(columns))), columns=names)
+        while True:
+            try:
+                batch = next(batches, None)
+            except broken as error:
+                reason = f"damaged after row {start} ({_first_line(error)}); write the file again"
+                raise TableError(f"{source.name}: {reason}") from None
+            if batch is None:
+                return
+            yield from checked(source.name, start, [_array(batch.column(name)) for name in names], names, on_error)
+            start += batch.num_rows
+
+    hint = f" ({', '.join(map(repr, index))} is an index of pandas: reset_index() makes it a column)" if index else ""
+    left_out = dict.fromkeys(index, "the index that pandas wrote")
+    rows = Rows(source.name, columns, True, blocks, left_out, hint=hint)
+    return rows
+
+
+def _index_columns(schema: Any) -> list[str]:
+    """Return the columns that the file's own pandas metadata calls its index."""
+    try:
+        described = (schema.pandas_metadata or {}).get("index_columns", [])
+    except ValueError:  # metadata that is no JSON tell nothing
+        return []
+    return [name for name in described if isinstance(name, str) and name in schema.names]
+
+
+def _is_numeric(kind: Any) -> bool:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    tests = (types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_null)
+    return any(test(kind) for test in tests)
+
+
+def _array(column: Any) -> np.ndarray:
+    """Return a column as numpy's array, nulls masked; without a mask where there are none."""
+    from pyarrow import types
+
+    if types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if types.is_null(column.type):
+        array: np.ndarray = np.ma.array(np.zeros(len(column)), mask=True)
+        return array
+    if types.is_decimal(column.type):
+        kind = float if column.type.scale > 0 else int  # to the nearest double; integers are held to be exact
+        array = np.array([kind(value or 0) for value in column.to_pylist()], None if kind is float else object)
+    else:
+        array = (column.fill_null(0) if column.null_count else column).to_numpy(zero_copy_only=False)
+    if not column.null_count:
+        return array
+    masked: np.ndarray = np.ma.array(array, mask=column.is_null().to_numpy(zero_copy_only=False))
+    return masked
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["cannot be read"])[0]

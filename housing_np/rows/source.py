@@ -1,0 +1,183 @@
+"""The bytes of a file or of standard input, and what the first of them say that they are."""
+
+import codecs
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, BinaryIO
+
+from ..errors import TableError
+
+CHUNK_BYTES = 1 << 20
+
+# What the first bytes are of, from the longest mark: a format that is read, an encoding of text, or what it is and
+# what to do instead.
+_FORMATS = {b"\x93NUMPY": "npy", b"PAR1": "parquet"}
+_GZIP = b"\x1f\x8b"
+_ENCODINGS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_ZIP = b"PK\x03\x04"
+_ZIPPED = {
+    b".npy": "an .npz archive: save one array of rows with numpy.save",
+    b"[Content_Types].xml": "an Excel workbook: save it as CSV",
+    b"_rels/": "an Excel workbook: save it as CSV",
+    b"xl/": "an Excel workbook: save it as CSV",
+    b"docProps/": "an Excel workbook: save it as CSV",
+    b"mimetype": "an OpenDocument spreadsheet: save it as CSV",
+}
+_OTHERS = {
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel workbook: save it as CSV",
+    b"ARROW1": "an Arrow IPC (Feather) file: save it as Parquet or CSV",
+    b"FEA1": "a Feather file: save it as Parquet or CSV",
+    b"\xff\xff\xff\xff": "an Arrow IPC stream: save it as Parquet or CSV",
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file: save its table as Parquet or CSV",
+    b"SQLite format 3\0": "an SQLite database: export its table as CSV",
+    b"Obj\x01": "an Avro file: save it as Parquet or CSV",
+    b"ORC": "an ORC file: save it as Parquet or CSV",
+    b"%PDF-": "a PDF document: export its table as CSV",
+    b"BZh": "compressed with bzip2: uncompress it, or use gzip",
+    b"\xfd7zXZ\0": "compressed with xz: uncompress it, or use gzip",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: uncompress it, or use gzip",
+    **{
+        b"\x80" + bytes([protocol]): "a pickle, which can run code: save CSV, .npy or Parquet"
+        for protocol in range(2, 6)
+    },
+}
+_MARKS = (*_FORMATS, _GZIP, *_ENCODINGS, _ZIP, *_OTHERS)
+_LONGEST_MARK = max(map(len, _MARKS))
+
+
+@dataclass
+class Source:
+    """The bytes of rows, which are read once.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it.
+    format : str or None
+        What the first bytes say; None for text.
+    encoding : str
+        Of text.
+    path : Path or None
+        Of the file that holds just these bytes; None for a pipe, and for what was compressed.
+    """
+
+    name: str
+    stream: Any  # read1 is all that standard input needs to have
+    path: Path | None = None
+    format: str | None = None
+    encoding: str = "utf-8"
+    head: bytes = b""
+
+    def __post_init__(self) -> None:
+        while self._may_be_marked() and (more := self._read()):
+            self.head += more
+        if self.head.startswith(_GZIP):
+            self._uncompress()
+        elif self.head.startswith(_ZIP):
+            raise TableError(f"{self.name}: {self._zipped()}")
+        else:
+            found = [mark for mark in _OTHERS if self.head.startswith(mark)]
+            if found:
+                raise TableError(f"{self.name}: it is {_OTHERS[found[0]]}")
+            self.format = next((name for mark, name in _FORMATS.items() if self.head.startswith(mark)), None)
+            self.encoding = next((name for mark, name in _ENCODINGS.items() if self.head.startswith(mark)), "utf-8")
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes as they come."""
+        if self.head:
+            yield self.head
+        while data := self._read():
+            yield data
+
+    def read(self) -> bytes:
+        """Return all bytes."""
+        return b"".join(self.pieces())
+
+    def file(self) -> BinaryIO:
+        """Return a file of these bytes that can be read from any place."""
+        if self.path is None:
+            return BytesIO(self.read())
+        self.stream.seek(0)
+        return self.stream  # type: ignore[no-any-return]
+
+    def _read(self) -> bytes:
+        with refused(self.name):
+            try:
+                return bytes(self.stream.read1(CHUNK_BYTES))
+            except (EOFError, zlib.error) as error:
+                raise TableError(f"{self.name}: damaged, or not whole ({error}); compress it again") from None
+
+    def _may_be_marked(self) -> bool:
+        size = len(self.head)
+        return size < _LONGEST_MARK and any(mark[:size] == self.head for mark in _MARKS if len(mark) > size)
+
+    def _zipped(self) -> str:
+        while len(self.head) < 128 and (more := self._read()):
+            self.head += more
+        name = self.head[30 : 30 + int.from_bytes(self.head[26:28], "little")]
+        found = [what for part, what in _ZIPPED.items() if name.startswith(part) or name.endswith(part)]
+        return f"it is {found[0]}" if found else "it is a zip archive: unpack it first"
+
+    def _uncompress(self) -> None:
+        import gzip
+
+        joined: Any = _Joined(self.head, self.stream)
+        unzipped = gzip.GzipFile(fileobj=joined, mode="rb")
+        # Whole pieces, not the few bytes that one read of the compressed ones gives.
+        opened = Source(self.name, SimpleNamespace(read1=unzipped.read))
+        self.stream, self.path, self.head = opened.stream, None, opened.head
+        self.format, self.encoding = opened.format, opened.encoding
+
+
+class _Joined:
+    """What was read of a stream already, and the rest of it."""
+
+    def __init__(self, head: bytes, stream: Any) -> None:
+        self.head, self.stream = head, stream
+
+    def read(self, size: int) -> bytes:
+        data, self.head = self.head[:size], self.head[size:]
+        return data or bytes(self.stream.read1(size))
+
+
+@contextmanager
+def open_source(path: str | Path) -> Iterator[Source]:
+    """Open a file, or standard input for "-"."""
+    if str(path) == "-":
+        yield Source("standard input", sys.stdin.buffer)
+        return
+    path = Path(path)
+    with refused(path):
+        file = path.open("rb")  # closed below, where its errors are not those of opening it
+    with file:
+        yield Source(str(path), file, path if path.is_file() else None)
+
+
+@contextmanager
+def refused(path: str | Path) -> Iterator[None]:
+    """Turn what the system says of a file into an error for its user."""
+    try:
+        yield
+    except IsADirectoryError:
+        raise TableError(f"{path}: cannot be read (a folder); name the files in it: {_pattern(Path(path))!r}") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise TableError(f"{path}: cannot be read ({reason}); give the path of a file of rows") from None
+
+
+def _pattern(folder: Path) -> str:
+    """Return a pattern of the files in a folder, by the ending that most of them have."""
+    endings = [file.suffix for file in folder.iterdir() if file.suffix and not file.name.startswith((".", "_"))]
+    return str(folder / f"*{max(endings, key=endings.count, default='.csv')}")

@@ -1,0 +1,100 @@
+"""What tests of all formats read with: standard input, whole or in pieces, and what is told of bad rows."""
+
+import itertools
+import sys
+from io import BytesIO, TextIOWrapper
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from housing_np import TableError
+from housing_np.rows import open_rows, stop
+
+
+def stdin(content):
+    content = content if isinstance(content, bytes) else content.encode()
+    return mock.patch.object(sys, "stdin", TextIOWrapper(BytesIO(content)))
+
+
+def read(content, names, format="csv", on_error=stop):
+    """All rows from standard input, as lists."""
+    with stdin(content), open_rows("-", format, on_error) as opened:
+        blocks = list(opened.blocks(names))
+    assert all(block.dtype == np.float64 and block.shape[1:] == (len(names),) for block in blocks)
+    return [row for block in blocks for row in block.tolist()]
+
+
+def read_file(path, names, **options):
+    with open_rows(path, **options) as opened:
+        return [row for block in opened.blocks(names) for row in block.tolist()]
+
+
+def refusal(content, names=("x", "y"), format="csv"):
+    with pytest.raises(TableError, match=r"^standard input: ") as caught:
+        read(content, list(names), format)
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    return message.removeprefix("standard input: ")
+
+
+def events(content, names, format="csv"):
+    """Rows and errors in the order in which they come."""
+    seen = []
+    try:
+        with stdin(content), open_rows("-", format) as opened:
+            for block in opened.blocks(names):
+                seen += block.tolist()
+    except TableError as error:
+        seen.append(str(error).partition(": ")[2])
+    return seen
+
+
+PLAIN = [[1.0, 2.0], [3.0, 4.0]]
+
+
+class Pieces:
+    """A stream that gives what it holds in pieces of these sizes, over and over."""
+
+    def __init__(self, content, sizes):
+        self.stream, self.sizes = BytesIO(content), itertools.cycle(sizes)
+
+    def read1(self, size):
+        return self.stream.read(min(size, next(self.sizes)))
+
+
+def outcome(stream, format, on_error, names=("x", "y")):
+    """Rows, errors that were given to `on_error`, and the error that ended it."""
+    seen, errors = [], []
+    try:
+        with (
+            mock.patch.object(sys, "stdin", mock.Mock(buffer=stream)),
+            open_rows("-", format, errors.append if on_error == "skip" else stop) as opened,
+        ):
+            for block in opened.blocks(names):
+                seen += block.tolist()
+    except TableError as error:
+        return seen, list(map(str, errors)), str(error)
+    return seen, list(map(str, errors)), None
+
+
+GOOD = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+
+
+def told(content, format="csv"):
+    """What is told of each bad row of three that are good, where bad ones are skipped."""
+    errors = []
+    assert read(content, ["x", "y"], format, errors.append) == GOOD
+    return [str(error).removeprefix("standard input: ") for error in errors]
+
+
+class Endless:
+    """A stream that repeats itself, and counts what was taken of it."""
+
+    def __init__(self, start, text):
+        self.start, self.text, self.taken = start, text, 0
+
+    def read1(self, size):
+        data, self.start = self.start or self.text * (size // len(self.text)), b""
+        self.taken += len(data)
+        return data

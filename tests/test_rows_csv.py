@@ -1,0 +1,292 @@
+"""Rows of CSV: however it is written, and every refusal by its place."""
+
+import csv
+import itertools
+import math
+import sys
+import tracemalloc
+from io import StringIO
+from unittest import mock
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from reading import PLAIN, Endless, outcome, read, refusal, told
+
+from housing_np import TableError
+from housing_np.rows import csv as csv_rows
+from housing_np.rows import open_rows, source
+from housing_np.rows import text as lines_of
+
+CSVS = {
+    "plain": "x,y\n1,2\n3,4\n",
+    "byte order mark": "\ufeffx,y\n1,2\n3,4\n",
+    "byte order mark, quoted name": '\ufeff"x",y\n1,2\n3,4\n',
+    "CRLF": "x,y\r\n1,2\r\n3,4\r\n",
+    "no final newline": "x,y\n1,2\n3,4",
+    "CRLF, no final newline": "x,y\r\n1,2\r\n3,4",
+    "blank trailing lines": "x,y\n1,2\n3,4\n\n\n",
+    "blank lines between": "x,y\n\n1,2\n\n\n3,4\n",
+    "CRLF blank lines": "x,y\r\n\r\n1,2\r\n\r\n3,4\r\n\r\n",
+    "blank lines first": "\n\nx,y\n1,2\n3,4\n",
+    "spaces around names and numbers": " x , y \n 1 ,\t2\n3 , 4 \n",
+    "exponents and signs": "x,y\n1e0,+2\n.3e1,4.E0\n",
+    "quoted numbers": 'x,y\n"1","2"\n"3",4\n',
+    "other order": "y,x\n2,1\n4,3\n",
+    "text beside": "name,x,y\nfirst,1,2\nsecond,3,4\n",
+    "not ASCII beside": "größe,x,y\nä,1,2\n日本,3,4\n",
+    "empty cells beside": "name,x,y,note\n,1,2,\n,3,4,\n",
+    "quotes, commas, line breaks beside": 'x,"a ""b"", c",y\n1,"one, ""two""\nthree",2\n3,"\r\n\n",4\n',
+    "inch signs beside": 'x,pipe,y\n1,5",2\n3,6" and 7",4\n',
+}
+
+
+@pytest.mark.parametrize("content", CSVS.values(), ids=CSVS)
+def test_csv_is_read_however_it_is_written(content):
+    assert read(content, ["x", "y"]) == PLAIN
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 64])
+@pytest.mark.parametrize("content", CSVS.values(), ids=CSVS)
+def test_csv_is_read_wherever_its_chunks_are_cut(content, chunk, monkeypatch):
+    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+    assert read(content, ["x", "y"]) == PLAIN
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1 << 20])
+@pytest.mark.parametrize("content", ["x\n1\n2\n", "x\n\n\n1\n\n2\n\n", "x\r\n\r\n1\r\n2", "\n\nx\n1\n2\n"])
+def test_one_column_is_read_wherever_its_chunks_are_cut(content, chunk, monkeypatch):
+    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+    assert read(content, ["x"]) == [[1.0], [2.0]]
+
+
+def test_a_quoted_name_keeps_its_commas_quotes_and_line_breaks():
+    assert read('"a ""b"",\nc",d\n1,2\n', ['a "b",\nc']) == [[1.0]]
+
+
+def test_a_header_without_rows_gives_no_rows():
+    assert read("x,y\n", ["x", "y"]) == []
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+@example([5e-324, -0.0, 1.7976931348623157e308, 2.2250738585072014e-308])
+@example([1.7976931348623157e308, 1.7976931348623157e308])
+def test_every_float_comes_back_to_the_last_bit(numbers):
+    got = read("x\n" + "".join(f"{number!r}\n" for number in numbers), ["x"])
+    assert [row[0].hex() for row in got] == [number.hex() for number in numbers]
+
+
+CELLS = st.one_of(
+    st.text("0123456789.eE+-_ \tinfNaxj\u00a0\u0661\0", max_size=8),
+    st.floats().map(repr),
+    st.integers().map(str),
+    st.decimals(allow_nan=False).map(str),
+)
+
+
+@given(st.lists(CELLS, min_size=1, max_size=4))
+@example(["1.00000000000000011102230246251565404"])
+@example(["1", "\u00a02"])
+@example(["1", "2\u3000"])
+@example(["inf", "-inf"])
+@example(["1e308", "1e308"])
+@example(["0x10"])
+@example(["1d5"])
+@example(["1\x1f"])
+def test_the_fast_path_agrees_with_the_plain_one(cells):
+    def outcome():
+        try:
+            return [number.hex() for (number,) in read(content, ["x"])]
+        except TableError as error:
+            return str(error)
+
+    content = "k,x\n" + "".join(f"0,{cell}\n" for cell in cells)
+    fast = outcome()
+    with mock.patch.object(csv_rows, "_plain_block", return_value=None):
+        assert outcome() == fast
+
+
+@given(st.lists(st.text('ab", \n\r1é', max_size=4), max_size=6), st.sampled_from(["\n", "\r\n"]), st.integers(1, 9))
+def test_every_note_that_csv_can_write_is_read_past(notes, end, piece):
+    file = StringIO(newline="")
+    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator=end)
+    writer.writerow(["x", "note", "y"])
+    writer.writerows([i, note, -i] for i, note in enumerate(notes))
+    with mock.patch.object(source, "CHUNK_BYTES", piece):
+        assert read(file.getvalue(), ["x", "y"]) == [[i, -i] for i in range(len(notes))]
+
+
+@pytest.mark.parametrize(
+    ("content", "places"),
+    [
+        ('x,y,n\n1,2,a\n9,9,"b\n3,4,c\n5,6,d\n', ["row 2 (line 3), column 'n': not CSV (a quote is not closed)"]),
+        ('x,y,n\n1,2,a\n9,"9,b\n3,4,c\n5,6,d\n', ["row 2 (line 3), column 'y': not CSV (a quote is not closed)"]),
+        ('x,y,n\n"9"9,9,b\n1,2,a\n3,4,c\n5,6,d\n', ["row 1 (line 2), column 'x': not CSV (',' expected after '\"')"]),
+        ('x,y,n\n1,2,a\n9,9,"b\n3,4,"c"\n5,6,d\n', ["row 2 (line 3), column 'n': not CSV (',' expected after '\"')"]),
+        ('x,y,n\n1,2,a\n3,4,"b\nb"\n9,9,"c\nd"d\n5,6,e\n', ["row 3 (line 5), column 'n'", "row 4 (line 6): 1 column"]),
+        (
+            'x,y,n\n1,2,a\n9,9,"b\n3,4,"c\nc"\n5,6,d\n',
+            ["row 2 (line 3), column 'n': not CSV (',' expected after '\"')"],
+        ),
+        (
+            'x,y,n\n1,2,a\n9,9,"b\n3,4,c\n9,9,",9\n5,6,d\n',
+            [
+                "row 2 (line 3): 4 columns, expected 3 (lines joined by a quote: 3)",
+                "row 4 (line 5), column 'n'",
+            ],
+        ),
+    ],
+    ids=[
+        "open",
+        "open before the last column",
+        "text after",
+        "closed by another",
+        "closed by one with a line break",
+        "after line breaks",
+        "two that are open",
+    ],
+)
+def test_a_broken_quote_takes_no_good_row_with_it(content, places):
+    messages = told(content)
+    assert len(messages) == len(places)
+    assert [message[: len(place)] for message, place in zip(messages, places, strict=True)] == places
+
+
+@pytest.mark.parametrize(
+    ("content", "limit", "message"),
+    [
+        ("n,x,y\na,1,2\n{},9,9\na,3,4\na,5,6", 15, "row 2 (line 3): longer than 15 characters"),
+        ('n,x,y\na,1,2\n"{},9,9\na,3,4\na,5,6', 15, "row 2 (line 3): longer than 15 characters"),
+        ('n,x,y\na,1,2\n"a,9,9\na,3,4\na,5,6', 15, "row 2 (line 3), column 'n': not CSV (record larger than 15 char"),
+    ],
+    ids=["line", "line with a quote", "record"],
+)
+@pytest.mark.parametrize("chunk", [1, 7, 15])
+def test_what_is_too_long_is_one_bad_row(content, limit, message, chunk, monkeypatch):
+    monkeypatch.setattr(lines_of, "LONGEST", limit)
+    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+    (got,) = told(content.format("é" * 12))
+    assert got.startswith(message)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 15])
+def test_a_line_of_the_greatest_length_is_read(chunk, monkeypatch):
+    monkeypatch.setattr(lines_of, "LONGEST", 15)
+    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+    assert read('n,x,y\n"123456789",1,2\n1ééééé,3,4\n', ["x", "y"]) == [[1.0, 2.0], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize("line", ['a","', '","1","'], ids=["open to the end", "joined"])
+def test_quotes_that_are_broken_on_every_line_take_no_more_time_than_others(line):
+    # By the minute, if each line looked for its end through all the others.
+    errors = []
+    assert read("x,y\n1,2\n" + f"{line}\n" * 20_000, ["x", "y"], on_error=errors.append) == [[1.0, 2.0]]
+    assert len(errors) >= 10_000
+
+
+@pytest.mark.parametrize("before", ['1,"a\nb"\n', '1,"a"b\n'], ids=["whole", "broken"])
+def test_the_length_of_a_record_is_its_own(before, monkeypatch):
+    monkeypatch.setattr(lines_of, "LONGEST", 15)
+    errors = []
+    assert read("x,n\n" + before * 3 + '2,"a\nb"\n', ["x"], on_error=errors.append)[-1] == [2.0]
+    assert len(errors) == (0 if "\n" in before[:-1] else 3)
+
+
+@pytest.mark.parametrize("cell", ["9" * 140_000, '"' + "9" * 140_000 + '"', '"' + "9\n" * 70_000 + '"'])
+def test_a_field_that_is_longer_than_csv_takes_is_refused_on_every_path(cell):
+    message = r"row 1 \(line 2\), column 'n': not CSV \(field larger than field limit \(131072\)\)"
+    with pytest.raises(TableError, match=message):
+        read(f"n,x\n{cell},1\n2,3\n", ["x"])
+
+
+@pytest.mark.parametrize("text", [b"1,2\n", b'a","\n'], ids=["a quote", "quotes that close and open"])
+def test_a_quote_that_is_never_closed_does_not_take_the_stream(text):
+    stream = Endless(b'x,y\n1,2\n3,a","\n', text)
+    with (
+        mock.patch.object(sys, "stdin", mock.Mock(buffer=stream)),
+        pytest.raises(TableError, match=r"row 2 \(line 3\)"),
+        open_rows("-") as opened,
+    ):
+        list(opened.blocks(["x"]))
+    assert stream.taken < 4 << 20
+
+
+def test_a_line_that_never_ends_does_not_take_the_memory():
+    nines = (b"9" * (1 << 20) for _ in range(64))
+    pieces = mock.Mock(read1=mock.Mock(side_effect=itertools.chain([b"x\n1\n"], nines, [b"\n2\n", b""])))
+    tracemalloc.start()
+    seen, errors, _ = outcome(pieces, "csv", "skip", ["x"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (seen, errors) == (
+        [[1.0], [2.0]],
+        ["standard input: row 2 (line 3): longer than 1048576 characters; break it up or remove it"],
+    )
+    assert peak < 8 << 20
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", r"no names; expected a first line"),
+        ("\ufeff", r"no names"),
+        ("\n\n", r"no names"),
+        ("x,z\n1,2\n", r"no column 'y'; the columns are: x, z"),
+        ("x;z,y\n1,2\n", r"no column 'x'; the columns are: x;z, y \(separated by commas; say --separator ';'"),
+        ("1,2\n3,4\n", r"no column 'x', 'y'; .*\(the first line holds numbers, not names: say --no-header\)"),
+        ("X ,Y\n3,4\n", r"no column 'x', 'y'; the columns are: X, Y \(did you mean 'X'\?\)"),
+        ("x,y,x\n1,2,3\n", r"column 3 repeats the name 'x'"),
+        ("x, x,y\n1,2,3\n", r"column 2 repeats the name 'x'"),
+        ("x,y\n1,2\n3\n", r"row 2 \(line 3\): 1 column, expected 2"),
+        ("x,y\n1,2\n3,4,\n", r"row 2 \(line 3\): 3 columns, expected 2; the line ends in a separator too many"),
+        ("x,y\n1,2\n \n", r"row 2 \(line 3\): 1 column, expected 2"),
+        ("x,y\n1,2\n\n3,abc\n", r"row 2 \(line 4\), column 'y': 'abc' is not a number"),
+        (
+            "x,y\n1,2\n,4\n",
+            r"row 2 \(line 3\), column 'x': the cell is empty; fill it in \(--on-error skip leaves such rows out\)",
+        ),
+        ("x,y\n1,2\n  ,4\n", r"row 2 \(line 3\), column 'x': the cell is empty"),
+        ("x,y\n1,2\n1_000,4\n", r"row 2 \(line 3\), column 'x': '1_000' is not a number"),
+        ("x,y\n1,2\n\u0661,4\n", r"row 2 \(line 3\), column 'x': '\u0661' is not a number"),
+        ("x,y\n1,2\n3,4#5\n", r"row 2 \(line 3\), column 'y': '4#5' is not a number"),
+        ("x,y\n1,2\n3\0,4\n", r"row 2 \(line 3\), column 'x': '3\\x00' is not a number"),
+        ("x,y\n1,2\nnan,4\n", r"row 2 \(line 3\), column 'x': 'nan' stands for a missing number"),
+        ("x,y\n1,2\n3,-inf\n", r"row 2 \(line 3\), column 'y': -inf is not a finite number"),
+        ("x,y\n1,2\n3,1e999\n", r"row 2 \(line 3\), column 'y': inf is not a finite number"),
+        ("x,y\ninf,2\n-inf,4\n", r"row 1 \(line 2\), column 'x': inf is not a finite number"),
+        ('x,n,y\n1,"a\nb",2\nz,c,4\n', r"row 2 \(line 4\), column 'x': 'z' is not a number"),
+        (b"x,y\n1,2\n\xe9,4\n", r"row 2 \(line 3\): not UTF-8 text; save the file as UTF-8"),
+        ('x,y\n1,"2\n3,4\n', r"row 1"),
+        ('x,y,note\n1,2,"open\n3,4,b\n', r"quote"),
+    ],
+)
+def test_bad_csv_is_refused_by_its_place(content, message):
+    with pytest.raises(TableError, match=message):
+        read(content, ["x", "y"])
+    refusal(content)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 64])
+def test_the_place_of_a_bad_cell_does_not_depend_on_chunks(chunk, monkeypatch):
+    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+    content = 'x,n,y\n1,"a\nb",2\n\n3,c,4\n5,"d\n\n",oops\n'
+    assert refusal(content).startswith("row 3 (line 8), column 'y': 'oops' is not a number")
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+def test_only_the_first_line_may_have_a_byte_order_mark(chunk, monkeypatch):
+    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+    assert refusal("\ufeffx,y\n\ufeff1,2\n").startswith("row 1 (line 2), column 'x': '\\ufeff1' is not a number")
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+def test_the_line_that_is_not_utf8_does_not_depend_on_chunks(chunk, monkeypatch):
+    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+    assert refusal(b"x,y\n1,2\n\n\xff,4\n").startswith("row 2 (line 4): not UTF-8")
+
+
+def test_nothing_that_is_read_is_other_than_finite():
+    errors = []
+    content = "x\n" + "\n".join(["1", "inf", "nan", "-inf", "1e400", "2"])
+    assert all(math.isfinite(x) for (x,) in read(content, ["x"], on_error=errors.append))
+    assert len(errors) == 4

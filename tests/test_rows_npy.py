@@ -1,0 +1,164 @@
+"""Rows of .npy arrays: every type, and every refusal."""
+
+from io import BytesIO
+from unittest import mock
+
+import numpy as np
+import pytest
+from reading import PLAIN, read, read_file
+
+from housing_np import TableError
+from housing_np.rows import open_rows, rows
+
+
+def test_npy_rows_before_a_bad_one_come_before_its_error(tmp_path):
+    path, seen = tmp_path / "rows.npy", []
+    np.save(path, np.array([[1.0], [2.0], [np.nan], [4.0]]))
+    with open_rows(path) as opened, pytest.raises(TableError, match=r"row 3, column 'x0': nan is not a finite"):
+        list(opened.blocks(["x"]))
+    with open_rows(path) as opened, pytest.raises(TableError, match=r"row 3"):
+        for block in opened.blocks(["x"]):
+            seen += block.tolist()
+    assert seen == [[1.0], [2.0]]
+
+
+def test_a_bad_npy_row_is_told_once_whatever_number_of_its_cells_is_bad(tmp_path):
+    path, errors = tmp_path / "rows.npy", []
+    np.save(path, np.array([[1.0, 2.0], [np.nan, np.inf], [3.0, 4.0]]))
+    with open_rows(path, on_error=errors.append) as opened:
+        got = np.concatenate(list(opened.blocks(["x0", "x1"])))
+    assert got.tolist() == PLAIN
+    assert [str(error) for error in errors] == [mock.ANY]
+
+
+# .npy
+
+
+@pytest.mark.parametrize("kind", ["<f8", ">f8", "<f4", "f2", "i8", "u1", "i2"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_npy_of_any_real_type_and_order(kind, order, tmp_path):
+    np.save(tmp_path / "rows.npy", np.array(PLAIN, kind, order=order))
+    assert read_file(tmp_path / "rows.npy", ["x", "y"]) == PLAIN
+
+
+def test_npy_without_names_has_x0_and_x1(tmp_path):
+    np.save(tmp_path / "rows.npy", np.array(PLAIN))
+    assert read_file(tmp_path / "rows.npy", ["x1", "x0"]) == [[2.0, 1.0], [4.0, 3.0]]
+
+
+def test_npy_from_standard_input(tmp_path):
+    file = BytesIO()
+    np.save(file, np.array(PLAIN))
+    assert read(file.getvalue(), ["x", "y"], "npy") == PLAIN
+
+
+def test_npy_longer_than_a_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "BLOCK_NUMBERS", 4)
+    data = np.arange(22.0).reshape(11, 2)
+    np.save(tmp_path / "rows.npy", data)
+    assert read_file(tmp_path / "rows.npy", ["x0", "x1"]) == data.tolist()
+
+
+def test_the_row_of_a_bad_npy_cell_is_counted_over_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "BLOCK_NUMBERS", 4)
+    data = np.arange(22.0).reshape(11, 2)
+    data[7, 1] = np.inf
+    np.save(tmp_path / "rows.npy", data)
+    with pytest.raises(TableError, match=r"rows\.npy: row 8, column 'x1': inf is not a finite number"):
+        read_file(tmp_path / "rows.npy", ["x0", "x1"])
+
+
+def record(**fields):
+    """Two rows of a structured array."""
+    return np.array(list(zip(*(v for _, v in fields.values()), strict=True)), [(k, t) for k, (t, _) in fields.items()])
+
+
+def test_structured_npy_has_names_and_ignores_text(tmp_path):
+    np.save(tmp_path / "rows.npy", record(y=("f4", [2, 4]), note=("U3", ["a", "b"]), x=("i4", [1, 3])))
+    assert read_file(tmp_path / "rows.npy", ["x", "y"]) == PLAIN
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.array([1.0, 2.0]),
+        np.array(1.0),
+        np.ones((2, 2, 2)),
+        np.ones((2, 2), complex),
+        np.array([["1", "2"]]),
+        np.ones((0, 2)),
+        np.array([["2020-01-01"]], "datetime64[D]"),
+        np.array([[1, 2]], object),
+        record(x=("U3", ["a", "b"]), y=("f8", [1, 2])),
+        record(x=("U3", ["1", "2"]), y=("f8", [1, 2])),
+        record(x=("c16", [1, 2]), y=("f8", [1, 2])),
+        record(x=("M8[s]", [1, 2]), y=("f8", [1, 2])),
+        record(x=(("f8", 2), [(1, 2), (3, 4)]), y=("f8", [1, 2])),
+        record(x=("f8", [1, 2]), y=("f8", [1, 2]))[0],
+    ],
+    ids=lambda data: f"{data.shape} {data.dtype}".replace(" ", ""),
+)
+def test_npy_of_anything_else_is_refused(data, tmp_path):
+    np.save(tmp_path / "rows.npy", data, allow_pickle=True)
+    with pytest.raises(TableError, match=r"rows\.npy: .*(number|shape|column)") as caught:
+        read_file(tmp_path / "rows.npy", ["x", "y"])
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"x,y\n1,2\n", b"\x93NUMPY", b"\x93NUMPY\x01\x00v\x00{'descr': ((((", b"\x93NUMPY\x09\x00v\x00{}"],
+)
+def test_what_is_not_npy_is_refused(content, tmp_path):
+    path = tmp_path / "rows.npy"
+    path.write_bytes(content)
+    with pytest.raises(TableError, match=r"rows\.npy: not a \.npy array of numbers"):
+        read_file(path, ["x", "y"])
+
+
+def test_npz_in_the_place_of_npy_is_refused(tmp_path):
+    with (tmp_path / "rows.npy").open("wb") as file:
+        np.savez(file, a=np.array(PLAIN))
+    with pytest.raises(TableError, match=r"rows\.npy: it is an \.npz archive"):
+        read_file(tmp_path / "rows.npy", ["x", "y"])
+
+
+@pytest.mark.parametrize("content", [b"x,y\n1,2\n", None], ids=["text", "objects"])
+def test_nobody_is_told_to_load_what_cannot_be_trusted(content, tmp_path):
+    path = tmp_path / "rows.npy"
+    np.save(path, np.array([[1, 2]], object), allow_pickle=True)
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(TableError) as caught:
+        read_file(path, ["x", "y"])
+    assert str(caught.value) == f"{path}: not a .npy array of numbers, or not whole; write one with numpy.save"
+
+
+def test_npy_cut_short_is_refused(tmp_path):
+    path = tmp_path / "rows.npy"
+    np.save(path, np.array(PLAIN))
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(TableError, match=r"rows\.npy: not a \.npy array of numbers"):
+        read_file(path, ["x", "y"])
+
+
+@pytest.mark.parametrize("text", ["{", "{'descr': '<f8', 'fortran_order': False, 'shape': (9**30, 2), }", "((((", "\0"])
+def test_a_damaged_npy_header_is_refused(text, tmp_path):
+    header = text.encode() + b"\n"
+    (tmp_path / "h.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with (
+        pytest.raises(TableError, match="h.npy: not a .npy array of numbers, or not whole"),
+        open_rows(tmp_path / "h.npy"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("layout", ["plain", "named"])
+def test_an_integer_that_float64_would_round_is_refused(layout, tmp_path):
+    rows = np.array([[1, 2], [3, 2**53 + 1]])
+    np.save(tmp_path / "i.npy", rows if layout == "plain" else np.rec.fromarrays(rows.T, names=["x0", "x1"]))
+    with (
+        open_rows(tmp_path / "i.npy") as opened,
+        pytest.raises(TableError, match="row 2, column 'x1': 9007199254740993 is an integer beyond 2\\*\\*53"),
+    ):
+        list(opened.blocks(["x0", "x1"]))
