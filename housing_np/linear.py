@@ -263,15 +263,7 @@ class LinearRegression:
         """Fit from a finished summary of the rows."""
         solution, p = summary.solve(), len(summary.feature_names)
         if solution.rank < p:
-            columns = zip(summary.feature_names, solution.factor.T, strict=True)
-            names = [repr(name) for name, column in columns if not column.any()]
-            drop = f"{', '.join(names)}, which never varies" if names else "a feature that depends on the others"
-            warnings.warn(
-                f"the features have rank {solution.rank}, fewer than the {p} coefficients to determine: "
-                f"this is the solution of least norm in scaled units; drop {drop}",
-                np.exceptions.RankWarning,
-                stacklevel=2,
-            )
+            warnings.warn(_dependence(solution, summary.feature_names), np.exceptions.RankWarning, stacklevel=2)
         coef, intercept = solution.coef.T.copy(), solution.intercept
         if summary.one_target:
             coef, intercept = coef[0], intercept[0]
@@ -285,3 +277,18 @@ class LinearRegression:
         self.coef_, self.intercept_ = coef, float(intercept) if coef.ndim == 1 else intercept
         self.feature_names_in_, self.target_names_ = tuple(feature_names), tuple(target_names)
         self.n_features_in_ = len(self.feature_names_in_)
+
+
+def _dependence(solution: "Solution", names: Sequence[str]) -> str:
+    """Return what to say of features that do not determine their coefficients, and of which."""
+    varies = np.asarray(solution.factor.any(axis=0))
+    constant = [repr(name) for name, does in zip(names, varies, strict=True) if not does]
+    others = [repr(name) for name, is_one in zip(names, solution.dependent() & varies, strict=True) if is_one]
+    advice = [f"drop {', '.join(constant)}, which never varies"] if constant else []
+    if others:
+        number = len(names) - solution.rank - len(constant)
+        advice.append(f"{', '.join(others)} depend on each other: drop {number} of them")
+    return (
+        f"the features have rank {solution.rank}, fewer than the {len(names)} coefficients to determine: "
+        f"this is the solution of least norm in scaled units; {'; '.join(advice)}"
+    )

@@ -17,9 +17,9 @@ def stdin(content):
     return mock.patch.object(sys, "stdin", TextIOWrapper(BytesIO(content)))
 
 
-def read(content, names, format="csv", on_error=stop):
+def read(content, names, format="csv", on_error=stop, **options):
     """All rows from standard input, as lists."""
-    with stdin(content), open_rows("-", format, on_error) as opened:
+    with stdin(content), open_rows("-", format, on_error, **options) as opened:
         blocks = list(opened.blocks(names))
     assert all(block.dtype == np.float64 and block.shape[1:] == (len(names),) for block in blocks)
     return [row for block in blocks for row in block.tolist()]

@@ -1,7 +1,5 @@
 """The commands as their users run them: what they print, write and answer with."""
 
-import contextlib
-import io
 import json
 import math
 import os
@@ -11,121 +9,18 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
+from running import answer, assert_refused, command, environment, run, run_process, strict
 
 import housing_np
-from housing_np import LinearRegression, QuantizedLinear, cli, load, load_california, save
+from housing_np import LinearRegression, QuantizedLinear, load, load_california, save
 from housing_np.__main__ import COMMANDS
 
-ROOT = str(Path(housing_np.__file__).parent.parent)
 FILES = ["float64.npz", "uint8-integer.npz", "uint8-per-channel.npz", "uint8-per-tensor.npz"]
 posix = pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
-
-
-def environment(**changes):
-    path = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
-    # With PYTHONUNBUFFERED, answers would come at once whatever the commands do.
-    inherited = {k: v for k, v in os.environ.items() if k not in ("HOUSING_NP_MODEL", "PYTHONUNBUFFERED")}
-    return {**inherited, "PYTHONPATH": path, **changes}
-
-
-def command(name, *arguments):
-    return [sys.executable, "-m", f"housing_np.{name}", *arguments]
-
-
-def run(name, *arguments, cwd, input=b"", env=None):
-    """Run a command in this process, as a process of its own would: what it ends with, and what it wrote."""
-    given = input.encode() if isinstance(input, str) else input
-    streams = {
-        name: io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
-        for name, content in (("stdin", given), ("stdout", b""), ("stderr", b""))
-    }
-    main = import_module(f"housing_np.{name}").main
-    with pytest.MonkeyPatch.context() as patch, contextlib.chdir(cwd), warnings.catch_warnings():
-        warnings.simplefilter("default")
-        patch.delenv("HOUSING_NP_MODEL", raising=False)
-        for key, value in (env or {}).items():
-            patch.setenv(key, value)
-        for key, stream in streams.items():
-            patch.setattr(sys, key, stream)
-        on_sigterm = signal.getsignal(signal.SIGTERM)
-        try:
-            status = cli.run(main, [os.fspath(argument) for argument in arguments])
-        except SystemExit as end:
-            status = end.code
-        finally:
-            signal.signal(signal.SIGTERM, on_sigterm)
-    for stream in streams.values():
-        stream.seek(0)
-    stdout, stderr = streams["stdout"].read(), streams["stderr"].read()
-    return subprocess.CompletedProcess([name, *arguments], status, stdout, stderr)
-
-
-def run_process(name, *arguments, cwd, input=None, env=None, **options):
-    """Run a command as a process of its own, for what only that can show: pipes, signals, locale."""
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "check": False, "timeout": 60} | options
-    stdin = {"input": input.encode()} if input is not None else {"stdin": subprocess.DEVNULL}
-    done = subprocess.run(
-        command(name, *map(os.fspath, arguments)), cwd=cwd, env=environment(**env or {}), **stdin, **options
-    )
-    done.stdout, done.stderr = ((text or b"").decode() for text in (done.stdout, done.stderr))
-    return done
-
-
-def answer(*arguments, **options):
-    """What a command prints that has nothing else to say."""
-    done = run(*arguments, **options)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def assert_refused(done, status, *texts):
-    assert done.returncode == status
-    assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert all(text in done.stderr for text in texts), done.stderr
-
-
-def strict(text):
-    def refuse(name):
-        raise ValueError(f"{name} is no JSON")
-
-    return json.loads(text, parse_constant=refuse)
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    """One training on the bundled data: the folder of its models, and what it printed."""
-    folder = tmp_path_factory.mktemp("trained")
-    return folder / "models", run("train", cwd=folder)
-
-
-@pytest.fixture(scope="session")
-def models(trained):
-    return trained[0]
-
-
-@pytest.fixture(scope="session")
-def rows(tmp_path_factory):
-    """Two hundred rows of the bundled data in every format, columns in another order, and in CSV one too many."""
-    folder = tmp_path_factory.mktemp("rows")
-    table = load_california()
-    order = [3, 0, 7, 1, 6, 2, 5, 4]
-    names = [table.feature_names[i] for i in order]
-    data = table.X[::100, order][:200]
-    records = [dict(zip(names, row, strict=True)) for row in data.tolist()]
-    lines = [",".join(map(repr, row)) for row in data.tolist()]
-    (folder / "rows.csv").write_text("\n".join([",".join(names), *lines]) + "\n")
-    (folder / "rows.json").write_text(json.dumps(records))
-    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, records)))
-    (folder / "split.json").write_text(json.dumps({"dataframe_split": {"columns": names, "data": data.tolist()}}))
-    np.save(folder / "rows.npy", np.rec.fromrecords(data.tolist(), names=names))
-    np.save(folder / "plain.npy", table.X[::100][:200])
-    return folder
 
 
 def numbers(text):

@@ -122,3 +122,10 @@ def test_wide_exponent_range_within_a_column():
 def test_leverages_sum_to_the_number_of_unknowns():
     X, y = normal()
     assert_allclose(summary_of(X, y).solve().leverage(X).sum(), 4, rtol=1e-12)
+
+
+def test_columns_near_the_end_of_the_range_are_refused_or_right():
+    x = np.array([[1.5e308], [-1.5e308], [1e308], [0.5e308]])
+    solution = summary_of(x, np.array([3.0, -3.0, 2.0, 1.0])).solve()
+    # y = x / 0.5e308 in all rows.
+    assert_allclose(solution.coef[0, 0], 2e-308, rtol=1e-12)

@@ -385,6 +385,22 @@ def test_a_constant_column_is_named():
         LinearRegression().fit(X, np.arange(5.0))
 
 
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ([[1, 0, 1, 0, 1], [0, 1, 0, 1, 0], [3, 1, 4, 1, 5]], "'x0', 'x1' depend on each other: drop 1 of them"),
+        ([[3, 1, 4, 1, 5], [2, 7, 1, 8, 2], [5, 8, 5, 9, 7]], "'x0', 'x1', 'x2' depend on each other: drop 1 of them"),
+        ([[3, 1, 4, 1, 5], [6, 2, 8, 2, 10], [9, 3, 12, 3, 15]], "'x0', 'x1', 'x2' depend on each other: drop 2"),
+        ([[7, 7, 7, 7, 7], [3, 1, 4, 1, 5], [6, 2, 8, 2, 10]], "drop 'x0', which never varies; 'x1', 'x2' depend"),
+    ],
+    ids=["dummies", "a sum", "multiples", "and a constant"],
+)
+def test_columns_that_depend_on_each_other_are_named(columns, told):
+    with pytest.warns(np.exceptions.RankWarning) as caught:
+        LinearRegression().fit(np.array(columns, float).T, [1.0, 2.0, 4.0, 8.0, 16.0])
+    assert told in str(caught[0].message)
+
+
 def test_without_scipy_the_summary_is_what_needs_none(monkeypatch):
     summary = LinearRegression().fit(SETS["Longley"].X, SETS["Longley"].y).summary()
     whole = str(summary).splitlines()

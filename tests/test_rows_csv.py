@@ -8,10 +8,11 @@ import tracemalloc
 from io import StringIO
 from unittest import mock
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from reading import PLAIN, Endless, outcome, read, refusal, told
+from reading import PLAIN, Endless, outcome, read, refusal, stdin, told
 
 from housing_np import TableError
 from housing_np.rows import csv as csv_rows
@@ -290,3 +291,107 @@ def test_nothing_that_is_read_is_other_than_finite():
     content = "x\n" + "\n".join(["1", "inf", "nan", "-inf", "1e400", "2"])
     assert all(math.isfinite(x) for (x,) in read(content, ["x"], on_error=errors.append))
     assert len(errors) == 4
+
+
+# How it is written
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "note"),
+    [
+        ("x;y\n1;2\n3;4\n", {}, "semicolons"),
+        ("x\ty\n1\t2\n3\t4\n", {}, "tabs"),
+        ("x|y\n1|2\n3|4\n", {}, "bars"),
+        ('"x";"y"\n"1";2\n3;"4"\n', {}, "semicolons"),
+        ('"n, in m";x;y\n"a;b";1;2\n"""";3;4\n', {}, "semicolons"),
+        ("sep=;\nx;y\n1;2\n3;4\n", {}, "semicolons"),
+        ('"sep=|"\r\nx|y\r\n1|2\r\n3|4\r\n', {}, "bars"),
+        ("sep=:\nx:y\n1:2\n3:4\n", {}, "':'"),
+        ("sep=,\nx,y\n1,2\n3,4\n", {}, None),
+        ("x:y\n1:2\n3:4\n", {"separator": ":"}, None),
+        ("n;a,x,y\n9,1,2\n9,3,4\n", {}, None),
+        ("n,a;x;y\n9;1;2\n9;3;4\n", {"separator": ";"}, None),
+        ("x;y\n1,0;2,0\n3,0;0,4e1\n", {"decimal": ","}, "semicolons"),
+        ('x,y\n"1,0",2\n3,"4,0"\n', {"decimal": ","}, None),
+        ("n;x;y\n1.5;1,0;2,0\n2.5;3,0;4,0\n", {"decimal": ","}, "semicolons"),
+        ("1,2\n3,4\n", {"header": False}, None),
+        ("1;2\n3;4\n", {"header": False}, "semicolons"),
+        ("1,0;2,0\n3,0;4,0\n", {"header": False, "decimal": ","}, "semicolons"),
+    ],
+)
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+def test_every_dialect_gives_the_same_rows(content, options, note, chunk, monkeypatch):
+    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+    assert read(content, ["x", "y"], **options) == PLAIN
+    with stdin(content), open_rows("-", **options) as opened:
+        assert [note is not None and note in each for each in opened.notes] == [True] * (note is not None)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"separator": ";;"}, "is not one character"), ({"decimal": "'"}, "is neither '.' nor ','")],
+)
+def test_a_dialect_that_cannot_be_is_refused(options, message):
+    with pytest.raises(TableError, match=message):
+        read("x\n1\n", ["x"], **options)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"x": 1, "y": 2}\n',
+        "{x: 1, y: 2}\n",
+        '[{"x": 1,\n"y": 2}]',
+        "[\n[1, 2]]",
+        "[[1, 2], [3, 4]]",
+        '{\n"x": 1}',
+        "[1, 2]\n[3, 4]",
+    ],
+)
+def test_json_that_is_taken_for_csv_is_told_so(content):
+    assert refusal(content).startswith("expected CSV, found JSON: say so with --format jsonl or json")
+
+
+def test_names_in_brackets_are_no_json():
+    assert read("[0-5],[6-10]\n1,2\n", ["[6-10]"]) == [[2.0]]
+
+
+def test_columns_without_a_name_are_left_out_with_the_reason():
+    with stdin(",x,y\n0,1,2\n1,3,4\n"), open_rows("-") as opened:
+        assert opened.columns == ("x", "y")
+        assert list(opened.left_out) == ["column 1"]
+        assert "index=False" in opened.left_out["column 1"]
+        assert np.concatenate(list(opened.blocks(["x", "y"]))).tolist() == PLAIN
+
+
+def test_a_trailing_separator_in_every_line_is_a_column_without_a_name():
+    assert read("x,y,\n1,2,\n3,4,\n", ["x", "y"]) == PLAIN
+
+
+def test_text_from_the_first_row_on_is_one_message_about_the_columns():
+    message = refusal("x,y\nNEAR BAY,north\nINLAND,south\n")
+    assert message == "columns 'x', 'y' hold text ('NEAR BAY', 'north'), not numbers"
+
+
+def test_text_further_down_is_a_bad_row():
+    assert refusal("x,y\n1,2\nINLAND,4\n").startswith("row 2 (line 3), column 'x': 'INLAND' is not a number")
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_a_row_is_skipped_for_what_is_in_it_and_not_for_its_place(order):
+    lines = ["1,2\n", "3,4\n", "a,b\n", "9\n"]
+    assert sorted(read("x,y\n" + "".join(lines[i] for i in order), ["x", "y"], on_error=lambda _: None)) == PLAIN
+    unnamed = read("".join(lines[i] for i in order), ["x", "y"], on_error=lambda _: None, header=False)
+    assert sorted(unnamed) == PLAIN
+
+
+@pytest.mark.parametrize("cells", ["9007199254740993", "-9007199254740993", " 9007199254740993 "])
+def test_an_integer_that_float64_would_round_is_refused(cells):
+    message = refusal(f"x,y\n1,2\n3,{cells}\n")
+    assert message.startswith(f"row 2 (line 3), column 'y': {cells.strip()} is an integer beyond 2**53")
+
+
+def test_a_wide_table_takes_no_longer_for_each_of_its_columns():
+    # By the minute, if each name were looked for among all the others.
+    names = [f"c{i}" for i in range(50_000)]
+    assert read(",".join(names) + "\n" + ",".join(["1"] * 50_000) + "\n", names) == [[1.0] * 50_000]

@@ -1,12 +1,13 @@
 """Rows of JSON and JSON Lines: every layout, and every refusal by its place."""
 
+import itertools
 import json
 
 import pytest
-from reading import PLAIN, read, refusal, told
+from reading import PLAIN, read, refusal, stdin, told
 
 from housing_np import TableError
-from housing_np.rows import source
+from housing_np.rows import open_rows, source
 from housing_np.rows import text as lines_of
 
 JSONS = {
@@ -121,3 +122,130 @@ def test_bad_json_lines_are_refused_by_their_line(content, message):
     with pytest.raises(TableError, match=message):
         read(content, ["x", "y"], "jsonl")
     refusal(content, format="jsonl")
+
+
+# Bodies of servers and of data frames
+
+
+BODIES = {
+    "V2, a tensor of rows": {"inputs": [{"name": "in", "shape": [2, 2], "datatype": "FP64", "data": [1, 2, 3, 4]}]},
+    "V2, nested data": {"inputs": [{"name": "in", "shape": [2, 2], "datatype": "INT64", "data": PLAIN}]},
+    "V2, a tensor a feature": {
+        "id": "7",
+        "inputs": [
+            {"name": "y", "shape": [2], "datatype": "FP32", "data": [2, 4]},
+            {"name": "x", "shape": [2, 1], "datatype": "FP64", "data": [1, 3]},
+        ],
+    },
+    "pandas' split": {"columns": ["y", "x"], "index": [0, 1], "data": [[2, 1], [4, 3]]},
+    "pandas' columns": {"x": {"0": 1, "1": 3}, "y": {"0": 2, "1": 4}},
+    "pandas' lists": {"x": [1, 3], "y": [2, 4]},
+    "Azure, split": {"input_data": {"columns": ["x", "y"], "index": [0, 1], "data": PLAIN}},
+    "Azure, lists": {"input_data": PLAIN},
+    "Azure, objects": {"input_data": [{"x": 1, "y": 2}, {"x": 3, "y": 4}]},
+    "SageMaker": {"instances": [{"features": [1, 2]}, {"features": [3, 4]}]},
+    "SageMaker, nested": {"instances": [{"data": {"features": {"values": row}}} for row in PLAIN]},
+}
+
+
+@pytest.mark.parametrize("document", BODIES.values(), ids=BODIES)
+def test_bodies_of_servers_and_data_frames_are_read(document):
+    assert read(json.dumps(document), ["x", "y"], "json") == PLAIN
+
+
+def test_a_bare_object_is_one_row():
+    assert read('{"y": 2, "x": 1}', ["x", "y"], "json") == [[1.0, 2.0]]
+
+
+def test_lines_of_sagemaker_are_rows():
+    assert read('{"features": [1, 2]}\n{"features": [3, 4]}\n', ["x", "y"], "jsonl") == PLAIN
+
+
+def test_a_feature_may_be_called_features():
+    assert read('[{"features": 1, "data": 2}]', ["features", "data"], "json") == [[1.0, 2.0]]
+
+
+def test_a_request_of_the_protocol_is_known_by_its_form():
+    with stdin(json.dumps(BODIES["V2, a tensor a feature"])), open_rows("-", "json") as opened:
+        assert (opened.protocol, opened.request_id) == ("v2", "7")
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        ({"shape": [2, 3]}, r"input 'in' has shape \[2, 3\] and 4 numbers"),
+        ({"datatype": "BYTES"}, r"input 'in' has datatype BYTES; expected one of BOOL"),
+        ({"data": [1, 2, 3, "4"]}, r"row 2, column 'y': \"4\" is not a number but text"),
+        ({"shape": [-2, -2]}, r"shape \[-2, -2\]"),
+        ({"shape": [2, 2, 1]}, r"expected one tensor \[rows, features\]"),
+        ({"data": None}, r"an input needs 'name', 'shape', 'datatype' and 'data'"),
+    ],
+)
+def test_a_tensor_that_is_not_one_is_refused(tensor, message):
+    whole = {"name": "in", "shape": [2, 2], "datatype": "FP64", "data": [1, 2, 3, 4], **tensor}
+    with pytest.raises(TableError, match=message):
+        read(json.dumps({"inputs": [whole]}), ["x", "y"], "json")
+
+
+@pytest.mark.parametrize(
+    ("content", "format", "place"),
+    [
+        ('{"x": 1, "y": 2}\n{"x": 3, "y": 4, "x": 5}\n', "jsonl", "line 2"),
+        ('[{"x": 1, "y": 2},\n{"x": 3, "y": 4,\n"x": 5}]', "json", "row 2"),
+        ('[{"x": 1, "y": 2, "z": {"x": 1}}, {"x": 3, "x": 3, "y": 4}]', "json", "row 2"),
+    ],
+)
+def test_a_doubled_key_is_a_bad_row(content, format, place):
+    assert refusal(content, format=format).startswith(f"{place}: the key 'x' stands twice in one object")
+    errors = []
+    assert read(content, ["x", "y"], format, errors.append) == [[1.0, 2.0]]
+    assert len(errors) == 1
+
+
+def test_the_line_of_a_doubled_key_is_told():
+    assert "(line 4)" in refusal('[\n{"x": 1,\n"y": 2,\n"x": 3\n}]', format="json")
+
+
+def test_a_doubled_key_of_the_document_is_refused():
+    message = refusal('{"instances": [[1, 2]], "instances": [[3, 4]]}', format="json")
+    assert message.startswith("the key 'instances' stands twice")
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+@pytest.mark.parametrize("format", ["json", "jsonl"])
+def test_a_row_is_skipped_for_what_is_in_it_and_not_for_its_place(order, format):
+    rows = ['{"x": 1, "y": 2}', '{"x": 3, "y": 4, "z": 5}', '{"x": 9}', '{"x": 9, "y": null}']
+    chosen = [rows[i] for i in order]
+    content = "\n".join(chosen) if format == "jsonl" else f"[{','.join(chosen)}]"
+    assert sorted(read(content, ["x", "y"], format, lambda _: None)) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("content", "format", "hint"),
+    [
+        ("x,y\n1,2\n", "json", "if it is CSV, say --format csv"),
+        ('"x","y"\n1,2\n', "json", "if it is CSV"),
+        ("x,y\n1,2\n", "jsonl", "if it is CSV"),
+        ('{"x": 1, "y": 2}\n{"x": 3, "y": 4}\n', "json", "say --format jsonl"),
+        ('[\n{"x": 1, "y": 2}\n]', "jsonl", "say --format json"),
+        ('{"instances": [[1, 2]]}', "jsonl", "say --format json"),
+        ("{x: 1, y: 2}", "json", "names need double quotes"),
+    ],
+)
+def test_another_format_is_told_as_that(content, format, hint):
+    assert hint in refusal(content, format=format)
+
+
+def test_the_numbers_of_a_row_have_to_be_wrapped():
+    assert "wrap the numbers of a row in a list" in refusal('{"instances": [3, 10]}', format="json")
+
+
+def test_names_that_are_near_are_suggested():
+    assert refusal('[{"X": 1, "why": 2}]', format="json").endswith("(did you mean 'X'?)")
+
+
+@pytest.mark.parametrize("format", ["json", "jsonl"])
+def test_the_columns_are_those_of_all_rows(format):
+    content = {"json": '[{"x": 1}, {"y": 2, "x": 1}]', "jsonl": '{"x": 1}\n{"y": 2, "x": 1}\n'}[format]
+    with stdin(content), open_rows("-", format) as opened:
+        assert opened.columns == ("x", "y")

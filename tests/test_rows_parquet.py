@@ -1,8 +1,10 @@
 """Rows of Parquet files, by pyarrow."""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
-from reading import PLAIN, read_file
+from reading import GOOD, PLAIN, read_file
 
 from housing_np import TableError
 from housing_np.rows import open_rows
@@ -24,3 +26,83 @@ def test_a_damaged_parquet_page_is_refused(tmp_path):
     path.write_bytes(content)
     with open_rows(path) as rows, pytest.raises(TableError, match="p.parquet: damaged after row 0"):
         list(rows.blocks(["a"]))
+
+
+def written(path, **columns):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    arrays = {name: pyarrow.array(values, kind) for name, (values, kind) in columns.items()}
+    parquet.write_table(pyarrow.table(arrays), path)
+
+
+def test_every_kind_of_number_is_one(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    half = Decimal("0.1")
+    written(
+        tmp_path / "rows.parquet",
+        d=([half, Decimal("12345678901234567.1")], pyarrow.decimal128(18, 1)),
+        e=(pyarrow.array([7, 8]).dictionary_encode(), None),
+        b=([True, False], pyarrow.bool_()),
+        f=([0.5, 1.5], pyarrow.float32()),
+        u=([2**64 - 2**11, 1], pyarrow.uint64()),
+    )
+    expected = [[0.1, 7.0, 1.0, 0.5, 2.0**64 - 2**11], [12345678901234567.1, 8.0, 0.0, 1.5, 1.0]]
+    assert read_file(tmp_path / "rows.parquet", list("debfu")) == expected
+
+
+@pytest.mark.parametrize("kind", ["int64", "float64", "bool_", "decimal128", "null", "dictionary"])
+def test_a_null_makes_its_row_a_bad_one_and_no_other(kind, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    one = True if kind == "bool_" else 1
+    values = [one, None, one] if kind != "null" else [None] * 3
+    types = {"decimal128": lambda: pyarrow.decimal128(9, 2), "dictionary": lambda: None}
+    array = pyarrow.array(values, types.get(kind, lambda: getattr(pyarrow, kind)())())
+    if kind == "dictionary":
+        array = array.dictionary_encode()
+    written(tmp_path / "rows.parquet", x=(array, None), y=([1.0, 2.0, 3.0], None))
+    errors = []
+    rows = read_file(tmp_path / "rows.parquet", ["y"], on_error=errors.append)
+    assert (len(rows), errors) == (3, [])
+    rows = read_file(tmp_path / "rows.parquet", ["x", "y"], on_error=errors.append)
+    assert rows == ([] if kind == "null" else [[1.0, 1.0], [1.0, 3.0]])
+    assert [str(error).partition(": ")[2] for error in errors][-1].endswith(
+        "column 'x': the value is missing (null); fill it in"
+    )
+
+
+@pytest.mark.parametrize("beside", [0, None])
+@pytest.mark.parametrize("kind", ["int64", "decimal"])
+def test_an_integer_that_float64_would_round_is_refused(beside, kind, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    type = pyarrow.int64() if kind == "int64" else pyarrow.decimal128(38, 0)
+    written(tmp_path / "rows.parquet", x=([1, 2**53 + 1, beside], type))
+    with pytest.raises(TableError, match=r"row 2, column 'x': 9007199254740993 is an integer beyond 2\*\*53"):
+        read_file(tmp_path / "rows.parquet", ["x"])
+
+
+def test_the_index_that_pandas_wrote_is_no_column(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pandas.DataFrame({"x": [1.0, 3.0, 5.0], "y": [2.0, 4.0, 6.0]}, index=[0, 1, 5])
+    frame.to_parquet(tmp_path / "rows.parquet")
+    with open_rows(tmp_path / "rows.parquet") as rows:
+        assert rows.columns == ("x", "y")
+        assert list(rows.left_out) == ["__index_level_0__"]
+        assert np.concatenate(list(rows.blocks(["x", "y"]))).tolist() == GOOD
+    frame.set_index("x").to_parquet(tmp_path / "named.parquet")
+    with open_rows(tmp_path / "named.parquet") as rows:
+        assert rows.columns == ("y",)
+        with pytest.raises(TableError, match=r"no column 'x'; .*'x' is an index of pandas: reset_index\(\)"):
+            rows.blocks(["x"])
+
+
+def test_a_column_of_text_is_told_by_what_it_holds(tmp_path):
+    written(tmp_path / "rows.parquet", x=(["a"], None))
+    with pytest.raises(TableError, match="column 'x' holds string; expected numbers"):
+        read_file(tmp_path / "rows.parquet", ["x"])
+
+
+def test_what_only_begins_like_parquet_is_refused(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1 and so on")
+    with pytest.raises(TableError, match="rows.parquet: not a Parquet file"):
+        read_file(tmp_path / "rows.parquet", ["x"])

@@ -160,3 +160,86 @@ def test_what_is_no_pattern_is_an_error(pattern, parts):
     # Newer Pythons find nothing where older ones refuse the name.
     with pytest.raises(TableError, match="not a pattern of files|no file matches"):
         read_table(parts / pattern, "price")
+
+
+def test_columns_that_are_ignored_are_no_features(write):
+    table = read_table(write("a,b,price,town\n1,2,5,x\n3,4,6,y\n"), "price", ignore=["town", "b"])
+    assert (table.feature_names, table.X.tolist()) == (("a",), [[1.0], [3.0]])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ignore": ["city"]}, r"no column 'city'; the columns are: a, price, town"),
+        ({"ignore": ["Town"]}, r"no column 'Town'; .*did you mean 'town'"),
+        ({"features": ["a", "town"], "ignore": ["town"]}, r"'town' is to be ignored: it cannot be a feature too"),
+        ({"features": ["a", "price"]}, r"'price' is the target: it cannot be a feature too"),
+        ({"features": ["a", "a"]}, r"a feature is named twice in a,a"),
+        ({"features": ["b", "c"]}, r"no column 'b', 'c'; the columns are"),
+        ({"ignore": ["a", "town"]}, r"no column beside the target 'price'"),
+        ({}, r"column 'town' holds text \('x'\), not numbers; leave out what is no number: --ignore town$"),
+    ],
+)
+def test_columns_that_cannot_be_chosen_are_refused(options, message, write):
+    with pytest.raises(TableError, match=message):
+        read_table(write("a,price,town\n1,5,x\n3,6,y\n"), "price", **options)
+
+
+def test_a_name_with_a_comma_is_quoted_in_the_advice(write):
+    with pytest.raises(TableError, match=r'--ignore "town, or city"$'):
+        read_table(write('"town, or city",price,a\nx,1,2\ny,2,3\n'), "price")
+
+
+def test_a_target_of_text_is_not_to_be_left_out(write):
+    with pytest.raises(TableError, match=r"column 'price' holds text \('x'\), not numbers$"):
+        read_table(write("a,price\n1,x\n2,y\n"), "price")
+
+
+def test_bad_rows_are_left_out_and_counted_once_however_often_the_rows_are_read(write):
+    stream = open_table(write("a,price\n1,5\n,6\n3,7\nx,8\n"), "price", on_error="skip")
+    for _ in range(2):
+        assert [y.tolist() for _, y in stream] == [[5.0, 7.0]]
+    assert stream.all_skipped.count == 2
+    assert "row 2 (line 3), column 'a': the cell is empty" in str(stream.all_skipped)
+
+
+def test_bad_rows_of_files_that_stay_there_are_counted_once(write, monkeypatch):
+    monkeypatch.setattr("housing_np.table._MEMORY_NUMBERS", 1)
+    write("a,price\n1,5\n,6\n3,7\n", "part-0.csv")
+    path = write("a,price\nx,1\n4,8\n", "part-1.csv")
+    stream = open_table(path.with_name("part-*.csv"), "price", on_error="skip")
+    for _ in range(2):
+        assert [value for _, y in stream for value in y.tolist()] == [5.0, 7.0, 8.0]
+    assert stream.all_skipped.count == 2
+
+
+def test_a_table_of_bad_rows_alone_is_refused_with_the_first(write):
+    with pytest.raises(TableError, match=r"no row is left, 2 were skipped; the first: .*row 1 .*--ignore"):
+        read_table(write("a,town,price\n1,x,5\n2,y,6\n"), "price", on_error="skip")
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "Unnamed: 0.1"])
+def test_the_index_that_pandas_wrote_is_no_feature(name, write):
+    stream = open_table(write(f"{name},a,price\n0,1,5\n1,3,6\n"), "price")
+    assert stream.feature_names == ("a",)
+    assert len(stream.notes) == 1
+    assert "index=False" in stream.notes[0]
+
+
+def test_an_index_that_is_asked_for_is_a_feature(write):
+    table = read_table(write("Unnamed: 0,a,price\n0,1,5\n1,3,6\n"), "price", features=["Unnamed: 0", "a"])
+    assert table.X.tolist() == [[0.0, 1.0], [1.0, 3.0]]
+
+
+def test_a_dialect_is_that_of_all_passes_and_files(write, monkeypatch):
+    monkeypatch.setattr("housing_np.table._MEMORY_NUMBERS", 1)
+    write("1,5;5,5\n2,5;6,5\n", "part-0.csv")
+    path = write("3,5;7,5\n", "part-1.csv")
+    stream = open_table(path.with_name("part-*.csv"), "x1", decimal=",", header=False)
+    for _ in range(2):
+        assert [value for X, _ in stream for value in X[:, 0].tolist()] == [1.5, 2.5, 3.5]
+
+
+def test_read_table_takes_the_dialect(write):
+    table = read_table(write("a:price\n1,5:5\n2,5:6\n"), "price", separator=":", decimal=",")
+    assert table.X.tolist() == [[1.5], [2.5]]

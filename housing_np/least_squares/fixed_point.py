@@ -66,7 +66,7 @@ def ldexp(value: int, exponent: int) -> float:
     try:
         return math.ldexp(value >> excess, exponent + excess)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf  # an integer so long is no float that could have a sign
 
 
 def _integer(value: float, exponent: int) -> int:

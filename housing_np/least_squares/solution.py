@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import HousingError
 from .exact_gram import ExactGram
@@ -17,6 +18,7 @@ EPS = 2.0**-52
 RANK_TOLERANCE = 2.0**-33  # no rounding of the data may call a larger singular value zero
 STALLED_STEPS = 8  # steps of refinement without progress that end it
 FIXED = 384  # fraction bits of the extended solution
+NOTHING = 2.0**-20  # of a vector of length 1: what rounding leaves where there is no part in it
 NEGLIGIBLE = 2.0**-200  # a pivot that is rounding error of FIXED bits; dropping it moves singular values by 1e-15
 
 
@@ -108,6 +110,11 @@ class Solution:
             offset = self.rows * ldexp(int(self.scaled_mean @ columns[:, -1]), -2 * FIXED)
         intercept = math.sqrt(1 / self.rows + offset) if self.fit_intercept else math.nan
         return np.concatenate([[intercept], np.sqrt(squares) / self.norms])
+
+    def dependent(self) -> npt.NDArray[np.bool_]:
+        """Return which columns (p,) the data cannot tell apart: other weights of these predict the rows as well."""
+        null_space = np.linalg.svd(self.factor)[2][self.rank :]
+        return np.asarray(np.abs(null_space).max(axis=0, initial=0.0) > NOTHING)
 
     @cached_property
     def _inverse(self) -> Floats:

@@ -31,7 +31,8 @@ from .text import chunks, lines, undecoded, unreadable
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # what Excel writes to say it
-_JSON = re.compile(r'\s*[\[{]\s*(["{\[\]}\d-]|$|[\w ]+:)')
+_JSON = re.compile(r'[\[{]\s*(["{\[]|$|[\w ]+:)')
+_QUOTED = re.compile(r'"[^"]*"')
 _PLACE = "row {} (line {})"
 _INDEX = "an index that pandas wrote? to_csv(index=False) writes none"
 
@@ -101,7 +102,7 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     if dialect.header:
         names = [name.strip() for name in _header(source.name, coming, cutter, queue)]
     else:
-        counts = Counter(map(len, csv.reader(list(queue)[:100], delimiter=dialect.between)))
+        counts = Counter(_QUOTED.sub("", line).count(dialect.between) + 1 for line in list(queue)[:100])
         names = list(positional_names(max(counts, key=lambda number: (counts[number], number))))
     cutter.names = names
     places = [i for i, name in enumerate(names) if name]
@@ -160,10 +161,9 @@ def _found(first: str, dialect: Dialect) -> tuple[Dialect, list[str]]:
     if dialect.separator:
         return dialect, []
     told = _SEP_LINE.fullmatch(first)
-    marks = [told[1]] if told else list(_SEPARATORS)
-    counts = {mark: len(next(csv.reader([first], delimiter=mark))) for mark in marks}
-    several = [mark for mark in counts if counts[mark] > 1 and (mark != dialect.decimal or len(marks) == 1)]
-    separator = told[1] if told else "," if (counts[","] > 1 and "," in several) or len(several) != 1 else several[0]
+    bare = _QUOTED.sub("", first)
+    found = [told[1]] if told else [mark for mark in _SEPARATORS if mark in bare and mark != dialect.decimal]
+    separator = found[0] if len(found) == 1 else ","
     notes = [] if separator == "," else [f"columns are separated by {_SEPARATORS.get(separator, repr(separator))}"]
     return replace(dialect, separator=separator), notes
 

@@ -289,6 +289,8 @@ def _picker(wanted: Sequence[str], length: int | None, declared: tuple[str, ...]
         if not isinstance(row, dict) or not row:
             raise TableError(f": {_not_row(row, columns)}")
         if lacking := [name for name in wanted if name not in row]:
+            if _ENVELOPES & set(row):
+                raise TableError(f": {_not_row(row, columns)}")
             near = nearest(lacking[0], row)
             raise TableError(f": no {', '.join(map(repr, lacking))}{f' (did you mean {near!r}?)' if near else ''}")
         return [_number(row[name], name) for name in wanted]

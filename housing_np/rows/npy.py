@@ -47,7 +47,7 @@ def _loaded(source: Source) -> NDArray[Any]:
         raise
     except (*NOT_A_HEADER, EOFError, OSError) as error:
         # numpy's reasons are not passed on: they advise to load what cannot be trusted.
-        if "Object arrays" in str(error):
+        if "objects in dtype" in str(error) or "Object arrays" in str(error):
             problem = "an .npy of Python objects; save numbers only, with array.astype(float)"
     if not isinstance(data, np.ndarray):
         raise TableError(f"{source.name}: {problem}")

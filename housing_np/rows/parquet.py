@@ -80,6 +80,8 @@ def _array(column: Any) -> np.ndarray:
 
     if types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if types.is_boolean(column.type):
+        column = column.cast("uint8")
     if types.is_null(column.type):
         array: np.ndarray = np.ma.array(np.zeros(len(column)), mask=True)
         return array

@@ -1,0 +1,124 @@
+"""The first bytes decide, in a file and on standard input."""
+
+import gzip
+import pickle
+import zipfile
+from io import BytesIO
+
+import numpy as np
+import pytest
+from reading import PLAIN, Pieces, outcome, read, read_file
+
+from housing_np import TableError
+from housing_np.rows import open_rows
+
+TEXT = "x,y\n1,2\n3,4\n"
+
+
+def npy(**options):
+    file = BytesIO()
+    np.save(file, np.array(PLAIN), **options)
+    return file.getvalue()
+
+
+def parquet():
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    file = BytesIO()
+    parquet.write_table(pyarrow.table({"x": [1, 3], "y": [2.0, 4.0]}), file)
+    return file.getvalue()
+
+
+def zipped(name):
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, "x")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("make", [npy, parquet])
+@pytest.mark.parametrize("format", [None, "csv", "json"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_binary_rows_are_known_by_their_first_bytes_whatever_is_said(make, format, compressed, tmp_path):
+    content = gzip.compress(make()) if compressed else make()
+    (tmp_path / "rows.csv").write_bytes(content)
+    assert read(content, ["x", "y"], format) == PLAIN
+    assert read_file(tmp_path / "rows.csv", ["x", "y"], format=format) == PLAIN
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("piece", [1, 3, 1 << 20])
+def test_text_is_decoded_by_its_mark_wherever_it_is_cut(encoding, end, compressed, piece):
+    content = "größe,x,y\nä,1,2\n日本,3,4\n".replace("\n", end).encode(encoding)
+    content = gzip.compress(content) if compressed else content
+    assert outcome(Pieces(content, [piece]), "csv", "stop") == (PLAIN, [], None)
+
+
+def test_utf16_of_the_other_byte_order_is_decoded_too():
+    assert read(b"\xfe\xff" + TEXT.encode("utf-16-be"), ["x", "y"]) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv.gz", TEXT),
+        ("rows.jsonl.gz", '{"x": 1, "y": 2}\n{"x": 3, "y": 4}\n'),
+        ("rows.json.gz", "[[1, 2], [3, 4]]"),
+    ],
+)
+def test_the_name_below_gz_tells_the_format(name, content, tmp_path):
+    (tmp_path / name).write_bytes(gzip.compress(content.encode()))
+    assert read_file(tmp_path / name, ["x", "y"]) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (zipped("[Content_Types].xml"), "an Excel workbook: save it as CSV"),
+        (zipped("xl/workbook.xml"), "an Excel workbook"),
+        (zipped("mimetype"), "an OpenDocument spreadsheet"),
+        (zipped("rows.csv"), "a zip archive: unpack it first"),
+        (zipped("a.npy"), "an .npz archive: save one array"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and so on", "an old Excel workbook"),
+        (b"ARROW1\0\0 and so on", "an Arrow IPC"),
+        (b"FEA1 and so on", "a Feather file"),
+        (b"\x89HDF\r\n\x1a\n and so on", "an HDF5 file"),
+        (b"SQLite format 3\0 and so on", "an SQLite database"),
+        (b"BZh91AY and so on", "compressed with bzip2"),
+        *((pickle.dumps(PLAIN, protocol), "a pickle, which can run code") for protocol in (2, 3, 4, 5)),
+    ],
+)
+@pytest.mark.parametrize("compressed", [False, True])
+def test_what_is_not_read_is_named_for_what_it_is(content, what, compressed, tmp_path):
+    content = gzip.compress(content) if compressed else content
+    (tmp_path / "rows.csv").write_bytes(content)
+    with pytest.raises(TableError, match=rf"rows\.csv: it is {what}"):
+        read_file(tmp_path / "rows.csv", ["x"])
+    with pytest.raises(TableError, match=rf"^standard input: it is {what}"):
+        read(content, ["x"])
+
+
+@pytest.mark.parametrize("cut", [3, 12, 20, -1])
+def test_a_gzip_that_is_cut_short_is_told_as_such(cut):
+    content = gzip.compress(("x\n" + "1.5\n" * 1000).encode())
+    with pytest.raises(TableError, match="standard input: damaged, or not whole"):
+        read(content[:cut], ["x"])
+
+
+def test_a_slow_pipe_of_text_is_not_waited_for():
+    # No mark begins with an x: the first byte is enough to know it for text.
+    stream = Pieces(b"x\n1\n2\n", [1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", type("In", (), {"buffer": stream}))
+        with open_rows("-") as rows:
+            assert stream.stream.tell() <= 3
+            assert next(rows.blocks(["x"])).tolist() == [[1.0]]
+            assert stream.stream.tell() == 4
+
+
+def test_a_folder_of_parts_suggests_a_pattern_of_them(tmp_path):
+    for name in ("part-0.parquet", "part-1.parquet", "_SUCCESS", ".crc.csv"):
+        (tmp_path / name).touch()
+    with pytest.raises(TableError, match=r"cannot be read \(a folder\); name the files in it: '.*\*\.parquet'"):
+        read_file(tmp_path, ["x"])
