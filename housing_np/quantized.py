@@ -275,7 +275,8 @@ class QuantizedLinear:
 
     def quantize_input(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Return rows X (n, p) as uint8, saturated to the calibrated range; only in the scheme "integer"."""
-        return np.clip(self._input_steps(X), 0, 255).astype(np.uint8)
+        steps = self._input_steps(X)
+        return np.clip(steps, 0, 255, out=steps).astype(np.uint8)
 
     def saturated(self, X: ArrayLike) -> NDArray[np.bool_]:
         """Return which rows of X (n, p) lie outside the calibrated range; shape (n,), only in the scheme "integer"."""
@@ -284,8 +285,11 @@ class QuantizedLinear:
 
     def _input_steps(self, X: ArrayLike) -> Floats:
         scale, offset = self._inputs()
+        # In place: new memory for each step would cost more than its arithmetic.
         with np.errstate(over="ignore"):
-            return np.asarray(np.rint((_finite_rows(X, self.feature_names_in_) - offset) / scale))
+            steps = _finite_rows(X, self.feature_names_in_) - offset
+            steps /= scale
+        return np.rint(steps, out=steps)
 
     def _inputs(self) -> tuple[NDArray[np.float32], Floats]:
         if self.input_scale is None or self.input_offset is None:
