@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
 from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
@@ -13,7 +12,7 @@ from .affine import Affine, scale_and_zero_point
 from .arrays import Floats, as_numbers, as_rows, read_only, refuse_nonfinite
 from .calibration import Calibration
 from .errors import HousingError
-from .linear import LinearRegression, dot_rows
+from .linear import LinearRegression, dot_rows, refuse_nonfinite_rows
 
 Scheme = Literal["per-tensor", "per-channel", "integer"]
 Rounding = Literal["nearest", "optimal"]
@@ -268,9 +267,7 @@ class QuantizedLinear:
         rows = as_rows(X, self.feature_names_in_)
         predictions = dot_rows(rows, self._folded)
         predictions += self.bias
-        # NaN and infinity in a row show in its prediction, and in the sum of squares: rows are looked at only then.
-        if not isfinite(np.vdot(predictions, predictions)):
-            refuse_nonfinite(rows, "X", self.feature_names_in_)
+        refuse_nonfinite_rows(predictions, rows, self.feature_names_in_)
         return predictions
 
     def quantize_input(self, X: ArrayLike) -> NDArray[np.uint8]:
