@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Floats, as_matrix, column_names, refuse_nonfinite
+from .arrays import Floats, as_matrix, column_names, reduce_rows, refuse_nonfinite
 from .errors import HousingError
 
 
@@ -124,9 +124,11 @@ class _Moments(NamedTuple):
 
     @classmethod
     def of(cls, X: Floats) -> "_Moments":
-        mean = X.mean(axis=0)
+        # Row by row, as X.mean(axis=0) adds them, and faster.
+        mean = np.einsum("ij->j", X) / len(X)
         centred = X - mean
-        return cls(len(X), mean, centred.T @ centred / len(X), X.min(axis=0), X.max(axis=0))
+        low, high = reduce_rows(np.minimum, X), reduce_rows(np.maximum, X)
+        return cls(len(X), mean, centred.T @ centred / len(X), low, high)
 
 
 def _total(a: _Moments | None, b: _Moments | None) -> _Moments | None:

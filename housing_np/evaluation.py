@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import isfinite, isnan
+from math import inf, isfinite, isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -103,13 +103,29 @@ class Head:
 
 
 @dataclass
+class Range:
+    """The least and the largest target."""
+
+    low: float = inf
+    high: float = -inf
+
+    def update(self, X: Floats, y: Floats) -> None:
+        """Add a block of rows."""
+        vars(self).update(vars(self + Range(y.min(initial=inf), y.max(initial=-inf))))
+
+    def __add__(self, other: "Range") -> "Range":
+        """Return the range of the rows of both."""
+        return Range(min(self.low, other.low), max(self.high, other.high))
+
+
+@dataclass
 class Seen(Together):
     """What a first pass over rows learns, which needs no model."""
 
     all_rows: Summary
     outside_fifth: Selected[Summary]
     features: Calibration
-    target: Selected[Calibration]
+    target: Range
     head: Head
 
     @classmethod
@@ -120,17 +136,17 @@ class Seen(Together):
             summaries[0],
             Selected(summaries[1], outside_held_out_fifth),
             Calibration(),
-            Selected(Calibration(), _target_alone),
+            Range(),
             Head(),
         )
 
     def require_variance(self) -> None:
         """Refuse rows in which there is nothing to predict."""
-        target, (name,) = self.target.sum, self.all_rows.target_names
-        if not target.rows:
+        rows, (name,) = self.all_rows.rows, self.all_rows.target_names
+        if not rows:
             raise HousingError("no rows below the names of the columns in any of the files; expected at least one")
-        if target.rows > 1 and target.low[0] == target.high[0]:
-            raise HousingError(f"the target {name!r} is the same in all {target.rows} rows: nothing to predict")
+        if rows > 1 and self.target.low == self.target.high:
+            raise HousingError(f"the target {name!r} is the same in all {rows} rows: nothing to predict")
 
 
 @dataclass
@@ -237,10 +253,6 @@ def outside_held_out_fifth(X: Floats, y: Floats) -> Block:
     """Return the rows of a block that are not held out."""
     train = _split(len(y))[0]
     return np.take(X, train, axis=0), y[train]
-
-
-def _target_alone(X: Floats, y: Floats) -> Block:
-    return y[:, np.newaxis], y
 
 
 class Share(NamedTuple):

@@ -93,9 +93,21 @@ def total(empty: S, blocks: Iterable[Block]) -> S:
     array([2.])
     """
     result = deepcopy(empty)
-    for X, y in blocks:
+    for X, y in _read_ahead(blocks):
         result.update(X, y)
     return result
+
+
+def _read_ahead(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Yield the blocks; a thread reads the next one while the caller works on this one."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    coming = iter(blocks)
+    with ThreadPoolExecutor(1) as reader:
+        pending = reader.submit(next, coming, None)
+        while (block := pending.result()) is not None:
+            pending = reader.submit(next, coming, None)
+            yield block
 
 
 def total_on_cluster(client: Any, stream: Stream, empty: S, watch: Watch = iter) -> S:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
 from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
@@ -13,7 +12,7 @@ from .affine import Affine, scale_and_zero_point
 from .arrays import Floats, as_numbers, as_rows, read_only, refuse_nonfinite
 from .calibration import Calibration
 from .errors import HousingError
-from .linear import LinearRegression, dot_rows
+from .linear import LinearRegression, dot_rows, refuse_nonfinite_rows
 
 Scheme = Literal["per-tensor", "per-channel", "integer"]
 Rounding = Literal["nearest", "optimal"]
@@ -268,14 +267,13 @@ class QuantizedLinear:
         rows = as_rows(X, self.feature_names_in_)
         predictions = dot_rows(rows, self._folded)
         predictions += self.bias
-        # NaN and infinity in a row show in its prediction, and in the sum of squares: rows are looked at only then.
-        if not isfinite(np.vdot(predictions, predictions)):
-            refuse_nonfinite(rows, "X", self.feature_names_in_)
+        refuse_nonfinite_rows(predictions, rows, self.feature_names_in_)
         return predictions
 
     def quantize_input(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Return rows X (n, p) as uint8, saturated to the calibrated range; only in the scheme "integer"."""
-        return np.clip(self._input_steps(X), 0, 255).astype(np.uint8)
+        steps = self._input_steps(X)
+        return np.clip(steps, 0, 255, out=steps).astype(np.uint8)
 
     def saturated(self, X: ArrayLike) -> NDArray[np.bool_]:
         """Return which rows of X (n, p) lie outside the calibrated range; shape (n,), only in the scheme "integer"."""
@@ -284,8 +282,11 @@ class QuantizedLinear:
 
     def _input_steps(self, X: ArrayLike) -> Floats:
         scale, offset = self._inputs()
+        # In place: new memory for each step would cost more than its arithmetic.
         with np.errstate(over="ignore"):
-            return np.asarray(np.rint((_finite_rows(X, self.feature_names_in_) - offset) / scale))
+            steps = _finite_rows(X, self.feature_names_in_) - offset
+            steps /= scale
+        return np.rint(steps, out=steps)
 
     def _inputs(self) -> tuple[NDArray[np.float32], Floats]:
         if self.input_scale is None or self.input_offset is None:

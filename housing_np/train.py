@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import cli
-from .artifact import save, to_bytes
+from .artifact import to_bytes, write
 from .calibration import Calibration
 from .california import load_california
 from .errors import HousingError
@@ -64,7 +64,7 @@ def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
     cli.notes(table.told())
     seen.require_variance()
     model = LinearRegression().set_solution(seen.all_rows)
-    models = {"float64": model, **_quantized(model, seen.features)}
+    models, files = _packed(model, seen.features)
     worth: Worth = make_pass(Worth.of(models, model, seen), "evaluation")
     measured = worth.scores.figures()
     require_figures(measured["float64"], table.target_name)
@@ -85,6 +85,7 @@ def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
             "file": str(Path(options.out, f"{name}.npz")),
             **measured[name]._asdict(),
             "payload_bytes": each.payload_bytes,
+            "file_bytes": len(files[name]),
         }
         for name, each in models.items()
     ]
@@ -100,8 +101,8 @@ def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
         "held_out": Unseen.of(worth.held_out.sum.scores.get("held out"))._asdict(),
         "samples": _samples(models, seen.head),
     }
-    for stage, each in zip(stages, models.values(), strict=True):
-        stage["file_bytes"] = save(each, stage["file"])
+    for stage in stages:
+        write(files[stage["stage"]], stage["file"])
     for scheme in SCHEMES:
         # What an earlier run left there is of another model.
         if f"uint8-{scheme}" not in models:
@@ -110,17 +111,18 @@ def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
     return cli.DONE
 
 
-def _quantized(model: LinearRegression, rows: Calibration) -> dict[str, Model]:
-    """Return the models of all schemes that can hold this one, by the name of their stage."""
-    models: dict[str, Model] = {}
+def _packed(model: LinearRegression, rows: Calibration) -> tuple[dict[str, Model], dict[str, bytes]]:
+    """Return the float model and those of all schemes that can hold it, and their files, by the name of their stage."""
+    models: dict[str, Model] = {"float64": model}
+    files = {"float64": to_bytes(model)}
     for scheme in SCHEMES:
         try:
             quantized = QuantizedLinear.from_linear(model, rows, scheme)
-            to_bytes(quantized)  # refuses what no file can hold
+            files[f"uint8-{scheme}"] = to_bytes(quantized)  # refuses what no file can hold
             models[f"uint8-{scheme}"] = quantized
         except HousingError as error:
             cli.note(f"no uint8 model of the scheme {scheme}: {error}")
-    return models
+    return models, files
 
 
 def _samples(models: dict[str, Model], head: Head) -> list[dict[str, Any]]:

@@ -264,6 +264,14 @@ def test_a_constant_target_is_refused_after_the_first_pass():
         total(Seen.of(table), table).require_variance()
 
 
+@pytest.mark.parametrize("targets", [[[1.0, 1.0], [2.0]], [[2.0], [1.0, 1.0]], [[], [1.0], [], [2.0], [1.0]]])
+def test_a_target_that_varies_between_blocks_alone_is_one(targets):
+    table = Table(np.arange(6.0).reshape(3, 2), np.concatenate(targets), ("a", "b"), "price")
+    ends = np.cumsum([len(y) for y in targets])
+    blocks = [(table.X[end - len(y) : end], np.array(y)) for end, y in zip(ends, targets, strict=True)]
+    total(Seen.of(table), blocks).require_variance()
+
+
 def test_no_rows_at_all_are_refused():
     table = Table(np.empty((0, 2)), np.empty(0), ("a", "b"), "price")
     with pytest.raises(HousingError, match="no rows below the names of the columns in any of the files"):

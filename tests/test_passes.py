@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from housing_np import HousingError
 from housing_np.calibration import Calibration
 from housing_np.passes import Selected, Together, total
 
@@ -53,3 +54,36 @@ def test_a_pass_leaves_the_empty_sum_empty():
 
 def test_no_blocks_give_the_empty_sum():
     assert total(empty(), []).all.rows == 0
+
+
+def test_no_more_than_one_block_is_read_ahead():
+    read, summed = [], []
+
+    def reading():
+        for X, y in blocks(8):
+            read.append(len(summed))
+            yield X, y
+
+    class Watched(Calibration):
+        def update(self, X, y=None):
+            super().update(X, y)
+            summed.append(len(X))
+
+    assert total(Watched(), reading()).rows == 40
+    assert all(i - 1 <= before for i, before in enumerate(read))
+
+
+def test_what_goes_wrong_in_reading_comes_after_the_blocks_before_it():
+    seen = []
+
+    class Watched(Calibration):
+        def update(self, X, y=None):
+            seen.append(len(X))
+
+    def reading():
+        yield from blocks(20)
+        raise HousingError("row 41 is cut")
+
+    with pytest.raises(HousingError, match="row 41 is cut"):
+        total(Watched(), reading())
+    assert seen == [20, 20]
