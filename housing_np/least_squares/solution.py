@@ -195,7 +195,8 @@ def solve_exact(gram: ExactGram, p: int, fit_intercept: bool) -> Solution:
     total = np.diag(scaled)[p:]
     explained = [int(b @ ((g << FIXED + 1) - equations.gram @ b)) for g, b in zip(scaled[:p, p:].T, x.T, strict=True)]
     residual = np.array([max((t << 2 * FIXED) - e, 0) for t, e in zip(total, explained, strict=True)], dtype=object)
-    unscale = np.ldexp(1 / math.sqrt(divisor), exponent)
+    with np.errstate(over="ignore"):  # a norm beyond the range is infinite
+        unscale = np.ldexp(1 / math.sqrt(divisor), exponent)
     return Solution(
         coef=coef,
         intercept=intercept,
