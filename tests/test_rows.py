@@ -178,7 +178,7 @@ def test_no_block_is_empty(format, tmp_path):
         assert list(opened.blocks(["x0" if format == "npy" else "x"])) == []
 
 
-def test_a_stream_that_cannot_be_read_is_told_as_such(tmp_path, monkeypatch):
+def test_a_stream_that_cannot_be_read_is_told_as_such(monkeypatch):
     class Broken(BytesIO):
         def read1(self, size=-1):
             raise OSError(5, "Input/output error")

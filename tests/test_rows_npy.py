@@ -46,7 +46,7 @@ def test_npy_without_names_has_x0_and_x1(tmp_path):
     assert read_file(tmp_path / "rows.npy", ["x1", "x0"]) == [[2.0, 1.0], [4.0, 3.0]]
 
 
-def test_npy_from_standard_input(tmp_path):
+def test_npy_from_standard_input():
     file = BytesIO()
     np.save(file, np.array(PLAIN))
     assert read(file.getvalue(), ["x", "y"], "npy") == PLAIN
