@@ -9,45 +9,132 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import HousingError
+from . import frames
+from .errors import HousingError, NumbersError
 
 Floats = npt.NDArray[np.float64]
 
 _CHUNK_NUMBERS = 1 << 17  # what is looked at in one go: a mapped file need not fit in memory
 
 
-def as_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+def as_numbers(values: Any, name: str) -> npt.NDArray[Any]:
     """Return an array of booleans, integers, or floats no wider than float64; not copied if it is one already.
+
+    Parameters
+    ----------
+    values : array_like
+        An array, a nested sequence, or a series or frame of pandas, polars or pyarrow, which is read column by column.
+    name : str
+        What messages call it.
 
     Raises
     ------
     HousingError
-        For anything else, and for masked entries.
+        For anything else, with its place: what is missing or masked, no number, or an integer that float64 cannot hold
+        among numbers of other types; for sparse matrices and Dask collections.
     """
+    if type(values) is np.ndarray and _is_real(values.dtype):
+        return values
+    if hasattr(values, "__dask_graph__"):
+        raise HousingError(
+            f"{name} is a Dask collection: fit it with housing_np.distributed.fit, or give {name}.compute()"
+        )
+    if hasattr(values, "toarray") and hasattr(values, "nnz"):
+        raise NumbersError(f"{name} is sparse: dense data is required; {name}.toarray() makes it dense")
     if np.ma.is_masked(values):
         raise HousingError(f"{name} has masked entries: fill them or drop their rows")
+    names = frames.names_of(values)
+    if names is not None:
+        return _of_frame(values, names, name)
     try:
-        array = np.asarray(values)
+        array = frames.column_array(values) if hasattr(values, "to_numpy") else np.asarray(values)
+        if array.dtype == object:
+            array = frames.of_objects(array)
+    except frames.NotNumbersError as error:
+        place = list(frames.place_of(error.row, np.shape(values)))
+        raise NumbersError(
+            f"{name} has dtype object: expected real numbers; {name}{place} {_is_a(error.value)}"
+        ) from None
     except ValueError as error:
         raise HousingError(f"{name} is not an array of numbers: {error}") from None
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise HousingError(f"{name} has dtype {array.dtype}: expected real numbers; convert it to float64")
+    return _exact(_unmasked(array, name), values, name)
+
+
+def _of_frame(frame: Any, names: tuple[str, ...], name: str) -> npt.NDArray[Any]:
+    whole = frames.as_one_array(frame)
+    if whole is not None and _is_real(whole.dtype):
+        return whole
+    arrays = []
+    for column, values in zip(names, frames.columns_of(frame), strict=True):
+        place = f"{name}: column {column!r}"
+        try:
+            array = frames.column_array(values)
+        except frames.NotNumbersError as error:
+            raise NumbersError(f"{_place(name, [error.row, 0], [column])} {_is_a(error.value)}") from None
+        if np.ma.is_masked(array):
+            row = int(np.argmax(np.ma.getmaskarray(array)))
+            raise HousingError(f"{_place(name, [row, 0], [column])}: the value is missing; fill it in or drop the row")
+        if array.dtype != object and not _is_real(array.dtype):
+            raise NumbersError(f"{place} has dtype {array.dtype}: expected real numbers; convert it to float64")
+        arrays.append(array)
+    if len({array.dtype for array in arrays}) > 1 or any(array.dtype == object for array in arrays):
+        for column, array in zip(names, arrays, strict=True):
+            refuse_inexact(array[:, np.newaxis], name, [column])
+        arrays = [array.astype(np.float64) for array in arrays]
+    return np.stack(arrays, axis=1) if arrays else np.empty((len(frame), 0))
+
+
+def _unmasked(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    if np.ma.is_masked(array):
+        place = list(frames.place_of(int(np.argmax(np.ma.getmaskarray(array))), array.shape))
+        what = f"{name} has dtype object: expected real numbers; " if array.dtype == object else ""
+        raise HousingError(f"{what}{name}{place}: the value is missing; fill it in or drop the row")
+    return np.asarray(array)
+
+
+def _exact(array: npt.NDArray[Any], values: Any, name: str) -> npt.NDArray[Any]:
+    """Return an array of numbers; those that numpy made of Python's integers and floats have to be exact."""
+    mixed = isinstance(values, list | tuple) and array.dtype.kind == "f" and bool((np.abs(array) >= 2.0**53).any())
+    if array.dtype == object or mixed:
+        objects = frames.of_objects(np.asarray(values, object)) if mixed else array
+        rounded = rounded_by_float64(objects)
+        if rounded is not None and rounded.any():
+            index = frames.place_of(int(np.argmax(rounded)), objects.shape)
+            raise HousingError(f"{name}{list(index)}: {inexact_integer(objects[index])}")
+        return objects.astype(np.float64)
+    if not _is_real(array.dtype):
+        what = "Complex data not supported: " if array.dtype.kind == "c" else ""
+        raise NumbersError(f"{what}{name} has dtype {array.dtype}: expected real numbers; convert it to float64")
     return array
 
 
-def as_matrix(values: npt.ArrayLike, name: str = "X") -> npt.NDArray[Any]:
+def _is_real(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "biuf" and dtype.itemsize <= 8
+
+
+def _is_a(value: object) -> str:
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else f"{shown[:50]}…"
+    return f"is {shown}, a {type(value).__name__}; an argument must be a number, not a string that looks like a number"
+
+
+def as_matrix(values: Any, name: str = "X") -> npt.NDArray[Any]:
     """Return rows (n, p), p at least 1, as an array of numbers in their own type."""
     array = as_numbers(values, name)
     if array.ndim != 2 or not array.shape[1]:
+        none = f"; 0 feature(s) (shape={array.shape}) while a minimum of 1 is required." if array.ndim == 2 else ""
         raise HousingError(
             f"{name} has shape {array.shape}: expected (rows, features); {name}.reshape(-1, 1) makes one feature, "
-            f"{name}.reshape(1, -1) one row"
+            f"{name}.reshape(1, -1) one row. Reshape your data{none}"
         )
     return array
 
 
-def as_rows(values: npt.ArrayLike, feature_names: Sequence[str], name: str = "X") -> Floats:
+def as_rows(values: Any, feature_names: Sequence[str] | npt.NDArray[np.object_], name: str = "X") -> Floats:
     """Return rows (n, p) in float64, with a column for each of these features; NaN and infinity pass.
+
+    A frame's columns have to have these names, in this order, unless the features are called x0, x1, … for want of
+    names; an array goes by position.
 
     Examples
     --------
@@ -55,11 +142,45 @@ def as_rows(values: npt.ArrayLike, feature_names: Sequence[str], name: str = "X"
     array([[1., 2.]])
     """
     array = as_matrix(values, name)
+    names = None if type(values) is np.ndarray and values.dtype.names is None else frames.names_of(values)
+    if names is not None and names != tuple(feature_names) and not _is_positional(feature_names):
+        _refuse_names(names, feature_names, name)
     if array.shape[1] != len(feature_names):
         raise HousingError(
-            f"{name} has {array.shape[1]} columns, expected {len(feature_names)}: {', '.join(feature_names)}"
+            f"{name} has {array.shape[1]} columns, expected {len(feature_names)}: {', '.join(feature_names)} "
+            f"({name} has {array.shape[1]} features, but model is expecting {len(feature_names)} features as input)"
         )
     return array.astype(np.float64, copy=False)
+
+
+def _is_positional(names: Sequence[str] | npt.NDArray[np.object_]) -> bool:
+    return all(name == f"x{i}" for i, name in enumerate(names))
+
+
+def _refuse_names(names: Sequence[str], expected: Sequence[str] | npt.NDArray[np.object_], name: str) -> None:
+    said = "The feature names should match those that were passed during fit"
+    if sorted(names) == sorted(expected):
+        raise HousingError(
+            f"{name}: {said}. Feature names must be in the same order as they were in fit: {', '.join(expected)}; "
+            f"found {', '.join(names)}"
+        )
+    raise HousingError(f"{name}: {said}: {', '.join(expected)}; found {', '.join(names)}")
+
+
+def as_weights(values: Any, rows: int) -> Floats | None:
+    """Return weights (rows,) in float64, all finite and at least 0; None where there are none."""
+    if values is None:
+        return None
+    weights = as_numbers(values, "sample_weight").astype(np.float64, copy=False)
+    if weights.ndim == 0:
+        weights = np.full(rows, weights)
+    if weights.shape != (rows,):
+        raise HousingError(f"sample_weight has shape {weights.shape}: expected ({rows},), one for each row")
+    refuse_nonfinite(weights, "sample_weight")
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        raise HousingError(f"sample_weight[{row}] is {weights[row]}: expected 0 or more; weight 0 leaves the row out")
+    return weights
 
 
 def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -68,14 +189,11 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array
 
 
-def column_names(values: Any) -> tuple[str, ...] | None:
-    """Return the names of a data frame's columns, of any library; None for an array."""
-    columns = getattr(values, "columns", None)
-    return None if columns is None else tuple(str(name) for name in columns)
-
-
 def refuse_nonfinite(
-    array: npt.NDArray[Any], name: str, columns: Sequence[str] | None = None, first_row: int = 0
+    array: npt.NDArray[Any],
+    name: str,
+    columns: Sequence[str] | npt.NDArray[np.object_] | None = None,
+    first_row: int = 0,
 ) -> None:
     """Refuse NaN and infinity, naming the first.
 
@@ -98,7 +216,8 @@ def refuse_nonfinite(
             row, *others = np.argwhere(~np.isfinite(part))[0].tolist()
             place = _place(name, [first_row + start + row, *others], columns) if array.ndim else name
             value = part[row, *others]
-            raise HousingError(f"{place}: {value} is not a finite number; fill it in or drop the row")
+            nan = f"; {name} contains NaN" if columns is not None and np.isnan(value) else ""
+            raise HousingError(f"{place}: {value} is not a finite number; fill it in or drop the row{nan}")
 
 
 def refuse_inexact(array: npt.NDArray[Any], name: str, columns: Sequence[str], first_row: int = 0) -> None:
@@ -165,7 +284,7 @@ def reduce_rows(ufunc: np.ufunc, rows: Floats) -> Floats:
     return np.asarray(ufunc.reduce(np.concatenate([first, rows[whole:]]), axis=0))
 
 
-def _place(name: str, index: Sequence[int], columns: Sequence[str] | None) -> str:
+def _place(name: str, index: Sequence[int], columns: Sequence[str] | npt.NDArray[np.object_] | None) -> str:
     if columns is None:
         return f"{name}{list(index)}"
     return f"{name}: row {index[0]}, column {columns[index[1]]!r}"

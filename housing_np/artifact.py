@@ -149,11 +149,11 @@ def _to_record(model: Model) -> np.ndarray:
         kind, weights = _FLOAT, model.coef_.shape
     else:
         raise HousingError(f"expected a LinearRegression or a QuantizedLinear to save, not {type(model).__name__}")
-    _check_names(model.feature_names_in_, model.target_names_)
+    _check_names(model.feature_names, model.target_names_)
     for name, array in numbers.items():
         if not np.isfinite(array).all():
             raise HousingError(f"{name} holds a number that is not finite in its file: rescale the features or targets")
-    head = {"format": _format(kind), "names": "\0".join((*model.feature_names_in_, *model.target_names_)).encode()}
+    head = {"format": _format(kind), "names": "\0".join((*model.feature_names, *model.target_names_)).encode()}
     record = np.zeros((), _layout(kind, weights, len(head["names"])))
     for name, value in (head | numbers).items():
         record[name] = value

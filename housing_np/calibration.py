@@ -5,8 +5,9 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Floats, as_matrix, column_names, reduce_rows, refuse_nonfinite
+from .arrays import Floats, as_matrix, reduce_rows, refuse_nonfinite
 from .errors import HousingError
+from .frames import names_of
 
 
 class Calibration:
@@ -151,5 +152,5 @@ def _total(a: _Moments | None, b: _Moments | None) -> _Moments | None:
 
 def _finite_rows(X: ArrayLike) -> Floats:
     rows = as_matrix(X).astype(np.float64, copy=False)
-    refuse_nonfinite(rows, "X", column_names(X))
+    refuse_nonfinite(rows, "X", names_of(X))
     return rows

@@ -7,8 +7,8 @@ values, and adding makes new ones, so Dask may recompute any of them after losin
 from collections.abc import Sequence
 from typing import Any
 
-from .arrays import column_names
 from .errors import HousingError
+from .frames import names_of
 from .least_squares import Summary
 from .linear import LinearRegression
 from .passes import import_dask, tree
@@ -49,7 +49,7 @@ def fit(
     rows, targets = _partitions(X), _partitions(y)
     if len(rows) != len(targets):
         raise HousingError(f"X has {len(rows)} partitions and y has {len(targets)}: repartition one like the other")
-    names = feature_names or column_names(X)
+    names = feature_names or names_of(X)
     part = dask.delayed(_summarize, pure=True)
     leaves = [part(a, b, fit_intercept, names, target_names) for a, b in zip(rows, targets, strict=True)]
     return LinearRegression(fit_intercept).set_solution(dask.compute(tree(leaves))[0])

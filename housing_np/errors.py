@@ -5,6 +5,10 @@ class HousingError(ValueError):
     """Wrong input: data, shapes, names or options."""
 
 
+class NumbersError(HousingError, TypeError):
+    """An argument holds what are no numbers."""
+
+
 class TableError(HousingError):
     """A table of rows cannot be read or used."""
 

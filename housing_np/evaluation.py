@@ -145,6 +145,7 @@ class Seen(Together):
         rows, (name,) = self.all_rows.rows, self.all_rows.target_names
         if not rows:
             raise HousingError("no rows below the names of the columns in any of the files; expected at least one")
+        self.all_rows.require_determined()
         if rows > 1 and self.target.low == self.target.high:
             raise HousingError(f"the target {name!r} is the same in all {rows} rows: nothing to predict")
 
@@ -291,7 +292,7 @@ def error_shares(model: Model, reference: LinearRegression, rows: Calibration) -
     errors = np.abs(weights - references)
     worst = int(np.argmax((errors * rows.rms).sum(axis=1)))
     columns = weights[worst], references[worst], errors[worst] * rows.rms, errors[worst] * rows.deviation
-    shares = map(Share, model.feature_names_in_, *(column.tolist() for column in columns))
+    shares = map(Share, model.feature_names, *(column.tolist() for column in columns))
     return sorted(shares, key=lambda share: -share.effect)
 
 

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.against or options.data:
         if options.against:
             reference = _float_model(options.against, model)
-            names = model.feature_names_in_
+            names = model.feature_names
             X = california_rows(names) if options.data is None else _own_rows(names, options)
         else:
             reference, X = _fitted(options, model)
@@ -71,7 +71,7 @@ def _float_model(path: str, model: Model) -> LinearRegression:
     reference = load(path)
     if not isinstance(reference, LinearRegression):
         raise HousingError(f"{path} is quantized: --against takes the float model")
-    if (reference.feature_names_in_, reference.target_names_) != (model.feature_names_in_, model.target_names_):
+    if (reference.feature_names, reference.target_names_) != (model.feature_names, model.target_names_):
         raise HousingError(f"{path} has other features or targets than the model: not the one that it was made from")
     return reference
 
@@ -88,7 +88,7 @@ def _fitted(options: Namespace, model: Model) -> tuple[LinearRegression, np.ndar
     if len(model.target_names_) > 1:
         raise HousingError("a model of several targets is explained against its float model: give it with --against")
     reading = {"on_error": options.on_error, **cli.reading(options)}
-    stream = open_table(options.data, model.target_names_[0], model.feature_names_in_, in_memory=True, **reading)
+    stream = open_table(options.data, model.target_names_[0], model.feature_names, in_memory=True, **reading)
     cli.notes(stream.told())
     table = stream.table()
     return LinearRegression().fit(table.X, table.y, feature_names=table.feature_names), table.X
@@ -97,7 +97,7 @@ def _fitted(options: Namespace, model: Model) -> tuple[LinearRegression, np.ndar
 def _contents(model: Model) -> dict[str, Any]:
     common: dict[str, Any] = {
         "scheme": model.scheme if isinstance(model, QuantizedLinear) else "float64",
-        "features": list(model.feature_names_in_),
+        "features": list(model.feature_names),
         "targets": list(model.target_names_),
         "weights": model.coef_.tolist(),
     }

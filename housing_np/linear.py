@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from .arrays import as_matrix, as_numbers, as_rows, refuse_nonfinite
 from .errors import HousingError
+from .estimator import Estimator, Names
 from .metrics import r2_score
 
 if TYPE_CHECKING:
@@ -37,13 +38,13 @@ def dot_rows(X: Array, coef: Array) -> Array:
     return np.stack([np.einsum("ij,j->i", X, row) for row in coef], axis=1)
 
 
-def refuse_nonfinite_rows(predictions: Array, rows: Array, names: Sequence[str]) -> None:
+def refuse_nonfinite_rows(predictions: Array, rows: Array, names: Sequence[str] | npt.NDArray[np.object_]) -> None:
     """Refuse rows with NaN or infinity: these reach every prediction, so that only one number a row is looked at."""
     if not np.isfinite(predictions).all():
         refuse_nonfinite(rows, "X", names)
 
 
-class LinearRegression:
+class LinearRegression(Estimator):
     """Ordinary least squares, for one target or several.
 
     Parameters
@@ -61,7 +62,11 @@ class LinearRegression:
     singular_values_ : (p,) array
         Of the design with its columns centred (given an intercept) and scaled to norm 1.
     n_features_in_ : int
-    feature_names_in_, target_names_ : tuple of str
+    feature_names_in_ : (p,) array of objects
+        The names of the features, which frames have to have in the same order; x0, x1, … where none were given, and
+        then frames go by position, as arrays do.
+    feature_names, target_names_ : tuple of str
+        The same as a tuple, and the names of the targets.
 
     Examples
     --------
@@ -77,7 +82,6 @@ class LinearRegression:
     rank_: int
     singular_values_: Array
     n_features_in_: int
-    feature_names_in_: tuple[str, ...]
     target_names_: tuple[str, ...]
     _solution: "Solution | None" = None
 
@@ -120,6 +124,7 @@ class LinearRegression:
         self,
         X: npt.ArrayLike,
         y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
         *,
         feature_names: Sequence[str] | None = None,
         target_names: Sequence[str] | None = None,
@@ -131,25 +136,28 @@ class LinearRegression:
         X : (n, p)
             Real numbers; other types than float64 are computed in float64.
         y : (n,) or (n, k)
+        sample_weight : (n,), optional
+            How many times each row counts: at least 0, and not only whole numbers. A row of weight 0 is left out.
         feature_names, target_names : sequences of str, optional
             Default: the columns of a data frame, else x0, x1, ... and y (or y0, y1, ...).
 
         Raises
         ------
         HousingError
-            For numbers that are not finite or not exact in float64, mismatched lengths, or fewer rows than unknowns.
+            For numbers that are not finite or not exact in float64, mismatched lengths, or no rows.
 
         Warns
         -----
         numpy.exceptions.RankWarning
-            When the features depend linearly on each other; of all solutions this is then the one of least norm
-            in units of the scaled columns.
+            When the features depend linearly on each other, as they do where there are fewer rows than unknowns; of all
+            solutions this is then the one of least norm in units of the scaled columns.
         """
-        return self.fit_blocks([(X, y)], feature_names=feature_names, target_names=target_names)
+        blocks = [(X, y)] if sample_weight is None else [(X, y, sample_weight)]
+        return self.fit_blocks(blocks, feature_names=feature_names, target_names=target_names)
 
     def fit_blocks(
         self,
-        blocks: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]],
+        blocks: Iterable[tuple[npt.ArrayLike, ...]],
         *,
         feature_names: Sequence[str] | None = None,
         target_names: Sequence[str] | None = None,
@@ -158,7 +166,7 @@ class LinearRegression:
 
         Parameters
         ----------
-        blocks : iterable of (X, y)
+        blocks : iterable of (X, y) or (X, y, sample_weight)
             As for `fit`. Blocks without rows are skipped.
         feature_names, target_names : sequences of str, optional
 
@@ -176,8 +184,8 @@ class LinearRegression:
         from .least_squares import Summary  # here, not above: predict must not pay for it
 
         summary = Summary(fit_intercept=self.fit_intercept, feature_names=feature_names, target_names=target_names)
-        for X, y in blocks:
-            summary.update(X, y)
+        for block in blocks:
+            summary.update(*block)
         return self.set_solution(summary)
 
     def predict(self, X: npt.ArrayLike) -> Array:
@@ -194,9 +202,9 @@ class LinearRegression:
         """Bytes of the coefficients and intercepts."""
         return self.coef_.nbytes + np.asarray(self.intercept_).nbytes
 
-    def score(self, X: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
         """Coefficient of determination R² of the predictions for X against y, averaged over the targets."""
-        return r2_score(y, self.predict(X))
+        return r2_score(y, self.predict(X), sample_weight)
 
     def leave_one_out(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Array:
         """Predictions of each row that the model was fitted to by the model fitted to all others, in the shape of y.
@@ -252,12 +260,7 @@ class LinearRegression:
             raise HousingError("this model was built from coefficients: only a fitted model has statistics; fit it")
         from .inference import Inference  # here, not above: predict must not pay for it
 
-        return Inference(self._solution, self.feature_names_in_, self.target_names_, confidence)
-
-    def require_fitted(self) -> None:
-        """Refuse a model that has no coefficients yet."""
-        if not hasattr(self, "coef_"):
-            raise HousingError("this model has no coefficients yet: call fit first")
+        return Inference(self._solution, self.feature_names, self.target_names_, confidence)
 
     def set_solution(self, summary: "Summary") -> Self:
         """Fit from a finished summary of the rows."""
@@ -275,8 +278,8 @@ class LinearRegression:
         self, coef: Array, intercept: Array, feature_names: Sequence[str], target_names: Sequence[str]
     ) -> None:
         self.coef_, self.intercept_ = coef, float(intercept) if coef.ndim == 1 else intercept
-        self.feature_names_in_, self.target_names_ = tuple(feature_names), tuple(target_names)
-        self.n_features_in_ = len(self.feature_names_in_)
+        self.feature_names_in_, self.target_names_ = Names.of(feature_names), tuple(target_names)
+        self.n_features_in_ = len(feature_names)
 
 
 def _dependence(solution: "Solution", names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Floats, as_numbers, refuse_nonfinite
+from .arrays import Floats, as_numbers, as_weights, refuse_nonfinite
 from .errors import HousingError
 
 
@@ -17,7 +17,8 @@ class Score:
 
     Attributes
     ----------
-    rows : int
+    rows : int, or float
+        The sum of the weights, where rows have any.
     largest_deviation : float
         From the reference, in target units.
 
@@ -34,7 +35,7 @@ class Score:
     """
 
     def __init__(self) -> None:
-        self.rows = 0
+        self.rows: float = 0
         self.largest_deviation = 0.0
         self._mean: Floats = np.zeros(())
         self._total: Floats = np.zeros(())  # sum of squares about the mean
@@ -44,13 +45,25 @@ class Score:
         self._high: Floats = np.array(-np.inf)
 
     @classmethod
-    def of(cls, y_true: ArrayLike, y_pred: ArrayLike, reference: ArrayLike | None = None) -> Self:
+    def of(
+        cls,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        reference: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Return the score of one block; as `update`."""
         score = cls()
-        score.update(y_true, y_pred, reference)
+        score.update(y_true, y_pred, reference, sample_weight)
         return score
 
-    def update(self, y_true: ArrayLike, y_pred: ArrayLike, reference: ArrayLike | None = None) -> None:
+    def update(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        reference: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> None:
         """Add rows.
 
         Parameters
@@ -59,26 +72,36 @@ class Score:
             True values and predictions, in target units.
         reference : array_like, the same shape, optional
             What another model predicts.
+        sample_weight : array_like, shape (n,), optional
+            How many times each row counts: at least 0. A row of weight 0 is left out.
 
         Raises
         ------
         HousingError
             If the shapes differ, or a number is not real, or a true value not finite.
         """
+        weight = as_weights(sample_weight, len(np.atleast_1d(y_true)))
+        if weight is not None and not weight.all():
+            some = weight > 0
+            y_true, y_pred = as_numbers(y_true, "y_true")[some], as_numbers(y_pred, "y_pred")[some]
+            reference = None if reference is None else as_numbers(reference, "reference")[some]
+            return self.update(y_true, y_pred, reference, weight[some])
         true, residual = _difference("y_true", y_true, "y_pred", y_pred)
         if not len(true):
-            return
+            return None
         refuse_nonfinite(true, "y_true")
         block = Score()
-        block.rows, block._mean = len(true), true.mean(axis=0)
-        block._total = np.square(true - block._mean).sum(axis=0)
-        block._unexplained = np.square(residual).sum(axis=0)
+        block.rows = len(true) if weight is None else float(weight.sum())
+        block._mean = true.mean(axis=0) if weight is None else weight @ true / block.rows
+        block._total = _sum_of_squares(true - block._mean, weight)
+        block._unexplained = _sum_of_squares(residual, weight)
         block._low, block._high = true.min(axis=0), true.max(axis=0)
         if reference is not None:
             _, deviation = _difference("reference", reference, "y_pred", y_pred)
             block.largest_deviation = float(np.abs(deviation).max())
-            block._deviation = np.square(deviation).sum(axis=0)
+            block._deviation = _sum_of_squares(deviation, weight)
         vars(self).update(vars(self + block))
+        return None
 
     def __add__(self, other: "Score") -> "Score":
         """Return the score of the rows of both."""
@@ -117,13 +140,13 @@ class Score:
             ratio = np.where(self._total == 0, np.nan, self._unexplained / self._total)
         return float(np.mean(np.where(constant, self._unexplained == 0, 1.0 - ratio)))
 
-    def _some_rows(self) -> int:
+    def _some_rows(self) -> float:
         if not self.rows:
             raise HousingError("y_true has no rows: a metric needs at least one")
         return self.rows
 
 
-def r2_score(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+def r2_score(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Return the coefficient of determination R² of predictions, averaged over targets; see `Score`.
 
     Examples
@@ -131,7 +154,12 @@ def r2_score(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     >>> r2_score([1.0, 2.0, 3.0], [1.0, 2.0, 4.0])
     0.5
     """
-    return Score.of(y_true, y_pred).r2
+    return Score.of(y_true, y_pred, None, sample_weight).r2
+
+
+def _sum_of_squares(values: Floats, weight: Floats | None) -> Floats:
+    squares = np.square(values)
+    return np.asarray(squares.sum(axis=0) if weight is None else weight @ squares)
 
 
 def _difference(name: str, values: ArrayLike, other_name: str, others: ArrayLike) -> tuple[Floats, Floats]:

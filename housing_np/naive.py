@@ -108,7 +108,7 @@ def naive_models(model: LinearRegression) -> dict[str, tuple[LinearRegression, N
             naive = scheme(model.coef_)
         naive.stored["intercept"] = np.array(model.intercept_)
         rounded = LinearRegression.from_coefficients(
-            naive.coef, model.intercept_, model.feature_names_in_, model.target_names_
+            naive.coef, model.intercept_, model.feature_names, model.target_names_
         )
         found[name] = rounded, naive
     return found

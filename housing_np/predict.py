@@ -139,7 +139,7 @@ def _answers(
     model: Model, inputs: Iterable[Rows], is_outside: Callable[[Floats], np.ndarray], bounds: bool
 ) -> Iterator[Floats]:
     """Predictions block by block; what was ignored or out of range is told on stderr."""
-    names = model.feature_names_in_
+    names = model.feature_names
     count = outside = 0
     for rows in inputs:
         blocks = rows.blocks(names)  # refuses a name that is missing, before anything else is said
@@ -160,7 +160,7 @@ def _range(model: Model, path: str | None) -> Callable[[Floats], np.ndarray]:
     if path is not None:
         with open_rows(path) as rows:
             seen = Calibration()
-            for block in rows.blocks(model.feature_names_in_):
+            for block in rows.blocks(model.feature_names):
                 seen.update(block)
         return lambda X: np.any((seen.low > X) | (seen.high < X), axis=1)
     if isinstance(model, QuantizedLinear) and model.scheme == "integer":
@@ -185,7 +185,7 @@ def _write(answer: Answer, blocks: Iterable[Floats], out: TextIO, format: str) -
 
 def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> None:
     """The first bundled rows, as a table beside the true values unless a format is asked for."""
-    X = california_rows(model.feature_names_in_, SAMPLES)
+    X = california_rows(model.feature_names, SAMPLES)
     answer, answers = Answer(tuple(model.target_names_), bounds), _answer(model, X, bounds)
     if format is not None:
         _write(answer, [answers], out, format)

@@ -70,12 +70,12 @@ def _calibration(model: LinearRegression, options: Namespace) -> Table:
     if len(model.target_names_) > 1:
         raise HousingError("a model of several targets is quantized in Python: QuantizedLinear.from_linear(model, X)")
     if options.data is not None:
-        names = model.target_names_[0], model.feature_names_in_
+        names = model.target_names_[0], model.feature_names
         reading = {"on_error": options.on_error, **cli.reading(options)}
         stream = open_table(options.data, *names, in_memory=True, **reading)
         cli.notes(stream.told())
         return stream.table()
-    if model.feature_names_in_ != FEATURES or model.target_names_ != (TARGET,):
+    if model.feature_names != FEATURES or model.target_names_ != (TARGET,):
         raise HousingError("the model has other columns than the bundled data: give its rows with --data")
     return load_california()
 

@@ -177,7 +177,7 @@ class QuantizedLinear:
         if rounding not in ROUNDINGS:
             raise HousingError(f"rounding is {rounding!r}: expected one of {', '.join(ROUNDINGS)}")
         _require_finite(model)
-        rows = X if isinstance(X, Calibration) else Calibration.of(_finite_rows(X, model.feature_names_in_))
+        rows = X if isinstance(X, Calibration) else Calibration.of(_finite_rows(X, model.feature_names))
         if len(rows.mean) != model.n_features_in_:
             raise HousingError(f"the calibration has {len(rows.mean)} features, the model {model.n_features_in_}")
         exact = _Exact.of_inputs(model, rows) if scheme == "integer" else _Exact.of_features(model, rows)
@@ -196,7 +196,7 @@ class QuantizedLinear:
             center=center,
             radius=_radius(error, affine),
             slack=_slack(exact, error, _intercept(affine, bias, scheme), center),
-            feature_names_in_=model.feature_names_in_,
+            feature_names_in_=model.feature_names,
             target_names_=model.target_names_,
             input_scale=exact.input_scale,
             input_offset=exact.input_offset,
@@ -231,6 +231,11 @@ class QuantizedLinear:
         """Return the numbers that the model is made of, by name, as an artifact stores them."""
         known = vars(self.affine) | vars(self) | {"intercept": self.intercept}
         return {name: np.asarray(known[name], field.type) for name, field in FIELDS[self.scheme].items()}
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the features, as a float model has them too."""
+        return self.feature_names_in_
 
     @property
     def payload_bytes(self) -> int:

@@ -30,7 +30,7 @@ FAST_ROWS = 4096  # a chunk's rounding errors are at most this many half-units
 
 
 class Gram:
-    """The Gram matrix of rows [1, X, y], summed over blocks.
+    """The Gram matrix of rows [1, X, y], each of which may have a weight, summed over blocks.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ class Gram:
     -----
     When the fast way is safe. Let G be the Gram matrix of n shifted rows [1, A], of whose columns A the sums are s,
     and u a bound on the relative error of a sum of products: half a unit in the last place for each of at most
-    FAST_ROWS terms, for each chunk, and for the two factors' shifts. By Cauchy and Schwarz the computed G is off by
-    at most u sqrt(G_ii G_jj), and s_i by u sqrt(n G_ii). With m columns, for the error E of the centred matrix
-    G - s s'/n and any x, writing t_i for ``abs(s_i) / sqrt(n)``,
+    FAST_ROWS terms, for each chunk, and for the two factors' shifts and roots of weights. By Cauchy and Schwarz the
+    computed G is off by at most u sqrt(G_ii G_jj), and s_i by u sqrt(n G_ii). With m columns, for the error E of the
+    centred matrix G - s s'/n and any x, writing t_i for ``abs(s_i) / sqrt(n)``,
 
         ``abs(x'E x) <= u (sum abs(x_i) sqrt(G_ii))^2 + 2 u (sum abs(x_i) sqrt(G_ii)) (sum abs(x_i) t_i)``
         ``           <= u m sum x_i^2 G_ii + u sum x_i^2 G_ii + u m^2 sum x_i^2 t_i^2``
@@ -59,7 +59,8 @@ class Gram:
 
     def __init__(self, feature_names: tuple[str, ...], target_names: tuple[str, ...], fit_intercept: bool) -> None:
         self.feature_names, self.target_names, self.fit_intercept = feature_names, target_names, fit_intercept
-        self.rows = 0
+        self.rows: float = 0  # the sum of their weights
+        self.seen = 0  # how many there were
         width = 1 + len(self.feature_names) + len(self.target_names)
         self._shift: Floats | None = None
         self._fast = np.zeros((width, width))
@@ -67,16 +68,24 @@ class Gram:
         self._slack = np.zeros(width - 1)  # bounds the error of fast Grams that were made exact
         self._exact: ExactGram | None = None
         self._exact_shifted = np.zeros((width, width))  # the exact part about the shift, rounded
+        self._weighted = False
 
-    def update(self, X: Floats, y: Floats) -> None:
-        """Add a block of rows, X (n, p) and y (n, k)."""
+    def update(self, X: Floats, y: Floats, weight: Floats | None = None) -> None:
+        """Add a block of rows, X (n, p) and y (n, k), of which each counts as many times as its weight (n,) says."""
+        first_row, self.seen = self.seen, self.seen + len(X)
+        if weight is not None:
+            some = weight > 0
+            X, y, weight = (X, y, weight) if some.all() else (X[some], y[some], weight[some])
+            if (weight == 1).all():  # as where there are none, to the last bit
+                weight = None
         if not len(X):
             return
+        self._weighted |= weight is not None
         if self._shift is None:
             self._shift = _sample_mean(X, y, self.fit_intercept)
-        if len(X) * len(self._fast) ** 2 < SMALL or not self._update_fast(X, y, self._shift):
-            self._update_exact(X, y)
-        self.rows += len(X)
+        if len(X) * len(self._fast) ** 2 < SMALL or not self._update_fast(X, y, weight, self._shift):
+            self._update_exact(X, y, weight, first_row)
+        self.rows += len(X) if weight is None else float(weight.sum())
         if self._chunks > FAST_ROWS:
             self._make_exact()
 
@@ -93,31 +102,38 @@ class Gram:
     def solve(self) -> Solution:
         """Return the least-squares solution of all rows so far."""
         p = len(self.feature_names)
-        unknowns = p + self.fit_intercept
-        if self.rows < unknowns:
-            raise HousingError(
-                f"{self.rows} rows cannot determine {unknowns} unknowns: give more rows or fewer features"
-            )
+        if not self.rows:
+            self.require_determined()
         if self._exact is None and self._shift is not None:
             return solve_fast(self._fast, self._shift, p, self.fit_intercept)
         self._make_exact()
         assert self._exact is not None
         return solve_exact(self._exact, p, self.fit_intercept)
 
-    def _update_fast(self, X: Floats, y: Floats, shift: Floats) -> bool:
+    def require_determined(self) -> None:
+        """Refuse fewer rows than unknowns."""
+        unknowns = len(self.feature_names) + self.fit_intercept
+        if self.rows < unknowns:
+            weighted = " of a weight above zero" * (self._weighted or self.seen > self.rows)
+            raise HousingError(
+                f"{self.rows} rows{weighted} cannot determine {unknowns} unknowns: give more rows or fewer features "
+                f"(n_samples={self.seen})"
+            )
+
+    def _update_fast(self, X: Floats, y: Floats, weight: Floats | None, shift: Floats) -> bool:
         chunks = self._chunks + -(-len(X) // _chunk_rows(X.shape[1]))
-        fast = self._fast + _shifted_gram(X, y, shift)
+        fast = self._fast + _shifted_gram(X, y, weight, shift)
         safe = self._is_safe(fast, chunks)
         if safe:
             self._fast, self._chunks = fast, chunks
         return safe
 
-    def _update_exact(self, X: Floats, y: Floats) -> None:
-        refuse_nonfinite(X, "X", self.feature_names, self.rows)
-        refuse_nonfinite(y, "y", self.target_names, self.rows)
+    def _update_exact(self, X: Floats, y: Floats, weight: Floats | None, first_row: int) -> None:
+        refuse_nonfinite(X, "X", self.feature_names, first_row)
+        refuse_nonfinite(y, "y", self.target_names, first_row)
         for start in range(0, len(X), ROWS_AT_ONCE):
             rows = slice(start, start + ROWS_AT_ONCE)
-            self._add_exact(ExactGram.of(X[rows], y[rows]))
+            self._add_exact(ExactGram.of(X[rows], y[rows], None if weight is None else weight[rows]))
 
     def _include(self, other: "Gram") -> None:
         """Add another's rows, as exact ones; the other stays as it is."""
@@ -127,6 +143,8 @@ class Gram:
         for part in other._parts():
             self._add_exact(part)
         self.rows += other.rows
+        self.seen += other.seen
+        self._weighted |= other._weighted
 
     def _make_exact(self) -> None:
         """Move the fast part into the exact part; its error stays bounded by the slack."""
@@ -139,7 +157,7 @@ class Gram:
     def _parts(self) -> list[ExactGram]:
         parts = [] if self._exact is None else [self._exact]
         if self._chunks and self._shift is not None:
-            parts.append(ExactGram.of_shifted(self._fast, self._shift))
+            parts.append(ExactGram.of_shifted(self._fast, self._shift, self._weighted))
         return parts
 
     def _add_exact(self, part: ExactGram) -> None:
@@ -149,8 +167,8 @@ class Gram:
 
     def _errors(self, fast: Floats, chunks: int) -> Floats:
         """Return the d_i of the class's notes: of this fast part, and of those that were made exact."""
-        unit = (FAST_ROWS + chunks + 2) * EPS / 2
-        rows = max(fast[0, 0], 1.0)
+        unit = (FAST_ROWS + chunks + 6) * EPS / 2
+        rows = fast[0, 0] or 1.0
         columns = len(self.feature_names) + 1
         return np.asarray(self._slack + unit * (np.diag(fast)[1:] + columns * fast[0, 1:] ** 2 / rows))
 
@@ -188,8 +206,8 @@ def _chunk_rows(features: int) -> int:
     return min(FAST_ROWS, max(256, 2**19 // features))
 
 
-def _shifted_gram(X: Floats, y: Floats, shift: Floats) -> Floats:
-    """Return the Gram matrix of [1, X - shift, y - shift] in double precision."""
+def _shifted_gram(X: Floats, y: Floats, weight: Floats | None, shift: Floats) -> Floats:
+    """Return the Gram matrix of weighted rows [1, X - shift, y - shift] in double precision."""
     n, p = X.shape
     size = min(n, _chunk_rows(p))
     order: Literal["F", "C"] = "F" if X.flags.f_contiguous else "C"
@@ -203,6 +221,11 @@ def _shifted_gram(X: Floats, y: Floats, shift: Floats) -> Floats:
             a = np.subtract(rows, tiled[: len(rows)], out=buffer[: len(rows)])
             b = rest[: len(rows)]
             np.subtract(y[start : start + size], shift[p:], out=b[:, 1:])
+            if weight is not None:
+                root = np.sqrt(weight[start : start + size, np.newaxis])
+                a *= root
+                b[:, 1:] *= root
+                b[:, :1] = root
             inner += a.T @ a
             cross += b.T @ a
             outer += b.T @ b

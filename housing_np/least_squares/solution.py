@@ -59,7 +59,9 @@ class Solution:
     ----------
     coef : (p, k) array
     intercept : (k,) array
-    rows, rank : int
+    rows : int, or float
+        The sum of the rows' weights: their number, where they have none.
+    rank : int
         Without the intercept.
     singular_values : (p,) array
         Of the design with columns centred (given an intercept) and divided by ``norms``.
@@ -73,13 +75,14 @@ class Solution:
         Of the residuals and of the (centred) targets.
     factor : (p, p) array
         R, upper triangular, with R'R the Gram matrix of the centred and scaled columns.
-    equations, scaled_mean : optional
-        The normal equations of the exact way, and the columns' means (p,) in their units, times 2**FIXED.
+    equations, scaled_mean, steps, step : optional
+        The normal equations of the exact way; in their units the columns' means (p,), times 2**FIXED; and the weight,
+        which is ``steps * 2**step``.
     """
 
     coef: Floats
     intercept: Floats
-    rows: int
+    rows: float
     fit_intercept: bool
     rank: int
     singular_values: Floats
@@ -92,6 +95,8 @@ class Solution:
     factor: Floats
     equations: NormalEquations | None = None
     scaled_mean: Integers | None = None
+    steps: int = 0
+    step: int = 0
 
     def leverage(self, X: Floats) -> Floats:
         """Return the leverages (n,) of rows X (n, p): how much each row's own target counts in its prediction."""
@@ -107,7 +112,7 @@ class Solution:
             identity = np.diag([1 << FIXED] * len(self.norms)).astype(object)
             columns = self.equations.solve(np.column_stack([identity, self.scaled_mean]))
             squares = FixedPoint(np.diag(columns), -FIXED).to_float() * self.equations.scale**2
-            offset = self.rows * ldexp(int(self.scaled_mean @ columns[:, -1]), -2 * FIXED)
+            offset = ldexp(int(self.scaled_mean @ columns[:, -1]) * self.steps, -2 * FIXED - self.step)
         intercept = math.sqrt(1 / self.rows + offset) if self.fit_intercept else math.nan
         return np.concatenate([[intercept], np.sqrt(squares) / self.norms])
 
@@ -130,7 +135,7 @@ def centre(gram: Floats, fit_intercept: bool) -> Floats:
 
 def solve_fast(gram: Floats, shift: Floats, p: int, fit_intercept: bool) -> Solution:
     """Return the solution from the Gram matrix of columns less ``shift``, in double precision."""
-    rows = round(float(gram[0, 0]))
+    rows = float(gram[0, 0])
     centred = centre(gram, fit_intercept)
     norms = np.sqrt(np.diag(centred))
     scaled = centred / np.outer(norms, norms)
@@ -142,7 +147,7 @@ def solve_fast(gram: Floats, shift: Floats, p: int, fit_intercept: bool) -> Solu
     return Solution(
         coef=coef,
         intercept=mean[p:] - mean[:p] @ coef,
-        rows=rows,
+        rows=_whole(rows),
         fit_intercept=fit_intercept,
         rank=int(rank),
         singular_values=singular,
@@ -160,12 +165,14 @@ def solve_exact(gram: ExactGram, p: int, fit_intercept: bool) -> Solution:
     """Return the solution from the exact Gram matrix, to the last digit of double precision.
 
     Columns are counted in units of ``2**exponent``, in which their norm is about 1; numbers "scaled" are in these
-    units, all others in the user's. Norms and means are of columns centred and multiplied by sqrt(rows) until then.
+    units, all others in the user's. Norms are of columns multiplied by the square root of the weight until then, and
+    weights are counted in steps.
     """
-    rows = int(gram.integers[0, 0])
+    steps = int(gram.integers[0, 0])
+    rows = ldexp(steps, gram.step)
     products = FixedPoint(gram.integers[1:, 1:], gram.unit[1:, None] + gram.unit[1:])
     sums = FixedPoint(gram.integers[0, 1:], gram.unit[1:])
-    divisor = rows if fit_intercept else 1  # centred products are taken times the rows, to stay in integers
+    divisor = steps if fit_intercept else 1  # centred products are taken times the weight, to stay in integers
     centred = products.integers * divisor - int(fit_intercept) * np.multiply.outer(sums.integers, sums.integers)
     constant = np.array([c == 0 for c in np.diag(centred)])
     exponent = FixedPoint(np.diag(centred), np.diag(products.exponent)).half_exponent()
@@ -189,31 +196,41 @@ def solve_exact(gram: ExactGram, p: int, fit_intercept: bool) -> Solution:
     coef = FixedPoint(x, -FIXED).ldexp(exponent[p:] - exponent[:p, None]).to_float()
     explained_sums = FixedPoint(sums.integers[:p, None] * x, (gram.unit[1:] - exponent)[:p, None] - FIXED)
     intercepts = scaled_sums.at(-FIXED).integers[p:] - explained_sums.at(-FIXED).integers.sum(axis=0)
-    intercept = FixedPoint(intercepts // rows, exponent[p:] - FIXED).to_float() * float(fit_intercept)
+    intercept = FixedPoint(intercepts // steps, exponent[p:] - FIXED).to_float() * float(fit_intercept)
     if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
         raise HousingError("a coefficient exceeds the range of double precision: rescale the columns")
     total = np.diag(scaled)[p:]
     explained = [int(b @ ((g << FIXED + 1) - equations.gram @ b)) for g, b in zip(scaled[:p, p:].T, x.T, strict=True)]
     residual = np.array([max((t << 2 * FIXED) - e, 0) for t, e in zip(total, explained, strict=True)], dtype=object)
     with np.errstate(over="ignore"):  # a norm beyond the range is infinite
-        unscale = np.ldexp(1 / math.sqrt(divisor), exponent)
+        if fit_intercept:
+            unscale = np.ldexp(1 / math.sqrt(rows), exponent + gram.step)
+        else:
+            unscale = np.ldexp(1.0, exponent + gram.step // 2)
     return Solution(
         coef=coef,
         intercept=intercept,
-        rows=rows,
+        rows=_whole(rows),
         fit_intercept=fit_intercept,
         rank=int(rank),
         singular_values=singular,
         tolerance=tolerance,
         distinct=bool(distinct),
-        mean=sums.to_float()[:p] / rows * float(fit_intercept),
+        mean=sums.ldexp(gram.step).to_float()[:p] / rows * float(fit_intercept),
         norms=scale * unscale[:p],
         residual_norm=np.sqrt(FixedPoint(residual, -3 * FIXED).to_float()) * unscale[p:],
         total_norm=norm[p:] * unscale[p:],
         factor=factor,
         equations=equations,
-        scaled_mean=scaled_sums.at(-FIXED).integers[:p] // rows,
+        scaled_mean=scaled_sums.at(-FIXED).integers[:p] // steps,
+        steps=steps,
+        step=gram.step,
     )
+
+
+def _whole(number: float) -> float:
+    """Return a whole number as an integer."""
+    return int(number) if number.is_integer() else number
 
 
 def _pseudo_solve(factor: Floats, right: Floats, tolerance: float) -> Floats:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import as_matrix, as_numbers, column_names, refuse_inexact
+from ..arrays import as_matrix, as_numbers, as_weights, refuse_inexact
 from ..errors import HousingError
+from ..frames import name_of, names_of
 from .gram import Gram
 from .solution import Solution
 
@@ -26,7 +27,7 @@ class Summary:
 
     Attributes
     ----------
-    rows : int
+    rows : int, or float
     one_target : bool
         Whether y came without a second axis: the coefficients then have none either.
 
@@ -55,11 +56,11 @@ class Summary:
         self._gram: Gram | None = None
 
     @property
-    def rows(self) -> int:
-        """How many rows it has seen."""
+    def rows(self) -> float:
+        """The sum of the weights of the rows: their number, where they have none."""
         return 0 if self._gram is None else self._gram.rows
 
-    def update(self, X: npt.ArrayLike, y: npt.ArrayLike) -> None:
+    def update(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> None:
         """Add a block of rows.
 
         Parameters
@@ -67,27 +68,31 @@ class Summary:
         X : array_like, shape (n, p)
             Real numbers; other types than float64 are computed in float64.
         y : array_like, shape (n,) or (n, k)
+        sample_weight : array_like, shape (n,), optional
+            How many times each row counts: at least 0, and not only whole numbers. A row of weight 0 is left out.
 
         Raises
         ------
         HousingError
             For other shapes or columns than those before, and for numbers that are not finite or not exact in float64.
         """
+        if y is None:
+            raise HousingError("the fit requires y to be passed, but the target y is None; give the true values")
         rows, targets = as_matrix(X), as_numbers(y, "y")
         if targets.ndim not in (1, 2) or 0 in targets.shape[1:]:
             raise HousingError(f"y has shape {targets.shape}: expected (n,) or (n, k)")
         if len(rows) != len(targets):
             raise HousingError(f"X has {len(rows)} rows and y has {len(targets)}: give one target row for each row")
-        shape = (column_names(X), rows.shape[1], targets.shape[1:])
+        shape = (names_of(X), rows.shape[1], targets.shape[1:])
         if self._shape is None:
             self._begin(shape, y)
         elif shape != self._shape:
             raise HousingError(f"a block has {_described(shape)}; the first block had {_described(self._shape)}")
         assert self._gram is not None
         matrix = targets[:, np.newaxis] if targets.ndim == 1 else targets
-        refuse_inexact(rows, "X", self.feature_names, self.rows)
-        refuse_inexact(matrix, "y", self.target_names, self.rows)
-        self._gram.update(rows, matrix)
+        refuse_inexact(rows, "X", self.feature_names, self._gram.seen)
+        refuse_inexact(matrix, "y", self.target_names, self._gram.seen)
+        self._gram.update(rows, matrix, as_weights(sample_weight, len(rows)))
 
     def __add__(self, other: "Summary") -> "Summary":
         """Return the summary of the rows of both."""
@@ -97,11 +102,18 @@ class Summary:
         total._gram = self._gram + other._gram
         return total
 
+    def require_determined(self) -> None:
+        """Refuse fewer rows than unknowns, of which many solutions fit all rows."""
+        self._some_rows().require_determined()
+
     def solve(self) -> Solution:
-        """Return the least-squares solution of all rows so far."""
+        """Return the least-squares solution of all rows so far; of several, the one of least norm in scaled units."""
+        return self._some_rows().solve()
+
+    def _some_rows(self) -> Gram:
         if self._gram is None:
             raise HousingError("there is no block to fit: give at least one (X, y)")
-        return self._gram.solve()
+        return self._gram
 
     def _begin(self, shape: Shape, y: Any) -> None:
         columns, features, targets = shape
@@ -109,10 +121,9 @@ class Summary:
         self._shape, self.one_target = shape, not targets
         self.feature_names = _named(self.feature_names or columns, "x", features)
         if targets:
-            self.target_names = _named(self.target_names or column_names(y), "y", count)
+            self.target_names = _named(self.target_names or names_of(y), "y", count)
         else:
-            name = getattr(y, "name", None)
-            self.target_names = _named(self.target_names or ("y" if name is None else str(name),), "y", count)
+            self.target_names = _named(self.target_names or (name_of(y) or "y",), "y", count)
         self._gram = Gram(self.feature_names, self.target_names, self.fit_intercept)
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..arrays import Floats
 from ..errors import TableError
+from ..frames import arrow_array
 from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, check_names, checked, positions
 from .source import Source
 
@@ -47,7 +46,7 @@ def read(source: Source, on_error: OnError) -> Rows:
                 raise TableError(f"{source.name}: {reason}") from None
             if batch is None:
                 return
-            yield from checked(source.name, start, [_array(batch.column(name)) for name in names], names, on_error)
+            yield from checked(source.name, start, [arrow_array(batch.column(name)) for name in names], names, on_error)
             start += batch.num_rows
 
     hint = f" ({', '.join(map(repr, index))} is an index of pandas: reset_index() makes it a column)" if index else ""
@@ -72,28 +71,6 @@ def _is_numeric(kind: Any) -> bool:
         kind = kind.value_type
     tests = (types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_null)
     return any(test(kind) for test in tests)
-
-
-def _array(column: Any) -> np.ndarray:
-    """Return a column as numpy's array, nulls masked; without a mask where there are none."""
-    from pyarrow import types
-
-    if types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if types.is_boolean(column.type):
-        column = column.cast("uint8")
-    if types.is_null(column.type):
-        array: np.ndarray = np.ma.array(np.zeros(len(column)), mask=True)
-        return array
-    if types.is_decimal(column.type):
-        kind = float if column.type.scale > 0 else int  # to the nearest double; integers are held to be exact
-        array = np.array([kind(value or 0) for value in column.to_pylist()], None if kind is float else object)
-    else:
-        array = (column.fill_null(0) if column.null_count else column).to_numpy(zero_copy_only=False)
-    if not column.null_count:
-        return array
-    masked: np.ndarray = np.ma.array(array, mask=column.is_null().to_numpy(zero_copy_only=False))
-    return masked
 
 
 def _first_line(error: Exception) -> str:
