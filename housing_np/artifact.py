@@ -143,12 +143,10 @@ def _to_record(model: Model) -> np.ndarray:
     kind: str
     if isinstance(model, QuantizedLinear):
         kind, weights, numbers = model.scheme, model.weights.shape, model.numbers()
-    elif isinstance(model, LinearRegression):
-        model.require_fitted()
+    else:
+        model = LinearRegression.of(model, "a LinearRegression or a QuantizedLinear to save")
         numbers = {"coef": model.coef_, "intercept": np.asarray(model.intercept_)}
         kind, weights = _FLOAT, model.coef_.shape
-    else:
-        raise HousingError(f"expected a LinearRegression or a QuantizedLinear to save, not {type(model).__name__}")
     _check_names(model.feature_names, model.target_names_)
     for name, array in numbers.items():
         if not np.isfinite(array).all():

@@ -17,6 +17,7 @@ from .passes import import_dask, tree
 def fit(
     X: Any,
     y: Any,
+    sample_weight: Any = None,
     *,
     fit_intercept: bool = True,
     feature_names: Sequence[str] | None = None,
@@ -29,6 +30,8 @@ def fit(
     X : dask.array.Array (n, p) or dask.dataframe.DataFrame
     y : dask.array.Array (n,) or (n, k), dask.dataframe.Series or DataFrame
         Of the same kind as X and, row for row, in as many partitions of the same lengths.
+    sample_weight : dask.array.Array (n,) or dask.dataframe.Series, optional
+        How many times each row counts, in the same partitions.
     fit_intercept : bool
     feature_names, target_names : sequences of str, optional
 
@@ -47,11 +50,16 @@ def fit(
     dask = import_dask()
     X, y = _row_chunks(X), _row_chunks(y)
     rows, targets = _partitions(X), _partitions(y)
-    if len(rows) != len(targets):
-        raise HousingError(f"X has {len(rows)} partitions and y has {len(targets)}: repartition one like the other")
+    weights = [None] * len(rows) if sample_weight is None else _partitions(sample_weight)
+    for name, parts in (("y", targets), ("sample_weight", weights)):
+        if len(rows) != len(parts):
+            raise HousingError(
+                f"X has {len(rows)} partitions and {name} has {len(parts)}: repartition one like the other"
+            )
     names = feature_names or names_of(X)
     part = dask.delayed(_summarize, pure=True)
-    leaves = [part(a, b, fit_intercept, names, target_names) for a, b in zip(rows, targets, strict=True)]
+    blocks = zip(rows, targets, weights, strict=True)
+    leaves = [part(block, fit_intercept, names, target_names) for block in map(list, blocks)]
     return LinearRegression(fit_intercept).set_solution(dask.compute(tree(leaves))[0])
 
 
@@ -70,8 +78,8 @@ def _partitions(collection: Any) -> list[Any]:
 
 
 def _summarize(
-    X: Any, y: Any, fit_intercept: bool, feature_names: Sequence[str] | None, target_names: Sequence[str] | None
+    block: Sequence[Any], fit_intercept: bool, feature_names: Sequence[str] | None, target_names: Sequence[str] | None
 ) -> Summary:
     summary = Summary(fit_intercept=fit_intercept, feature_names=feature_names, target_names=target_names)
-    summary.update(X, y)
+    summary.update(*block)
     return summary

@@ -2,12 +2,12 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import as_matrix, as_numbers, as_rows, refuse_nonfinite
+from .arrays import as_numbers, as_rows, as_weights, refuse_nonfinite
 from .errors import HousingError
 from .estimator import Estimator, Names
 from .metrics import r2_score
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 CHUNK_ROWS = 4096
+_SHOWN = 20  # names in a message
 # Above so many numbers BLAS is worth its price: the last bit of a row then depends on the rows beside it.
 _BLAS_SIZE = 1 << 20
 
@@ -120,6 +121,47 @@ class LinearRegression(Estimator):
         model._set_coefficients(weights, offset, feature_names, target_names)
         return model
 
+    @classmethod
+    def of(cls, estimator: Any, expected: str = "a fitted linear regression") -> "LinearRegression":
+        """Return a fitted linear model of scikit-learn, or of its kind, as one of this class; itself if it is one.
+
+        Parameters
+        ----------
+        estimator : object
+            With `coef_`, `intercept_` and a `predict` that is linear in its features: LinearRegression, Ridge, Lasso,
+            ElasticNet, HuberRegressor, …
+        expected : str
+            What messages say that is wanted.
+
+        Raises
+        ------
+        HousingError
+            For anything else: a model that is not fitted, a classifier, a quantized model.
+        """
+        kind = type(estimator).__name__
+        if isinstance(estimator, LinearRegression):
+            estimator.require_fitted()
+            return estimator
+        if isinstance(estimator, type) or not all(
+            hasattr(estimator, name) for name in ("coef_", "intercept_", "predict")
+        ):
+            is_quantized = hasattr(estimator, "payload_bytes") and not isinstance(estimator, type)
+            why = ", which is quantized already" * is_quantized or "; call its fit first" * hasattr(estimator, "fit")
+            raise HousingError(f"expected {expected}, not {kind}{why}")
+        coef = as_numbers(estimator.coef_, "coef_").astype(np.float64)
+        intercept = np.broadcast_to(np.squeeze(as_numbers(estimator.intercept_, "intercept_")), coef.shape[:-1])
+        names = getattr(estimator, "feature_names_in_", None)
+        p, k = coef.shape[-1], 1 if coef.ndim == 1 else len(coef)
+        features = [f"x{i}" for i in range(p)] if names is None else [str(name) for name in names]
+        model = cls.from_coefficients(coef, intercept, features, ["y"] if k == 1 else [f"y{i}" for i in range(k)])
+        probe = np.vstack([np.zeros(p), np.ones(p), np.arange(p) % 7 - 2.5])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the probe has no names
+            theirs = np.asarray(estimator.predict(probe))
+        if theirs.dtype.kind != "f" or not np.allclose(theirs.reshape(3, k), model.predict(probe).reshape(3, k), 1e-4):
+            raise HousingError(f"expected {expected}, not {kind}: its predictions are not linear in the features")
+        return model
+
     def fit(
         self,
         X: npt.ArrayLike,
@@ -206,11 +248,12 @@ class LinearRegression(Estimator):
         """Coefficient of determination R² of the predictions for X against y, averaged over the targets."""
         return r2_score(y, self.predict(X), sample_weight)
 
-    def leave_one_out(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Array:
+    def leave_one_out(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Array:
         """Predictions of each row that the model was fitted to by the model fitted to all others, in the shape of y.
 
         In closed form from the leverages h of the fit: y - (y - prediction) / (1 - h)
-        (Cook and Weisberg, "Residuals and Influence in Regression", 1982, section 2.2).
+        (Cook and Weisberg, "Residuals and Influence in Regression", 1982, section 2.2). Rows have the weights that they
+        had in the fit; each is left out whole.
 
         Raises
         ------
@@ -226,13 +269,15 @@ class LinearRegression(Estimator):
         self.require_fitted()
         if self._solution is None:
             raise HousingError("this model was built from coefficients: only a fitted model has leverages; fit it")
-        rows, targets = as_matrix(X), as_numbers(y, "y").astype(np.float64, copy=False)
+        rows, targets = as_rows(X, self.feature_names_in_), as_numbers(y, "y").astype(np.float64, copy=False)
         if targets.shape != (len(rows), *self.coef_.shape[:-1]):
             raise HousingError(f"y has shape {targets.shape}: expected {(len(rows), *self.coef_.shape[:-1])}")
+        weights = as_weights(sample_weight, len(rows))
         out = np.empty_like(targets)
         for start in range(0, len(rows), CHUNK_ROWS):
             part = slice(start, start + CHUNK_ROWS)
-            room = 1 - self._solution.leverage(rows[part].astype(np.float64))
+            leverage = self._solution.leverage(rows[part])
+            room = 1 - (leverage if weights is None else leverage * weights[part])
             if (room < 1e-10).any():
                 raise HousingError(
                     f"row {start + int(np.argmin(room))} alone determines a coefficient: "
@@ -290,7 +335,8 @@ def _dependence(solution: "Solution", names: Sequence[str]) -> str:
     advice = [f"drop {', '.join(constant)}, which never varies"] if constant else []
     if others:
         number = len(names) - solution.rank - len(constant)
-        advice.append(f"{', '.join(others)} depend on each other: drop {number} of them")
+        shown = ", ".join(others[:_SHOWN]) + f", … ({len(others)} in all)" * (len(others) > _SHOWN)
+        advice.append(f"{shown} depend on each other: drop {number} of them")
     return (
         f"the features have rank {solution.rank}, fewer than the {len(names)} coefficients to determine: "
         f"this is the solution of least norm in scaled units; {'; '.join(advice)}"

@@ -135,7 +135,7 @@ class QuantizedLinear:
     @classmethod
     def from_linear(
         cls,
-        model: LinearRegression,
+        model: Any,
         X: ArrayLike | Calibration,
         scheme: Scheme = "per-channel",
         bits: int = 8,
@@ -146,6 +146,7 @@ class QuantizedLinear:
         Parameters
         ----------
         model : LinearRegression
+            Or a fitted linear model of scikit-learn: Ridge, Lasso, ElasticNet, HuberRegressor, …
         X : array_like, shape (n, p), or Calibration
             Rows like those that the model will be used on: what a rounding error costs depends on them.
         scheme : {"per-channel", "per-tensor", "integer"}
@@ -176,7 +177,7 @@ class QuantizedLinear:
             raise HousingError(f"scheme is {scheme!r}: expected one of {', '.join(SCHEMES)}")
         if rounding not in ROUNDINGS:
             raise HousingError(f"rounding is {rounding!r}: expected one of {', '.join(ROUNDINGS)}")
-        _require_finite(model)
+        model = _finite(model)
         rows = X if isinstance(X, Calibration) else Calibration.of(_finite_rows(X, model.feature_names))
         if len(rows.mean) != model.n_features_in_:
             raise HousingError(f"the calibration has {len(rows.mean)} features, the model {model.n_features_in_}")
@@ -505,13 +506,12 @@ def _input_scale(rows: Calibration) -> NDArray[np.float32]:
     return scale
 
 
-def _require_finite(model: LinearRegression) -> None:
-    if not isinstance(model, LinearRegression):
-        raise HousingError(f"expected a fitted LinearRegression to quantize, not {type(model).__name__}")
-    model.require_fitted()
+def _finite(estimator: Any) -> LinearRegression:
+    model = LinearRegression.of(estimator, "a fitted LinearRegression to quantize")
     for name, values in (("coef_", model.coef_), ("intercept_", model.intercept_)):
         if not np.isfinite(values).all():
             raise HousingError(f"{name} of the float model holds a number that is not finite: fit it again")
+    return model
 
 
 def _rounding_error(terms: int) -> float:

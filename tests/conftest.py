@@ -1,6 +1,7 @@
 """What all tests share: hypothesis's settings, and the bundled table with the model that is fitted to it."""
 
 import json
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ from hypothesis import settings
 
 from housing_np import LinearRegression, Table, load_california
 
+# Before scipy is imported: else scikit-learn skips one of its checks.
+os.environ["SCIPY_ARRAY_API"] = "1"
 pytest.register_assert_rewrite("reading", "running")
 settings.register_profile("housing_np", deadline=None, database=None, max_examples=60)
 settings.load_profile("housing_np")
