@@ -139,6 +139,10 @@ BODIES = {
     },
     "pandas' split": {"columns": ["y", "x"], "index": [0, 1], "data": [[2, 1], [4, 3]]},
     "pandas' columns": {"x": {"0": 1, "1": 3}, "y": {"0": 2, "1": 4}},
+    "pandas' table": {
+        "schema": {"fields": [{"name": "index"}, {"name": "x"}, {"name": "y"}], "primaryKey": ["index"]},
+        "data": [{"index": 0, "x": 1, "y": 2}, {"index": 1, "x": 3, "y": 4}],
+    },
     "pandas' lists": {"x": [1, 3], "y": [2, 4]},
     "Azure, split": {"input_data": {"columns": ["x", "y"], "index": [0, 1], "data": PLAIN}},
     "Azure, lists": {"input_data": PLAIN},
@@ -151,6 +155,11 @@ BODIES = {
 @pytest.mark.parametrize("document", BODIES.values(), ids=BODIES)
 def test_bodies_of_servers_and_data_frames_are_read(document):
     assert read(json.dumps(document), ["x", "y"], "json") == PLAIN
+
+
+def test_the_index_of_pandas_table_is_no_column():
+    with stdin(json.dumps(BODIES["pandas' table"])), open_rows("-", "json") as opened:
+        assert (opened.columns, list(opened.left_out)) == (("x", "y"), ["index"])
 
 
 def test_a_bare_object_is_one_row():

@@ -132,6 +132,7 @@ def read_document(source: Source, on_error: OnError) -> Rows:
     except TableError as error:
         raise TableError(f"{source.name}{error}") from None
     columns, named = (found.columns, True) if found.columns else _columns(filter(_is_row, found.rows))
+    columns = tuple(name for name in columns if name not in found.index)
     if found.columns:
         check_names(source.name, columns)
 
@@ -150,18 +151,20 @@ def read_document(source: Source, on_error: OnError) -> Rows:
 
     if not found.rows:
         raise TableError(f"{source.name}: no rows; expected objects with a number for each name, or lists of numbers")
-    rows = Rows(source.name, columns, named, blocks, protocol=found.protocol, request_id=found.request_id)
+    index = dict.fromkeys(found.index, "the index that pandas wrote")
+    rows = Rows(source.name, columns, named, blocks, index, protocol=found.protocol, request_id=found.request_id)
     return rows
 
 
 @dataclass(frozen=True)
 class _Found:
-    """The rows of a document; the names of its columns where they stand apart from the rows."""
+    """The rows of a document; the names of its columns where they stand apart from the rows, and of its index."""
 
     rows: list[Any]
     columns: tuple[str, ...] = ()
     protocol: str = ""
     request_id: str = ""
+    index: tuple[str, ...] = ()
 
 
 def _found(document: Any) -> _Found:
@@ -172,6 +175,8 @@ def _found(document: Any) -> _Found:
             return _tensors(document)
         case {"inputs": list(rows)} | {"input_data": list(rows)}:
             return _Found(rows)
+        case {"schema": {"fields": list(_), **schema}, "data": list(rows)}:
+            return _Found(rows, index=tuple(map(str, schema.get("primaryKey", ()))))
         case {"columns": list(names), "data": list(rows)}:
             return _Found(rows, tuple(map(str, names)))
         case {"dataframe_split": dict(inner)} | {"input_data": dict(inner)} | {"inputs": dict(inner)} if inner:
