@@ -175,8 +175,10 @@ def _found(document: Any) -> _Found:
             return _tensors(document)
         case {"inputs": list(rows)} | {"input_data": list(rows)}:
             return _Found(rows)
-        case {"schema": {"fields": list(_), **schema}, "data": list(rows)}:
-            return _Found(rows, index=tuple(map(str, schema.get("primaryKey", ()))))
+        case {"schema": {"fields": list(_), "primaryKey": list(index)}, "data": list(rows)}:
+            return _Found(rows, index=tuple(str(name) for name in index))
+        case {"schema": {"fields": list(_)}, "data": list(rows)}:
+            return _Found(rows)
         case {"columns": list(names), "data": list(rows)}:
             return _Found(rows, tuple(map(str, names)))
         case {"dataframe_split": dict(inner)} | {"input_data": dict(inner)} | {"inputs": dict(inner)} if inner:
