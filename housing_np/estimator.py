@@ -61,7 +61,7 @@ class Estimator:
 
     def require_fitted(self) -> None:
         """Refuse a model that has no coefficients yet; with scikit-learn's error, where that is loaded."""
-        if not self.__sklearn_is_fitted__():
+        if not hasattr(self, "coef_"):
             message = f"this {type(self).__name__} has no coefficients yet: call fit first"
             raise _unfitted_error()(message)
 
