@@ -98,7 +98,7 @@ class Stream:
     def open(self, path: str) -> AbstractContextManager[Rows]:
         """Open one file, and count anew the bad rows in it."""
         skipped = self.skipped[path] = Skipped()
-        return open_rows(path, on_error=skipped.add if self.skip else stop, **self.reading)
+        return open_rows(path, on_error=skipped.add if self.skip else stop, wait=True, **self.reading)
 
     def blocks(self, rows: Rows) -> Iterator[Block]:
         """Yield the blocks of one open file."""
@@ -236,20 +236,24 @@ def open_table(
                     raise TableError(f"{rows.source}: more than {_MEMORY_NUMBERS} numbers; give them in a file")
                 return replace(stream, begun=_drained(blocks, coming, opened.pop_all()))
     if not blocks:
-        raise _without_rows(rows.source, stream.all_skipped)
+        raise _without_rows(rows.source, stream)
     X, y = map(np.concatenate, zip(*blocks, strict=True))
     if len(y) > 1 and np.all(y == y[0]):
         raise TableError(f"{path}: the target {target!r} is {y[0]} in all {len(y)} rows: nothing to predict")
     return replace(stream, held=((X, y),))
 
 
-def _without_rows(source: str, skipped: Skipped) -> TableError:
-    if skipped.count:
-        advice = "a column of text is left out with --ignore"
-        return TableError(
-            f"{source}: no row is left, {skipped.count} were skipped; the first: {skipped.first}; {advice}"
-        )
-    return TableError(f"{source}: no rows below the names of the columns; expected at least one")
+def _without_rows(source: str, stream: Stream) -> TableError:
+    skipped = stream.all_skipped
+    if not skipped.count:
+        return TableError(f"{source}: no rows below the names of the columns; expected at least one")
+    problem = skipped.first
+    if Path(stream.paths[0]).is_file():
+        try:  # read once more: where none is skipped, what is wrong with a whole column is told
+            deque(replace(stream, skip=False, skipped={}), maxlen=0)
+        except TableError as error:
+            problem = error
+    return TableError(f"{source}: no row is left, {skipped.count} were skipped: {problem}")
 
 
 def _drained(blocks: deque[Block], coming: Iterator[Block], opened: ExitStack) -> Iterator[Block]:
@@ -313,5 +317,7 @@ def read_rows(features: Sequence[str], path: str | Path, skipped: Skipped | None
         with open_rows(each, on_error=stop if skipped is None else skipped.add, **reading) as rows:
             blocks += rows.blocks(features)
     if not blocks:
-        raise _without_rows(str(path), skipped or Skipped())
+        if skipped and skipped.count:
+            raise TableError(f"{path}: no row is left, {skipped.count} were skipped; the first: {skipped.first}")
+        raise TableError(f"{path}: no rows; expected at least one")
     return np.concatenate(blocks)

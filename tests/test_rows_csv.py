@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from reading import PLAIN, Endless, outcome, read, refusal, stdin, told
+from reading import PLAIN, Endless, Pieces, outcome, read, refusal, stdin, told
 
 from housing_np import TableError
 from housing_np.rows import csv as csv_rows
@@ -395,3 +395,43 @@ def test_a_wide_table_takes_no_longer_for_each_of_its_columns():
     # By the minute, if each name were looked for among all the others.
     names = [f"c{i}" for i in range(50_000)]
     assert read(",".join(names) + "\n" + ",".join(["1"] * 50_000) + "\n", names) == [[1.0] * 50_000]
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["<1H OCEAN", "INLAND"], "column 't' holds text ('<1H OCEAN'), not numbers"),
+        (["B1", "12 Main St"], "column 't' holds text ('B1'), not numbers"),
+        (["", "red"], "column 't' holds text ('red'), not numbers"),
+        (["unknown", "2"], "row 1 (line 2), column 't': 'unknown' is not a number; correct it (--on-error skip"),
+        (["3 km", "4 km"], "row 1 (line 2), column 't': '3 km' is not a number"),
+    ],
+)
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+def test_a_column_of_text_is_told_by_its_first_rows_and_a_bad_cell_by_its_own(cells, told, chunk, monkeypatch):
+    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+    assert refusal("x,t\n" + "".join(f"1,{cell}\n" for cell in cells), ["x", "t"]).startswith(told)
+
+
+@pytest.mark.parametrize("first", ["1,2,3\n", "1\n"])
+def test_rows_without_names_have_the_width_of_the_model_wherever_the_others_stand(first):
+    assert read(first + "1,2\n3,4\n", ["x", "y"], header=False, on_error=lambda _: None) == PLAIN
+
+
+def test_a_line_that_says_the_separator_may_come_before_the_rest_does():
+    stream = Pieces(b"sep=\t\n1\t2\n3\t4\n", [6])
+    with mock.patch.object(sys, "stdin", mock.Mock(buffer=stream)), open_rows("-", header=False) as opened:
+        assert np.concatenate(list(opened.blocks(["x", "y"]))).tolist() == PLAIN
+    assert refusal("sep=;\n").startswith("no names")
+
+
+def test_a_name_with_a_line_break_hides_no_separator():
+    assert read('"a\nx";y\n1;2\n', ["y"]) == [[2.0]]
+
+
+def test_an_integer_with_thousands_of_zeros_is_read():
+    assert read("x\n" + "0" * 5000 + "9007199254740992\n", ["x"]) == [[2.0**53]]
+
+
+def test_utf16_without_its_mark_is_told_as_that():
+    assert "UTF-16 without its mark" in refusal("x,y\n1,2\n".encode("utf-16-le"))

@@ -78,7 +78,9 @@ def test_a_json_line_that_is_too_long_is_one_bad_row(monkeypatch):
         (b'[{"x": "\xe9"}]', r"not UTF-8 text"),
         ("3", r"expected a list of rows, one object, or an object with 'instances'"),
         ('{"x": 1}', r"no column 'y'; the columns are: x"),
-        ('{"x": {"y": [1]}, "z": 2}', r"expected a list of rows, one object"),
+        ("{}", r"expected a list of rows, one object"),
+        ('{"instances": null}', r"expected a list of rows, one object"),
+        ('{"x": [1], "y": 2}', r"row 1, column 'x': \[1\] is not a number"),
         ("[]", r"no rows"),
         ("[{}]", r"row 1: expected an object"),
         ("[3]", r"row 1: expected .*, found the number 3: wrap the numbers of a row in a list, \[\[3, …\]\]"),
@@ -147,6 +149,14 @@ BODIES = {
     "Azure, split": {"input_data": {"columns": ["x", "y"], "index": [0, 1], "data": PLAIN}},
     "Azure, lists": {"input_data": PLAIN},
     "Azure, objects": {"input_data": [{"x": 1, "y": 2}, {"x": 3, "y": 4}]},
+    "pandas' rows": {"0": {"x": 1, "y": 2}, "1": {"x": 3, "y": 4}},
+    "V2, and a text": {
+        "inputs": [
+            {"name": "x", "shape": [2], "datatype": "FP32", "data": [1, 3]},
+            {"name": "town", "shape": [2], "datatype": "BYTES", "data": ["a", "b"]},
+            {"name": "y", "shape": [2], "datatype": "FP64", "data": [2, 4]},
+        ]
+    },
     "SageMaker": {"instances": [{"features": [1, 2]}, {"features": [3, 4]}]},
     "SageMaker, nested": {"instances": [{"data": {"features": {"values": row}}} for row in PLAIN]},
 }
@@ -163,7 +173,13 @@ def test_the_index_of_pandas_table_is_no_column():
 
 
 def test_a_bare_object_is_one_row():
-    assert read('{"y": 2, "x": 1}', ["x", "y"], "json") == [[1.0, 2.0]]
+    for body in (
+        '{"y": 2, "x": 1}',
+        '{"y": 2, "x": 1, "n": [1]}',
+        '{"instances": {"x": 1, "y": 2}}',
+        '{"features": [1, 2]}',
+    ):
+        assert read(body, ["x", "y"], "json") == [[1.0, 2.0]]
 
 
 def test_lines_of_sagemaker_are_rows():
@@ -202,6 +218,8 @@ def test_a_tensor_that_is_not_one_is_refused(tensor, message):
         ('{"x": 1, "y": 2}\n{"x": 3, "y": 4, "x": 5}\n', "jsonl", "line 2"),
         ('[{"x": 1, "y": 2},\n{"x": 3, "y": 4,\n"x": 5}]', "json", "row 2"),
         ('[{"x": 1, "y": 2, "z": {"x": 1}}, {"x": 3, "x": 3, "y": 4}]', "json", "row 2"),
+        ('[{"x": 1, "y": 2}, {"x": 3, "y": 4, "z": {"x": 1, "x": 2}}]', "json", "row 2"),
+        ('{"x": 1, "y": 2}\n{"x": 3, "y": 4, "z": [{"x": 1, "x": 2}]}\n', "jsonl", "line 2"),
     ],
 )
 def test_a_doubled_key_is_a_bad_row(content, format, place):
@@ -215,9 +233,21 @@ def test_the_line_of_a_doubled_key_is_told():
     assert "(line 4)" in refusal('[\n{"x": 1,\n"y": 2,\n"x": 3\n}]', format="json")
 
 
-def test_a_doubled_key_of_the_document_is_refused():
-    message = refusal('{"instances": [[1, 2]], "instances": [[3, 4]]}', format="json")
-    assert message.startswith("the key 'instances' stands twice")
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        ('{"instances": [[1, 2]], "instances": [[3, 4]]}', "instances"),
+        ('{"x": 1, "y": 2, "x": 3}', "x"),
+        ('{"dataframe_split": {"columns": ["x"], "data": [[1]], "data": [[2]]}}', "data"),
+        ('{"x": {"0": 1, "0": 2}, "y": {"0": 3}}', "0"),
+    ],
+)
+def test_a_doubled_key_of_the_document_is_refused(content, key):
+    assert f"the key {key!r} stands twice" in refusal(content, format="json")
+
+
+def test_a_doubled_key_in_the_only_line_is_named():
+    assert refusal('{"x": 1, "y": 2, "x": 3}\n', format="jsonl").startswith("line 1: the key 'x' stands twice")
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
@@ -253,8 +283,19 @@ def test_names_that_are_near_are_suggested():
     assert refusal('[{"X": 1, "why": 2}]', format="json").endswith("(did you mean 'X'?)")
 
 
+@pytest.mark.parametrize("place", [0, 1, 150])
 @pytest.mark.parametrize("format", ["json", "jsonl"])
-def test_the_columns_are_those_of_all_rows(format):
-    content = {"json": '[{"x": 1}, {"y": 2, "x": 1}]', "jsonl": '{"x": 1}\n{"y": 2, "x": 1}\n'}[format]
-    with stdin(content), open_rows("-", format) as opened:
-        assert opened.columns == ("x", "y")
+def test_the_columns_are_those_that_most_rows_have(format, place):
+    lines = ['{"x": 1, "y": 2}'] * 200
+    for odd in ('{"x": 1}', '{"q": 1}', '{"x": 1, "y": 2, "z": 3}'):
+        lines[place] = odd
+        content = "\n".join(lines) if format == "jsonl" else f"[{','.join(lines)}]"
+        with stdin(content), open_rows("-", format) as opened:
+            assert opened.columns == ("x", "y")
+
+
+@pytest.mark.parametrize("format", ["json", "jsonl"])
+def test_a_column_of_text_is_told_as_that(format):
+    rows = ['{"x": null, "y": 2, "t": ""}', '{"x": 1, "y": 2, "t": "<1H OCEAN"}', '{"x": 1, "y": 2, "t": "INLAND"}']
+    content = "\n".join(rows) if format == "jsonl" else f"[{','.join(rows)}]"
+    assert refusal(content, ["x", "t"], format) == "column 't' holds text ('<1H OCEAN'), not numbers"

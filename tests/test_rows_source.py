@@ -82,10 +82,10 @@ def test_the_name_below_gz_tells_the_format(name, content, tmp_path):
         (zipped("a.npy"), "an .npz archive: save one array"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and so on", "an old Excel workbook"),
         (b"ARROW1\0\0 and so on", "an Arrow IPC"),
-        (b"FEA1 and so on", "a Feather file"),
+        (b"FEA1\0\0\0\0 and so on", "a Feather file"),
         (b"\x89HDF\r\n\x1a\n and so on", "an HDF5 file"),
         (b"SQLite format 3\0 and so on", "an SQLite database"),
-        (b"BZh91AY and so on", "compressed with bzip2"),
+        (b"BZh91AY&SY\xd1\x0c and so on", "compressed with bzip2"),
         *((pickle.dumps(PLAIN, protocol), "a pickle, which can run code") for protocol in (2, 3, 4, 5)),
     ],
 )
@@ -122,3 +122,23 @@ def test_a_folder_of_parts_suggests_a_pattern_of_them(tmp_path):
         (tmp_path / name).touch()
     with pytest.raises(TableError, match=r"cannot be read \(a folder\); name the files in it: '.*\*\.parquet'"):
         read_file(tmp_path, ["x"])
+
+
+@pytest.mark.parametrize("header", ["PAR1,x,y", "FEA1,x,y", "ORCHARD,x,y", "BZh,x,y", "ARROW1,x,y"])
+def test_a_name_that_begins_like_a_mark_is_a_name(header):
+    assert read(f"{header}\n9,1,2\n9,3,4\n", ["x", "y"]) == PLAIN
+
+
+def test_a_folder_of_folders_suggests_a_pattern_of_them(tmp_path):
+    (tmp_path / "k=1").mkdir()
+    (tmp_path / "k=1" / "a.parquet").touch()
+    with pytest.raises(TableError, match=r"name the files in it: '.*\*/\*\.parquet'"):
+        read_file(tmp_path, ["x"])
+
+
+def test_who_needs_all_columns_waits_for_the_first_rows():
+    stream = Pieces(b'{"x": 1}\n' + b'{"x": 1, "y": 2}\n' * 9, [3])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", type("In", (), {"buffer": stream}))
+        with open_rows("-", "jsonl", wait=True) as rows:
+            assert rows.columns == ("x", "y")

@@ -41,6 +41,7 @@ def open_rows(
     separator: str | None = None,
     decimal: str = ".",
     header: bool = True,
+    wait: bool = False,
 ) -> Iterator[Rows]:
     """Open a file of rows, or standard input for "-".
 
@@ -58,6 +59,8 @@ def open_rows(
         Of CSV, the mark before a number's decimals.
     header : bool
         Whether the first line of CSV holds the names of the columns; they are x0, x1, … if not.
+    wait : bool
+        Whether to read the first rows of a slow pipe before its columns are told, for who needs to know them all.
 
     Raises
     ------
@@ -75,6 +78,8 @@ def open_rows(
     ('rooms', 'price') [[[1.5], [2.0]]]
     """
     with open_source(path) as source:
+        if wait:
+            source.wait()
         name = source.format or format or format_of(path) or "csv"
         module, function = FORMATS[name]
         read: Callable[..., Rows] = getattr(import_module(f".{module}", __name__), function)

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,15 @@ from ..arrays import Floats
 from ..errors import TableError
 from . import numbers, text
 from .rows import (
+    FIRST_ROWS,
     OnError,
     Record,
     Rows,
-    TextColumnError,
     assembled,
     check_names,
     positional_names,
     positions,
+    refuse_text,
     stop,
     width,
 )
@@ -31,7 +32,7 @@ from .text import chunks, lines, undecoded, unreadable
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # what Excel writes to say it
-_JSON = re.compile(r'[\[{]\s*(["{\[]|$|[\w ]+:)')
+_JSON = re.compile(r'[\[{]\s*(["\'{\[]|$|[\w ]+:)')
 _QUOTED = re.compile(r'"[^"]*"')
 _PLACE = "row {} (line {})"
 _INDEX = "an index that pandas wrote? to_csv(index=False) writes none"
@@ -91,14 +92,19 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     queue: deque[str] = deque()
     while not any(map(str.strip, queue)):
         queue.extend(_more(source.name, coming))
-    first = next(filter(str.strip, queue)).strip()
-    if _is_json(first):
+    first = next(filter(str.strip, queue))
+    if "\0" in first:
+        raise TableError(f"{source.name}: not text, or UTF-16 without its mark (it holds NUL); save it as UTF-8")
+    if _is_json(first.strip()):
         told = "expected CSV, found JSON: say so with --format jsonl or json, or by the end of its name"
         raise TableError(f"{source.name}: {told}")
-    dialect, notes = _found(first, dialect)
+    sep_line = _SEP_LINE.fullmatch(first.strip("\ufeff\r "))
+    dialect, notes = _found(queue, sep_line, dialect)
     cutter = _Cutter(dialect)
-    if _SEP_LINE.fullmatch(first):
-        next(cutter.cut(queue))
+    if sep_line:
+        next(each for each in cutter.cut(queue) if each[1])
+        while not any(map(str.strip, queue)):
+            queue.extend(_more(source.name, coming))
     if dialect.header:
         names = [name.strip() for name in _header(source.name, coming, cutter, queue)]
     else:
@@ -110,8 +116,13 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     left_out = {f"column {i}": f"no name; {_INDEX}" for i, name in enumerate(names, start=1) if not name}
 
     def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
+        texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
+        if not dialect.header and not set(wanted) <= set(names):
+            # Rows without names hold the wanted columns, in their order: one of another width is bad, not the others.
+            cutter.names = list(wanted)
+            return _blocks(source.name, texts, cutter, list(range(len(wanted))), on_error)
         chosen = [places[i] for i in positions(rows, wanted)]
-        return _blocks(source.name, chain(["\n".join([*queue, ""])] if queue else [], coming), cutter, chosen, on_error)
+        return _blocks(source.name, texts, cutter, chosen, on_error)
 
     columns = tuple(filter(None, names))
     rows = Rows(source.name, columns, dialect.header, blocks, left_out, tuple(notes), _hint(columns, dialect))
@@ -156,12 +167,12 @@ def _is_json(line: str) -> bool:
     return True
 
 
-def _found(first: str, dialect: Dialect) -> tuple[Dialect, list[str]]:
+def _found(queue: Iterable[str], told: re.Match[str] | None, dialect: Dialect) -> tuple[Dialect, list[str]]:
     """Return the dialect with the separator that the first line tells, and a note if it is not the usual one."""
     if dialect.separator:
         return dialect, []
-    told = _SEP_LINE.fullmatch(first)
-    bare = _QUOTED.sub("", first)
+    # Names may hold any mark, and line breaks, within quotes.
+    bare = next(filter(str.strip, _QUOTED.sub("", "\n".join(islice(queue, 100))).split("\n")), "")
     found = [told[1]] if told else [mark for mark in _SEPARATORS if mark in bare and mark != dialect.decimal]
     separator = found[0] if len(found) == 1 else ","
     notes = [] if separator == "," else [f"columns are separated by {_SEPARATORS.get(separator, repr(separator))}"]
@@ -257,6 +268,9 @@ class _Cutter:
             joined = f" (lines joined by a quote: {len(taken)})" if len(taken) > 1 else ""
             if len(record) == len(self.names) + 1 and not record[-1].strip():
                 joined = "; the line ends in a separator too many"
+            others = [f"'{mark}'" for mark in _SEPARATORS if mark != self.dialect.between and mark in "".join(taken)]
+            if others:
+                joined += f"; say --separator {others[0]} if that is what separates them"
             return TableError(f": {width(len(record))}, expected {len(self.names)}{joined}")
         return record
 
@@ -271,7 +285,7 @@ class _Cutter:
 
 
 def _blocks(
-    source: str, texts: Iterable[str], cutter: _Cutter, chosen: list[int], on_error: OnError
+    source: str, texts: Iterator[str], cutter: _Cutter, chosen: list[int], on_error: OnError
 ) -> Iterator[Floats]:
     row = 0
 
@@ -285,9 +299,13 @@ def _blocks(
     def pick(record: list[str] | TableError) -> list[float]:
         if isinstance(record, TableError):
             raise record
-        if row == 1 and on_error is stop:
-            _refuse_text(source, record, cutter.names, chosen)
-        return [_number(record[i], cutter.names[i], cutter.dialect.decimal) for i in chosen]
+        try:
+            return [_number(record[i], cutter.names[i], cutter.dialect.decimal) for i in chosen]
+        except TableError:
+            if row == 1 and on_error is stop:
+                first = [record, *_next_records(cutter, queue, texts)]
+                refuse_text(source, [[each[i] for i in chosen] for each in first], [cutter.names[i] for i in chosen])
+            raise
 
     queue: deque[str] = deque()
     for chunk in texts:
@@ -309,15 +327,16 @@ def _number(text: str, column: str, decimal: str) -> float:
         raise TableError(f", column {column!r}{error}") from None
 
 
-def _refuse_text(source: str, record: list[str], names: list[str], chosen: list[int]) -> None:
-    """Refuse columns that hold text in the first row, all at once: no other row will be better."""
-    words = {names[i]: numbers.shown(record[i].strip()) for i in chosen if numbers.is_words(record[i])}
-    if words:
-        which = f"column{'s' * (len(words) > 1)} {', '.join(map(repr, words))}"
-        raise TextColumnError(
-            f"{source}: {which} hold{'s' * (len(words) == 1)} text ({', '.join(words.values())}), not numbers",
-            list(words),
-        )
+def _next_records(cutter: _Cutter, queue: deque[str], texts: Iterator[str]) -> list[list[str]]:
+    """Return the records after a bad one that are whole, but not many."""
+    found: list[list[str]] = []
+    while len(found) < FIRST_ROWS:
+        found += [each for _, each in islice(cutter.cut(queue), FIRST_ROWS) if isinstance(each, list) and each]
+        text = next(texts, None)
+        if text is None:
+            break
+        queue.extend(lines(text))
+    return found[:FIRST_ROWS]
 
 
 def _plain_block(chunk: str, width: int, chosen: list[int], dialect: Dialect) -> Floats | None:

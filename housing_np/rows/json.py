@@ -12,7 +12,18 @@ from typing import Any
 from ..arrays import Floats
 from ..errors import TableError
 from . import numbers
-from .rows import OnError, Record, Rows, assembled, check_names, nearest, positional_names
+from .rows import (
+    FIRST_ROWS,
+    OnError,
+    Record,
+    Rows,
+    assembled,
+    check_names,
+    nearest,
+    positional_names,
+    refuse_text,
+    stop,
+)
 from .source import Source
 from .text import chunks, decoded, lines, undecoded, unreadable
 
@@ -39,19 +50,38 @@ class _Doubled:
         return TableError(f": the key {self.key!r} stands twice in one object{line}; keep one of them")
 
 
-def _parsed(text: str) -> Any:
-    closed = count(1)
+def _parsed(text: str) -> tuple[Any, list[_Doubled]]:
+    """Return what a text of JSON holds, and the objects in it that hold a key twice, from the innermost."""
+    closed, doubled = count(1), []
 
     def make(pairs: list[tuple[str, Any]]) -> Any:
         number, found = next(closed), dict(pairs)
-        if len(found) == len(pairs):
-            return found
-        return _Doubled(Counter(key for key, _ in pairs).most_common(1)[0][0], number)
+        if len(found) < len(pairs):
+            doubled.append(_Doubled(Counter(key for key, _ in pairs).most_common(1)[0][0], number))
+            return doubled[-1]
+        return found
 
     try:
-        return json.loads(text, object_pairs_hook=make)
+        return json.loads(text, object_pairs_hook=make), doubled
     except (ValueError, RecursionError) as error:
         raise TableError(f": not JSON ({error}){_hint(text, str(error))}") from None
+
+
+def _line(text: str) -> Any:
+    """Return the row in a line of JSON Lines."""
+    if problem := unreadable(text):
+        raise problem
+    row, doubled = _parsed(text)
+    if doubled:
+        raise doubled[0].problem(text)
+    return row
+
+
+def _doubled_in(value: Any) -> _Doubled | None:
+    if isinstance(value, _Doubled):
+        return value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next(filter(None, map(_doubled_in, inner)), None)
 
 
 def _hint(text: str, reason: str) -> str:
@@ -76,29 +106,19 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
     rows: list[Any] = []
     for records in coming:
         first += records
-        rows = list(filter(_is_row, map(_row, (text for _, text in islice(first, _SAMPLE)))))
+        rows = [row for row in map(_row_or_none, (text for _, text in islice(first, _SAMPLE))) if _is_row(row)]
         if rows:
             break
     if not rows:
         for (line,), text in first:
-            problem = _text_problem(text) or TableError(f": {_not_row(_row(text), ())}")
-            on_error(TableError(f"{source.name}: line {line}{problem}"))
+            on_error(TableError(f"{source.name}: line {line}{_problem(text)}"))
         raise TableError(f"{source.name}: no rows; expected one JSON object a line")
     columns, named = _columns(rows)
 
     def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
-        pick = _picker(wanted, None if named else len(columns))
-
-        def read(text: str) -> list[float]:
-            if problem := unreadable(text):
-                raise problem
-            row = _parsed(text)
-            if isinstance(row, _Doubled):
-                raise row.problem(text)
-            return pick(row)
-
+        pick = _first_checked(source.name, rows, wanted, _picker(wanted, None if named else len(columns)), on_error)
         for records in chain([first], coming):
-            yield from assembled(source.name, "line {}", records, read, on_error)
+            yield from assembled(source.name, "line {}", records, lambda text: pick(_line(text)), on_error)
 
     return Rows(source.name, columns, named, blocks)
 
@@ -108,15 +128,40 @@ def _records(text: str, numbered: Iterator[int]) -> list[Record]:
     return [((number,), line) for line, number in zip(lines(text), numbered, strict=False) if line.strip()]
 
 
-def _row(text: str) -> Any:
-    return None if _text_problem(text) else _parsed(text)
-
-
-def _text_problem(text: str) -> TableError | None:
+def _row_or_none(text: str) -> Any:
     try:
-        return unreadable(text) or (_parsed(text) and None)
+        return _line(text)
+    except TableError:
+        return None
+
+
+def _problem(text: str) -> TableError:
+    """Return what is wrong with a line that is no row."""
+    try:
+        return TableError(f": {_not_row(_line(text), ())}")
     except TableError as error:
         return error
+
+
+def _first_checked(
+    source: str, rows: Sequence[Any], wanted: Sequence[str], pick: Callable[[Any], list[float]], on_error: OnError
+) -> Callable[[Any], list[float]]:
+    """Return the picker, which tells of a column of text where the first row is bad for it."""
+    is_first = on_error is stop
+
+    def checked(row: Any) -> list[float]:
+        nonlocal is_first
+        try:
+            return pick(row)
+        except TableError:
+            if is_first:
+                cells = [[each.get(name) for name in wanted] for each in rows[:FIRST_ROWS] if isinstance(each, dict)]
+                refuse_text(source, cells, wanted)
+            raise
+        finally:
+            is_first = False
+
+    return checked
 
 
 def read_document(source: Source, on_error: OnError) -> Rows:
@@ -125,11 +170,13 @@ def read_document(source: Source, on_error: OnError) -> Rows:
     try:
         if undecoded(text):
             raise TableError(": not UTF-8 text; save the file as UTF-8")
-        document = _parsed(text)
-        if isinstance(document, _Doubled):
-            raise document.problem(text)
+        document, doubled = _parsed(text)
         found = _found(document)
+        if doubled and not any(map(_doubled_in, found.rows)):
+            raise doubled[-1].problem(text)
     except TableError as error:
+        if isinstance(error, _NoRowsError) and doubled:
+            error = doubled[-1].problem(text)
         raise TableError(f"{source.name}{error}") from None
     columns, named = (found.columns, True) if found.columns else _columns(filter(_is_row, found.rows))
     columns = tuple(name for name in columns if name not in found.index)
@@ -137,13 +184,15 @@ def read_document(source: Source, on_error: OnError) -> Rows:
         check_names(source.name, columns)
 
     def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
-        if columns and named and (lacking := [name for name in wanted if name not in set(columns)]):
+        known = set(columns).union(*(row for row in found.rows if isinstance(row, dict)))
+        if columns and named and (lacking := [name for name in wanted if name not in known]):
             raise rows.missing(lacking)
         pick = _picker(wanted, None if named else len(columns), found.columns)
+        pick = _first_checked(source.name, found.rows, wanted, pick, on_error)
 
         def read(row: Any) -> list[float]:
-            if isinstance(row, _Doubled):
-                raise row.problem(text)
+            if doubled and (bad := _doubled_in(row)):
+                raise bad.problem(text)
             return pick(row)
 
         records = (((number,), row) for number, row in enumerate(found.rows, start=1))
@@ -154,6 +203,10 @@ def read_document(source: Source, on_error: OnError) -> Rows:
     index = dict.fromkeys(found.index, "the index that pandas wrote")
     rows = Rows(source.name, columns, named, blocks, index, protocol=found.protocol, request_id=found.request_id)
     return rows
+
+
+class _NoRowsError(TableError):
+    """A document is of no form that holds rows."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +224,7 @@ def _found(document: Any) -> _Found:
     match document:
         case list(rows) | {"dataframe_records": list(rows)} | {"instances": list(rows)}:
             return _Found(rows)
-        case {"inputs": [{"shape": _, "datatype": _, "data": _}, *_]}:
+        case {"inputs": [{"name": str(_), "shape": _}, *_] | [{"name": str(_), "datatype": _}, *_]}:
             return _tensors(document)
         case {"inputs": list(rows)} | {"input_data": list(rows)}:
             return _Found(rows)
@@ -181,17 +234,31 @@ def _found(document: Any) -> _Found:
             return _Found(rows)
         case {"columns": list(names), "data": list(rows)}:
             return _Found(rows, tuple(map(str, names)))
-        case {"dataframe_split": dict(inner)} | {"input_data": dict(inner)} | {"inputs": dict(inner)} if inner:
+        case {"dataframe_split": dict(inner)} | {"input_data": dict(inner)} if inner:
             return _found(inner)
-        case dict(row) if row and not any(isinstance(value, dict | list | _Doubled) for value in row.values()):
+        case {"inputs": dict(inner)} | {"instances": dict(inner)} if inner:
+            return _found(inner)
+        case dict(row) if _ENVELOPES & set(row):
+            raise _NoRowsError(f": {_EXPECTED}")
+        case dict(row) if isinstance(_unwrapped(row), list):
             return _Found([row])
+        case dict(row) if not all(isinstance(value, dict | list | _Doubled) for value in row.values()):
+            return _Found([row])
+        case dict(by_row) if by_row and _are_rows(by_row):
+            return _Found(list(by_row.values()))
         case dict(columns) if columns and _are_alike(columns.values()):
             # Each column is a list, or an object by the names of the rows.
             lists = [list(each.values()) if isinstance(each, dict) else each for each in columns.values()]
             return _Found([list(row) for row in zip(*lists, strict=True)], tuple(columns))
         case dict(columns) if columns and all(isinstance(each, list) for each in columns.values()):
             raise TableError(": the lists of its columns differ in length; each row needs a number in each of them")
-    raise TableError(f": {_EXPECTED}")
+    raise _NoRowsError(f": {_EXPECTED}")
+
+
+def _are_rows(document: dict[str, Any]) -> bool:
+    """Whether these are objects by the number of their row, as pandas writes them with orient="index"."""
+    inner = [key for row in document.values() if isinstance(row, dict) for key in row]
+    return all(map(str.isdecimal, document)) and bool(inner) and not any(map(str.isdecimal, inner))
 
 
 def _are_alike(columns: Iterable[Any]) -> bool:
@@ -218,7 +285,7 @@ def _tensors(document: dict[str, Any]) -> _Found:
             case _:
                 raise TableError(": an input needs 'name', 'shape', 'datatype' and 'data'")
         values = _flat(data)
-        if datatype not in _DATATYPES:
+        if datatype not in _DATATYPES and len(document["inputs"]) == 1:
             raise TableError(f": input {name!r} has datatype {datatype}; expected one of {', '.join(_DATATYPES)}")
         if not all(type(size) is int and size >= 0 for size in shape) or prod(shape) != len(values):
             raise TableError(f": input {name!r} has shape {shape} and {len(values)} numbers; they have to agree")
@@ -269,10 +336,11 @@ def _is_row(row: Any) -> bool:
 def _columns(rows: Iterable[Any]) -> tuple[tuple[str, ...], bool]:
     """Return the names of the columns that these rows tell, and whether they are more than positions."""
     rows = [_unwrapped(row) for row in rows]
-    names = dict.fromkeys(chain.from_iterable(row for row in rows if isinstance(row, dict)))
+    objects = [row for row in rows if isinstance(row, dict)]
+    names = Counter(chain.from_iterable(objects))
     if names or not rows:
-        return tuple(names), True
-    # A row of another length is bad, be it the first.
+        # What a few rows hold beside is no column, and what a few rows lack makes them bad: wherever they stand.
+        return tuple(name for name, number in names.items() if 2 * number >= len(objects)), True
     return positional_names(Counter(map(len, rows)).most_common(1)[0][0]), False
 
 

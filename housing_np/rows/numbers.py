@@ -1,6 +1,7 @@
 """A number from a cell of text or of JSON, or what is wrong with it and what to write instead."""
 
 import re
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
@@ -13,6 +14,8 @@ _TRUTH = {"true": 1, "yes": 1, "t": 1, "y": 1, "false": 0, "no": 0, "f": 0, "n":
 _CURRENCY = "$€£¥₹"
 _SPACES = " \u00a0\u202f'’"
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
+_UNIT = re.compile(r"[+-]?[\d.,]+([eE][+-]?\d+)?\s*\W?\s?[^\W\d_]{1,3}\W?")  # a number with its unit
+_EXPONENT = re.compile(r"[+-]?[\d.,]+[eE][+-]?\d+")
 _GROUPED = re.compile(rf"[+-]?\d{{1,3}}(?:(,\d{{3}})+(\.\d*)?|(\.\d{{3}})+(,\d*)?|([{_SPACES}]\d{{3}})+([.,]\d*)?)")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
@@ -43,7 +46,7 @@ def of_text(text: str, decimal: str = ".") -> float:
     if not isfinite(value):
         raise TableError(f": {value} is not a finite number; fill it in")
     if abs(value) >= 2**53 and _INTEGER.fullmatch(text):
-        return of_integer(int(text))
+        return of_integer(int(text.lstrip("+-0")) * (-1 if text.startswith("-") else 1))
     return value
 
 
@@ -77,7 +80,23 @@ def is_words(text: str) -> bool:
     """
     text = text.strip()
     known = text.lower() in MISSING or text.lower() in _TRUTH or text.lower().lstrip("+-") in ("inf", "infinity")
-    return not known and bool(re.search(r"[^\W\d_]", text)) and not re.search(r"\d", text)
+    is_near = any(form.fullmatch(text) for form in (_UNIT, _DATE, _EXPONENT))
+    return not known and not is_near and bool(re.search(r"[^\W\d_]", text))
+
+
+def text_columns(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> dict[str, str]:
+    """Return the columns in which the first rows hold nothing but words and missing cells, and such a word.
+
+    >>> text_columns([["1", "INLAND"], ["2", ""], ["x", "<1H OCEAN"]], ["age", "place"])
+    {'place': 'INLAND'}
+    """
+    found = {}
+    for name, column in zip(names, zip(*rows, strict=True), strict=bool(rows)):
+        cells = [cell for cell in column if cell is not None and str(cell).strip().lower() not in MISSING]
+        texts = [cell for cell in cells if isinstance(cell, str) and (is_words(cell) or cell.strip().lower() in _TRUTH)]
+        if len(texts) == len(cells) and (words := [cell.strip() for cell in texts if is_words(cell)]):
+            found[name] = words[0]
+    return found
 
 
 def shown(value: Any) -> str:
@@ -113,8 +132,9 @@ def _advice(text: str, decimal: str) -> str:
         if decimal == ".":
             return f"{cell} is not a number: it has a decimal comma; say --decimal , or write {text.replace(',', '.')}"
         return f"{cell} is not a number: it has a decimal point where --decimal , was said"
-    bare = text.strip(_CURRENCY + " ")
-    if bare != text and _is_number(bare):
+    bare = re.sub(rf"[{_CURRENCY} ]", "", text)
+    if any(sign in text for sign in _CURRENCY) and _is_number(bare):
+        bare = bare.replace(bare.lstrip("+-0123456789")[:1], "") if _GROUPED.fullmatch(bare) else bare
         return f"{cell} is not a number: it has a currency sign; write {bare}"
     if text.endswith("%") and _is_number(text[:-1].strip()):
         return f"{cell} is not a number: it has a percent sign; write {text[:-1].strip()} in every row"
@@ -137,6 +157,6 @@ def _json_advice(value: Any) -> str:
         return f"{text} is a truth value, not a number; write {int(value)}"
     if isinstance(value, str) and value.strip().lower() in MISSING:
         return f"{text} stands for a missing number; fill it in"
-    if isinstance(value, str) and _is_number(value.strip()):
+    if isinstance(value, str) and re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", value.strip()):
         return f"{text} is not a number but text; write it without quotes"
     return f"{text} is not a number; correct it"

@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats, inexact_integer, rounded_by_float64
 from ..errors import TableError
+from .numbers import shown, text_columns
 
 # Small enough that a row's prediction does not depend on the rows beside it.
 BLOCK_NUMBERS = 1 << 18
+# So many rows tell a column of text from a bad cell.
+FIRST_ROWS = 20
 
 OnError = Callable[[TableError], None]
 Record = tuple[tuple[int, ...], Any]
@@ -48,6 +51,15 @@ class TextColumnError(TableError):
     def __init__(self, message: str, columns: Sequence[str]) -> None:
         super().__init__(message)
         self.columns = tuple(columns)
+
+
+def refuse_text(source: str, rows: Sequence[Sequence[Any]], names: Sequence[str]) -> None:
+    """Refuse columns that hold text in the first rows, all at once: no other row will be better."""
+    words = text_columns(rows, names)
+    if words:
+        which = f"column{'s' * (len(words) > 1)} {', '.join(map(repr, words))}"
+        held = f"hold{'s' * (len(words) == 1)} text ({', '.join(map(shown, words.values()))}), not numbers"
+        raise TextColumnError(f"{source}: {which} {held}", list(words))
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,8 @@ _ZIPPED = {
 }
 _OTHERS = {
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel workbook: save it as CSV",
-    b"ARROW1": "an Arrow IPC (Feather) file: save it as Parquet or CSV",
-    b"FEA1": "a Feather file: save it as Parquet or CSV",
+    b"ARROW1\0\0": "an Arrow IPC (Feather) file: save it as Parquet or CSV",
+    b"FEA1\0": "a Feather file: save it as Parquet or CSV",
     b"\xff\xff\xff\xff": "an Arrow IPC stream: save it as Parquet or CSV",
     b"\x89HDF\r\n\x1a\n": "an HDF5 file: save its table as Parquet or CSV",
     b"SQLite format 3\0": "an SQLite database: export its table as CSV",
@@ -54,6 +54,7 @@ _OTHERS = {
     },
 }
 _MARKS = (*_FORMATS, _GZIP, *_ENCODINGS, _ZIP, *_OTHERS)
+_LOOK = 64
 _LONGEST_MARK = max(map(len, _MARKS))
 
 
@@ -88,11 +89,16 @@ class Source:
         elif self.head.startswith(_ZIP):
             raise TableError(f"{self.name}: {self._zipped()}")
         else:
-            found = [mark for mark in _OTHERS if self.head.startswith(mark)]
+            found = [mark for mark in _OTHERS if self._begins_with(mark)]
             if found:
                 raise TableError(f"{self.name}: it is {_OTHERS[found[0]]}")
-            self.format = next((name for mark, name in _FORMATS.items() if self.head.startswith(mark)), None)
+            self.format = next((name for mark, name in _FORMATS.items() if self._begins_with(mark)), None)
             self.encoding = next((name for mark, name in _ENCODINGS.items() if self.head.startswith(mark)), "utf-8")
+
+    def wait(self) -> None:
+        """Wait for a whole first piece, or the end."""
+        while len(self.head) < CHUNK_BYTES and (more := self._read()):
+            self.head += more
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the bytes as they come."""
@@ -118,10 +124,24 @@ class Source:
                 return bytes(self.stream.read1(CHUNK_BYTES))
             except (EOFError, zlib.error) as error:
                 raise TableError(f"{self.name}: damaged, or not whole ({error}); compress it again") from None
+            except OSError as error:
+                if type(error).__name__ != "BadGzipFile":
+                    raise
+                raise TableError(f"{self.name}: damaged, or not gzip ({error}); compress it again") from None
 
     def _may_be_marked(self) -> bool:
         size = len(self.head)
         return size < _LONGEST_MARK and any(mark[:size] == self.head for mark in _MARKS if len(mark) > size)
+
+    def _begins_with(self, mark: bytes) -> bool:
+        """Whether the bytes begin with a mark; one that could be text is one only before bytes that could not."""
+        if not self.head.startswith(mark):
+            return False
+        if not mark.isalnum():
+            return True
+        while len(self.head) < _LOOK and (more := self._read()):
+            self.head += more
+        return any(byte < 9 or 13 < byte < 32 or byte > 126 for byte in self.head[:_LOOK])
 
     def _zipped(self) -> str:
         while len(self.head) < 128 and (more := self._read()):
@@ -178,6 +198,9 @@ def refused(path: str | Path) -> Iterator[None]:
 
 
 def _pattern(folder: Path) -> str:
-    """Return a pattern of the files in a folder, by the ending that most of them have."""
-    endings = [file.suffix for file in folder.iterdir() if file.suffix and not file.name.startswith((".", "_"))]
-    return str(folder / f"*{max(endings, key=endings.count, default='.csv')}")
+    """Return a pattern of the files in a folder, or in those in it, by the ending that most of them have."""
+    for pattern in ("*", "*/*", "*/*/*"):
+        files = [file for file in folder.glob(pattern) if not file.name.startswith((".", "_")) and file.is_file()]
+        if endings := [file.suffix for file in files if file.suffix]:
+            return str(folder / f"{pattern}{max(endings, key=endings.count)}")
+    return str(folder / "*.csv")
