@@ -1,7 +1,7 @@
 """Statistics of a fitted model, and their table."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .least_squares import Solution
 
 Array = npt.NDArray[np.float64]
+_UNKNOWN = "–"
 
 
 class Inference:
@@ -25,6 +26,11 @@ class Inference:
     coef, stderr, t, p, low, high : arrays
         Estimates, standard errors, t statistics, two-sided p-values and ends of the confidence intervals.
         The last three need scipy (``pip install 'housing_np[stats]'``) and raise HousingError without it.
+        All but the estimate are NaN where it is not identified.
+    identified : array of bool (q,)
+        Which unknowns the data determine. Where columns depend on each other, others come with a choice among many
+        that predict the rows as well, such as two columns of which one is the other's double. Those that are
+        identified have the statistics that they have in the model without the dependent columns.
     r2, adjusted_r2, residual_std : arrays (k,)
         Without an intercept, R² is about zero, not about the mean. Adjusted R², standard errors and the residual
         standard deviation are NaN when there are no more rows than unknowns.
@@ -46,6 +52,7 @@ class Inference:
         self.rows, self.rank = solution.rows, solution.rank + solution.fit_intercept
         self.degrees_of_freedom = self.rows - self.rank
         skip = 0 if solution.fit_intercept else 1
+        self.identified = solution.identified()[skip:]
         self.coef = np.column_stack([solution.intercept, solution.coef.T])[:, skip:]
         with np.errstate(divide="ignore", invalid="ignore"):
             dof = np.float64(self.degrees_of_freedom)
@@ -80,35 +87,68 @@ class Inference:
         return float(_student().ppf((1 + self.confidence) / 2, self.degrees_of_freedom))
 
     def __str__(self) -> str:
-        return "\n\n".join(self._table(i) for i in range(len(self.target_names)))
+        return "\n\n".join(map(_text, self._tables()))
 
-    def _table(self, target: int) -> str:
+    def _tables(self) -> list["_Table"]:
+        """Return the table of each target."""
         level = f"{100 * self.confidence:g}%"
         columns = {"coefficient": self.coef, "std. error": self.stderr, "t": self.t}
+        missing = []
         try:
             columns |= {"p": self.p, f"{level} from": self.low, "to": self.high}
         except HousingError as error:
             missing = [str(error)]
-        else:
-            missing = []
-        rows = zip(
-            self.names, zip(*(np.atleast_2d(each)[target] for each in columns.values()), strict=True), strict=True
-        )
-        width = max(map(len, self.names))
+        values = np.stack([np.atleast_2d(each) for each in columns.values()], axis=-1)
+        return [
+            _Table(
+                f"least squares: {name}, {self.rows} rows, {self.degrees_of_freedom} degrees of freedom",
+                list(columns),
+                list(map(_cells, self.names, values[i], self.identified)),
+                [*self._quality(i), *missing],
+            )
+            for i, name in enumerate(self.target_names)
+        ]
+
+    def _quality(self, target: int) -> list[str]:
+        """Return what is to be said of the whole fit."""
         lines = [
-            f"least squares: {self.target_names[target]}, {self.rows} rows, "
-            f"{self.degrees_of_freedom} degrees of freedom",
-            " " * width + "".join(f"{head:>14}" for head in columns),
-            *(f"{name:<{width}}" + "".join(f"{value:14.6g}" for value in row) for name, row in rows),
             f"R² {self.r2[target]:.6f}, adjusted {self.adjusted_r2[target]:.6f}; "
             f"residual standard deviation {self.residual_std[target]:.6g}",
             f"rank {self.rank} of {len(self.names)}; condition number {self.condition_number:.3g}, "
             f"{self.scaled_condition_number:.3g} with scaled columns",
         ]
+        if not self.identified.all():
+            lines.append(
+                f"{_UNKNOWN} not identified: other coefficients predict the rows as well; "
+                f"drop {len(self.names) - self.rank} of the features so marked"
+            )
         if not self.distinct:
             lines.append("at this condition number, rounding of the data hides whether the rank is full or lower")
-        lines += missing
-        return "\n".join(lines)
+        return lines
+
+
+class _Table(NamedTuple):
+    """What is shown of one target: numbers below a title and heads, each row after its name, and lines below them."""
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+    lines: list[str]
+
+
+def _cells(name: str, values: Array, identified: np.bool_) -> list[str]:
+    """Return the name of an unknown, its estimate and its statistics."""
+    estimate, *statistics = (f"{value:.6g}" for value in values)
+    return [name, estimate, *(statistics if identified else [_UNKNOWN] * len(statistics))]
+
+
+def _text(table: _Table) -> str:
+    width = max(len(name) for name, *_ in table.rows)
+    rows = (
+        f"{name:<{width}}" + "".join(f"{cell:>14}" for cell in cells)
+        for name, *cells in [["", *table.head], *table.rows]
+    )
+    return "\n".join([table.title, *rows, *table.lines])
 
 
 def _condition_number(solution: "Solution") -> float:
