@@ -48,6 +48,7 @@ class Inference:
         if not 0 < confidence < 1:
             raise HousingError(f"confidence is {confidence}: expected a number between 0 and 1, such as 0.95")
         self.confidence, self.target_names = confidence, tuple(target_names)
+        self._feature_names = tuple(feature_names)
         self.names = (*["intercept"] * solution.fit_intercept, *feature_names)
         self.rows, self.rank = solution.rows, solution.rank + solution.fit_intercept
         self.degrees_of_freedom = self.rows - self.rank
@@ -59,9 +60,8 @@ class Inference:
             self.residual_std = solution.residual_norm / (np.sqrt(dof) if dof else np.nan)
             self.stderr = np.outer(self.residual_std, solution.unit_stderr()[skip:])
             self.t = self.coef / self.stderr
-            unexplained = np.square(solution.residual_norm / solution.total_norm)
-            self.r2 = 1 - unexplained
-            self.adjusted_r2 = 1 - unexplained * (self.rows - solution.fit_intercept) / (dof or np.nan)
+            self.r2 = 1 - solution.unexplained
+            self.adjusted_r2 = 1 - solution.unexplained * (self.rows - solution.fit_intercept) / (dof or np.nan)
             self.scaled_condition_number = float(solution.singular_values[0] / solution.singular_values[-1])
         self.condition_number = _condition_number(solution)
         self.distinct = solution.distinct
@@ -88,6 +88,16 @@ class Inference:
 
     def __str__(self) -> str:
         return "\n\n".join(map(_text, self._tables()))
+
+    def __repr__(self) -> str:
+        from .shown import columns, counted, in_brackets
+
+        names = columns(self._feature_names, self.target_names)
+        return in_brackets(self, [counted(self.rows, "row"), names, f"R² {np.mean(self.r2):.4f}"])
+
+    def _repr_html_(self) -> str:
+        """Return the tables for notebooks."""
+        return "\n".join(map(_html, self._tables()))
 
     def _tables(self) -> list["_Table"]:
         """Return the table of each target."""
@@ -149,6 +159,13 @@ def _text(table: _Table) -> str:
         for name, *cells in [["", *table.head], *table.rows]
     )
     return "\n".join([table.title, *rows, *table.lines])
+
+
+def _html(table: _Table) -> str:
+    from .shown import html_table
+
+    names, *columns = zip(*table.rows, strict=True)
+    return html_table(table.title, names, dict(zip(table.head, columns, strict=True)), table.lines)
 
 
 def _condition_number(solution: "Solution") -> float:

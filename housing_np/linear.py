@@ -254,6 +254,19 @@ class LinearRegression:
 
         return Inference(self._solution, self.feature_names_in_, self.target_names_, confidence)
 
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        from .shown import columns, counted, html_table, titled  # here, not above: predict must not pay for it
+
+        if not hasattr(self, "coef_"):
+            return html_table(titled(self, ["not fitted yet"]), [], {})
+        targets, intercept, coef = self.target_names_, np.atleast_1d(self.intercept_), np.atleast_2d(self.coef_)
+        facts = [columns(self.feature_names_in_, targets), counted(self.payload_bytes, "byte")]
+        if self._solution is not None:
+            facts.append(f"R² {1 - np.mean(self._solution.unexplained):.4f}")
+        weights = {name: [offset, *row] for name, offset, row in zip(targets, intercept, coef, strict=True)}
+        return html_table(titled(self, facts), ["intercept", *self.feature_names_in_], weights)
+
     def require_fitted(self) -> None:
         """Refuse a model that has no coefficients yet."""
         if not hasattr(self, "coef_"):

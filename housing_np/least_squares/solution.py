@@ -93,6 +93,12 @@ class Solution:
     equations: NormalEquations | None = None
     scaled_mean: Integers | None = None
 
+    @property
+    def unexplained(self) -> Floats:
+        """1 − R² (k,) on the rows of the fit; NaN where the target is constant, or 0 without an intercept."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.square(self.residual_norm / self.total_norm))
+
     def leverage(self, X: Floats) -> Floats:
         """Return the leverages (n,) of rows X (n, p): how much each row's own target counts in its prediction."""
         spread = np.dot(X - self.mean, self._inverse / self.norms[:, None])
