@@ -78,6 +78,29 @@ class Calibration:
         total._moments = _total(self._moments, other._moments)
         return total
 
+    def __repr__(self) -> str:
+        from .shown import in_brackets  # here, not above: predict must not pay for it
+
+        return in_brackets(self, self._facts())
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks; features are x0, x1, …, for a calibration does not know their names."""
+        from .shown import html_table, titled
+
+        columns = (
+            {}
+            if self._moments is None
+            else {"mean": self.mean, "deviation": self.deviation, "low": self.low, "high": self.high}
+        )
+        names = [f"x{i}" for i in range(len(self.mean))] if columns else []
+        return html_table(titled(self, self._facts()), names, columns)
+
+    def _facts(self) -> list[str]:
+        from .shown import counted
+
+        features = [] if self._moments is None else [counted(len(self.mean), "feature")]
+        return [counted(self.rows, "row"), *features]
+
     @property
     def rows(self) -> int:
         return self._moments.rows if self._moments else 0

@@ -1,7 +1,7 @@
 """Statistics of a fitted model, and their table."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .least_squares import Solution
 
 Array = npt.NDArray[np.float64]
+_UNKNOWN = "–"
 
 
 class Inference:
@@ -25,11 +26,18 @@ class Inference:
     coef, stderr, t, p, low, high : arrays
         Estimates, standard errors, t statistics, two-sided p-values and ends of the confidence intervals.
         The last three need scipy (``pip install 'housing_np[stats]'``) and raise HousingError without it.
+        All but the estimate are NaN where it is not identified.
+    identified : array of bool (q,)
+        Which unknowns the data determine. Where columns depend on each other, others come with a choice among many
+        that predict the rows as well, such as two columns of which one is the other's double. Those that are
+        identified have the statistics that they have in the model without the dependent columns.
     r2, adjusted_r2, residual_std : arrays (k,)
         Without an intercept, R² is about zero, not about the mean. Adjusted R², standard errors and the residual
         standard deviation are NaN when there are no more rows than unknowns.
-    rows, degrees_of_freedom, rank : int
-        The rank counts the intercept.
+    rows, degrees_of_freedom : int, or float where rows have weights
+        Rows are counted as often as their weights say.
+    rank : int
+        It counts the intercept.
     condition_number : float
         Of the design as it came, column of ones included: the largest singular value by the smallest.
     scaled_condition_number : float
@@ -42,19 +50,20 @@ class Inference:
         if not 0 < confidence < 1:
             raise HousingError(f"confidence is {confidence}: expected a number between 0 and 1, such as 0.95")
         self.confidence, self.target_names = confidence, tuple(target_names)
+        self._feature_names = tuple(feature_names)
         self.names = (*["intercept"] * solution.fit_intercept, *feature_names)
         self.rows, self.rank = solution.rows, solution.rank + solution.fit_intercept
-        self.degrees_of_freedom = self.rows - self.rank
+        self.degrees_of_freedom = max(self.rows - self.rank, 0)
         skip = 0 if solution.fit_intercept else 1
+        self.identified = solution.identified()[skip:]
         self.coef = np.column_stack([solution.intercept, solution.coef.T])[:, skip:]
         with np.errstate(divide="ignore", invalid="ignore"):
             dof = np.float64(self.degrees_of_freedom)
             self.residual_std = solution.residual_norm / (np.sqrt(dof) if dof else np.nan)
             self.stderr = np.outer(self.residual_std, solution.unit_stderr()[skip:])
             self.t = self.coef / self.stderr
-            unexplained = np.square(solution.residual_norm / solution.total_norm)
-            self.r2 = 1 - unexplained
-            self.adjusted_r2 = 1 - unexplained * (self.rows - solution.fit_intercept) / (dof or np.nan)
+            self.r2 = 1 - solution.unexplained
+            self.adjusted_r2 = 1 - solution.unexplained * (self.rows - solution.fit_intercept) / (dof or np.nan)
             self.scaled_condition_number = float(solution.singular_values[0] / solution.singular_values[-1])
         self.condition_number = _condition_number(solution)
         self.distinct = solution.distinct
@@ -80,35 +89,85 @@ class Inference:
         return float(_student().ppf((1 + self.confidence) / 2, self.degrees_of_freedom))
 
     def __str__(self) -> str:
-        return "\n\n".join(self._table(i) for i in range(len(self.target_names)))
+        return "\n\n".join(map(_text, self._tables()))
 
-    def _table(self, target: int) -> str:
+    def __repr__(self) -> str:
+        from .shown import columns, counted, in_brackets
+
+        names = columns(self._feature_names, self.target_names)
+        return in_brackets(self, [counted(self.rows, "row"), names, f"R² {np.mean(self.r2):.4f}"])
+
+    def _repr_html_(self) -> str:
+        """Return the tables for notebooks."""
+        return "\n".join(map(_html, self._tables()))
+
+    def _tables(self) -> list["_Table"]:
+        """Return the table of each target."""
         level = f"{100 * self.confidence:g}%"
         columns = {"coefficient": self.coef, "std. error": self.stderr, "t": self.t}
+        missing = []
         try:
             columns |= {"p": self.p, f"{level} from": self.low, "to": self.high}
         except HousingError as error:
             missing = [str(error)]
-        else:
-            missing = []
-        rows = zip(
-            self.names, zip(*(np.atleast_2d(each)[target] for each in columns.values()), strict=True), strict=True
-        )
-        width = max(map(len, self.names))
+        values = np.stack([np.atleast_2d(each) for each in columns.values()], axis=-1)
+        return [
+            _Table(
+                f"least squares: {name}, {self.rows} rows, {self.degrees_of_freedom} degrees of freedom",
+                list(columns),
+                list(map(_cells, self.names, values[i], self.identified)),
+                [*self._quality(i), *missing],
+            )
+            for i, name in enumerate(self.target_names)
+        ]
+
+    def _quality(self, target: int) -> list[str]:
+        """Return what is to be said of the whole fit."""
         lines = [
-            f"least squares: {self.target_names[target]}, {self.rows} rows, "
-            f"{self.degrees_of_freedom} degrees of freedom",
-            " " * width + "".join(f"{head:>14}" for head in columns),
-            *(f"{name:<{width}}" + "".join(f"{value:14.6g}" for value in row) for name, row in rows),
             f"R² {self.r2[target]:.6f}, adjusted {self.adjusted_r2[target]:.6f}; "
             f"residual standard deviation {self.residual_std[target]:.6g}",
             f"rank {self.rank} of {len(self.names)}; condition number {self.condition_number:.3g}, "
             f"{self.scaled_condition_number:.3g} with scaled columns",
         ]
+        if not self.identified.all():
+            lines.append(
+                f"{_UNKNOWN} not identified: other coefficients predict the rows as well; "
+                f"drop {len(self.names) - self.rank} of the features so marked"
+            )
         if not self.distinct:
             lines.append("at this condition number, rounding of the data hides whether the rank is full or lower")
-        lines += missing
-        return "\n".join(lines)
+        return lines
+
+
+class _Table(NamedTuple):
+    """What is shown of one target: numbers below a title and heads, each row after its name, and lines below them."""
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+    lines: list[str]
+
+
+def _cells(name: str, values: Array, identified: np.bool_) -> list[str]:
+    """Return the name of an unknown, its estimate and its statistics."""
+    estimate, *statistics = (f"{value:.6g}" for value in values)
+    return [name, estimate, *(statistics if identified else [_UNKNOWN] * len(statistics))]
+
+
+def _text(table: _Table) -> str:
+    width = max(len(name) for name, *_ in table.rows)
+    rows = (
+        f"{name:<{width}}" + "".join(f"{cell:>14}" for cell in cells)
+        for name, *cells in [["", *table.head], *table.rows]
+    )
+    return "\n".join([table.title, *rows, *table.lines])
+
+
+def _html(table: _Table) -> str:
+    from .shown import html_table
+
+    names, *columns = zip(*table.rows, strict=True)
+    return html_table(table.title, names, dict(zip(table.head, columns, strict=True)), table.lines)
 
 
 def _condition_number(solution: "Solution") -> float:

@@ -307,6 +307,19 @@ class LinearRegression(Estimator):
 
         return Inference(self._solution, self.feature_names, self.target_names_, confidence)
 
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        from .shown import columns, counted, html_table, titled  # here, not above: predict must not pay for it
+
+        if not hasattr(self, "coef_"):
+            return html_table(titled(self, ["not fitted yet"]), [], {})
+        targets, intercept, coef = self.target_names_, np.atleast_1d(self.intercept_), np.atleast_2d(self.coef_)
+        facts = [columns(self.feature_names, targets), counted(self.payload_bytes, "byte")]
+        if self._solution is not None:
+            facts.append(f"R² {1 - np.mean(self._solution.unexplained):.4f}")
+        weights = {name: [offset, *row] for name, offset, row in zip(targets, intercept, coef, strict=True)}
+        return html_table(titled(self, facts), ["intercept", *self.feature_names], weights)
+
     def set_solution(self, summary: "Summary") -> Self:
         """Fit from a finished summary of the rows."""
         solution, p = summary.solve(), len(summary.feature_names)

@@ -132,6 +132,37 @@ class QuantizedLinear:
                 )
             object.__setattr__(self, "bias", read_only(self.bias.astype(np.int32)))
 
+    def __repr__(self) -> str:
+        from .shown import in_brackets  # here, not above: predict must not pay for it
+
+        return in_brackets(self, self._facts())
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks: with the bias in target units, and scales per unit of the raw features."""
+        from .shown import html_table, titled
+
+        p, targets = self.weights.shape[-1], self.target_names_
+        scale = self.affine.scale / (1.0 if self.input_scale is None else self.input_scale)
+        columns: dict[str, list[Any]] = {
+            "scale": ["", *np.broadcast_to(scale, p)],
+            "zero point": ["", *np.broadcast_to(self.affine.zero_point, p)],
+        }
+        intercepts, weights, coef = (
+            np.atleast_1d(self.intercept),
+            np.atleast_2d(self.weights),
+            np.atleast_2d(self.coef_),
+        )
+        for i, target in enumerate(targets):
+            of = f"{target}: " if len(targets) > 1 else ""
+            columns |= {f"{of}uint8": ["", *weights[i]], f"{of}weight": [intercepts[i], *coef[i]]}
+        return html_table(titled(self, self._facts()), ["intercept", *self.feature_names_in_], columns)
+
+    def _facts(self) -> list[str]:
+        from .shown import columns, counted
+
+        names = columns(self.feature_names_in_, self.target_names_)
+        return [self.scheme, f"{self.affine.bits} bits", names, counted(self.payload_bytes, "byte")]
+
     @classmethod
     def from_linear(
         cls,

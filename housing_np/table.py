@@ -45,6 +45,23 @@ class Table:
     def __iter__(self) -> Iterator[Block]:
         yield self.X, self.y
 
+    def __repr__(self) -> str:
+        from .shown import in_brackets  # here, not above: predict must not pay for it
+
+        return in_brackets(self, self._facts())
+
+    def _repr_html_(self) -> str:
+        """Return the first rows for notebooks."""
+        from .shown import html_table, titled
+
+        columns = {self.target_name: self.y, **dict(zip(self.feature_names, self.X.T, strict=True))}
+        return html_table(titled(self, self._facts()), range(len(self.y)), columns)
+
+    def _facts(self) -> list[str]:
+        from .shown import columns, counted
+
+        return [counted(len(self.y), "row"), columns(self.feature_names, [self.target_name])]
+
 
 @dataclass
 class Stream:
@@ -80,6 +97,13 @@ class Stream:
     held: tuple[Block, ...] | None = None
     begun: Iterator[Block] | None = None
     skipped: dict[str, Skipped] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        from .shown import columns, counted, in_brackets
+
+        rows = None if self.held is None else sum(len(y) for _, y in self.held)
+        size = counted(len(self.paths), "file") if rows is None else f"{counted(rows, 'row')} in memory"
+        return in_brackets(self, [size, columns(self.feature_names, [self.target_name])])
 
     @classmethod
     def of(cls, table: Table) -> "Stream":

@@ -18,7 +18,7 @@ EPS = 2.0**-52
 RANK_TOLERANCE = 2.0**-33  # no rounding of the data may call a larger singular value zero
 STALLED_STEPS = 8  # steps of refinement without progress that end it
 FIXED = 384  # fraction bits of the extended solution
-NOTHING = 2.0**-20  # of a vector of length 1: what rounding leaves where there is no part in it
+NOTHING = 2.0**-20  # of a vector of length 1: a larger part is no rounding, whatever the singular values
 NEGLIGIBLE = 2.0**-200  # a pivot that is rounding error of FIXED bits; dropping it moves singular values by 1e-15
 
 
@@ -98,13 +98,22 @@ class Solution:
     steps: int = 0
     step: int = 0
 
+    @property
+    def unexplained(self) -> Floats:
+        """1 − R² (k,) on the rows of the fit; NaN where the target is constant, or 0 without an intercept."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.square(self.residual_norm / self.total_norm))
+
     def leverage(self, X: Floats) -> Floats:
         """Return the leverages (n,) of rows X (n, p): how much each row's own target counts in its prediction."""
         spread = np.dot(X - self.mean, self._inverse / self.norms[:, None])
         return np.asarray(np.einsum("ij,ij->i", spread, spread) + float(self.fit_intercept) / self.rows)
 
     def unit_stderr(self) -> Floats:
-        """Return standard errors of [intercept, coefficients] (p + 1,) for residuals of standard deviation 1."""
+        """Return standard errors of [intercept, coefficients] (p + 1,) for residuals of standard deviation 1.
+
+        NaN where the data do not determine the number.
+        """
         if self.equations is None or self.scaled_mean is None:
             squares = np.square(self._inverse).sum(axis=1)
             offset = np.square((self.mean / self.norms) @ self._inverse).sum()
@@ -113,13 +122,33 @@ class Solution:
             columns = self.equations.solve(np.column_stack([identity, self.scaled_mean]))
             squares = FixedPoint(np.diag(columns), -FIXED).to_float() * self.equations.scale**2
             offset = ldexp(int(self.scaled_mean @ columns[:, -1]) * self.steps, -2 * FIXED - self.step)
-        intercept = math.sqrt(1 / self.rows + offset) if self.fit_intercept else math.nan
-        return np.concatenate([[intercept], np.sqrt(squares) / self.norms])
+        offset = 1 / self.rows + offset if self.fit_intercept else math.nan
+        squares = np.where(self.identified(), np.concatenate([[offset], squares]), math.nan)
+        return np.asarray(np.sqrt(squares) / np.concatenate([[1.0], self.norms]))
 
     def dependent(self) -> npt.NDArray[np.bool_]:
         """Return which columns (p,) the data cannot tell apart: other weights of these predict the rows as well."""
+        return ~self.identified()[1:]
+
+    def identified(self) -> npt.NDArray[np.bool_]:
+        """Return which of [intercept, coefficients] (p + 1,) the data determine: those on which all solutions agree.
+
+        Two solutions differ by a v with A v = 0 in the centred columns A, and by -mean·v in the intercept.
+        """
         null_space = np.linalg.svd(self.factor)[2][self.rank :]
-        return np.asarray(np.abs(null_space).max(axis=0, initial=0.0) > NOTHING)
+        # A constant column has no norm: in units of itself it is a column of ones.
+        one = 1 / math.sqrt(self.rows)
+        with np.errstate(invalid="ignore"):  # of infinite means and norms nothing is known
+            mean = np.divide(self.mean, self.norms, out=(self.mean != 0) * one, where=self.factor.any(axis=0))
+        largest = np.abs(mean).max(initial=one)
+        parts = np.column_stack([null_space @ mean / largest, null_space])
+        return np.asarray(np.linalg.norm(parts, axis=0) <= self._nothing)
+
+    @property
+    def _nothing(self) -> float:
+        """Of a vector of length 1: what rounding of the data leaves in the null space where there is no part in it."""
+        kept = self.singular_values[: self.rank]
+        return float(min(NOTHING, 8 * self.tolerance * kept.max(initial=1.0) / kept.min(initial=1.0)))
 
     @cached_property
     def _inverse(self) -> Floats:

@@ -1,0 +1,150 @@
+"""Statistics of a fit: a coefficient that the data do not determine has none, the others keep theirs."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from housing_np import LinearRegression
+
+
+def summary_of(X, y, fit_intercept=True, **names):
+    with pytest.warns(np.exceptions.RankWarning):
+        return LinearRegression(fit_intercept).fit(X, y, **names).summary()
+
+
+def normal(n=60, p=3, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, p))
+
+
+YES = (normal()[:, 0] > 0).astype(float)
+CELSIUS = np.round(20 + 10 * normal()[:, 0], 1)
+COUNT = np.round(np.exp(10 + 2 * normal()[:, 0]))
+OTHER = normal(seed=1)[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("columns", "fit_intercept", "identified"),
+    [
+        ([YES, 1 - YES, OTHER], True, [False, False, False, True]),
+        ([YES, 1 - YES, np.ones(60), OTHER], False, [False, False, False, True]),
+        ([COUNT, 3 * COUNT, OTHER], True, [True, False, False, True]),
+        ([COUNT, COUNT - 1, OTHER], True, [False, False, False, True]),
+        ([CELSIUS, CELSIUS + 273.15, OTHER], True, [False, False, False, True]),
+        ([OTHER, CELSIUS, OTHER + CELSIUS], True, [True, False, False, False]),
+        ([YES, YES + 1e-7 * OTHER, OTHER], True, [True, False, False, False]),
+        ([1e300 * OTHER, 1e300 * OTHER, YES], True, [True, False, False, True]),
+        ([OTHER, np.full(60, 0.1)], True, [False, True, False]),
+        ([OTHER, np.full(60, 1e-300)], True, [False, True, False]),
+        ([OTHER, np.zeros(60)], True, [True, True, False]),
+        ([np.full(60, 2.0), np.full(60, 3.0)], True, [False, False, False]),
+    ],
+    ids=[
+        "dummies",
+        "dummies and a column of ones",
+        "a multiple",
+        "a count and one less",
+        "another zero",
+        "a sum",
+        "a small part",
+        "beyond squares",
+        "a constant",
+        "a tiny constant",
+        "zeros",
+        "nothing varies",
+    ],
+)
+def test_what_depends_on_others_is_not_identified(columns, fit_intercept, identified):
+    summary = summary_of(np.column_stack(columns), normal(seed=2)[:, 0], fit_intercept)
+    assert summary.identified.tolist() == identified
+    for each in (summary.stderr, summary.t, summary.p, summary.low, summary.high):
+        assert_array_equal(np.isnan(each), np.logical_not(identified))
+    assert np.isfinite(summary.coef).all()
+
+
+@pytest.mark.parametrize("n", [60, 40_000])
+def test_what_is_identified_has_the_statistics_of_the_model_without_the_dependent_column(n):
+    sm = pytest.importorskip("statsmodels.api")
+    X = normal(n) * [1, 10, 1] + [3, 1990, 0]
+    y = X @ [1, 0.1, 2] + normal(n, seed=1)[:, 0]
+    summary = summary_of(np.column_stack([X, 2 * X[:, 0]]), y)
+    without = sm.OLS(y, sm.add_constant(X)).fit()
+    kept = [0, 2, 3]
+    assert summary.identified.tolist() == [True, False, True, True, False]
+    assert_allclose(summary.coef[kept], without.params[kept], rtol=1e-10)
+    assert_allclose(summary.stderr[kept], without.bse[kept], rtol=1e-11)
+    assert_allclose(summary.t[kept], without.tvalues[kept], rtol=1e-10)
+    assert_allclose(summary.p[kept], without.pvalues[kept], rtol=1e-9, atol=1e-300)
+    assert_allclose(np.column_stack([summary.low, summary.high])[kept], without.conf_int()[kept], rtol=1e-10)
+    assert_allclose([summary.r2[0], summary.adjusted_r2[0]], [without.rsquared, without.rsquared_adj], rtol=1e-12)
+
+
+def test_the_digits_do_not_suffer_from_a_dependent_column():
+    x = np.arange(21.0)
+    powers, y = x[:, None] ** np.arange(1, 9), np.sin(x)
+    whole, summary = LinearRegression().fit(powers, y).summary(), summary_of(np.column_stack([powers, powers[:, 3]]), y)
+    kept = [0, 1, 2, 3, 5, 6, 7, 8]
+    assert_allclose(summary.stderr[kept], whole.stderr[kept], rtol=1e-12)
+
+
+def test_the_fast_way_identifies_all():
+    model = LinearRegression().fit(normal(40_000), normal(40_000, seed=1)[:, 0])
+    assert model._solution.equations is None
+    assert model.summary().identified.all()
+
+
+def determined(A):
+    """Which unknowns of A x = b have one solution, by elimination in rational arithmetic."""
+    rows, pivots = [[Fraction(int(v)) for v in row] for row in A], []
+    for column in range(len(A[0])):
+        r = len(pivots)
+        pivot = next((row for row in rows[r:] if row[column]), None)
+        if pivot is not None:
+            others = [row for row in rows if row is not pivot]
+            rows = [[a - row[column] / pivot[column] * b for a, b in zip(row, pivot, strict=True)] for row in others]
+            rows.insert(r, pivot)
+            pivots.append(column)
+    free = set(range(len(A[0]))) - set(pivots)
+    alone = {c for row, c in zip(rows, pivots, strict=False) if not any(row[f] for f in free)}
+    return [column in alone for column in range(len(A[0]))]
+
+
+@st.composite
+def dependent_columns(draw):
+    whole = st.integers(-3, 3)
+    rank, n, p = draw(st.integers(1, 3)), draw(st.integers(5, 8)), draw(st.integers(2, 4))
+    base = draw(st.lists(st.lists(whole, min_size=rank, max_size=rank), min_size=n, max_size=n))
+    mix = draw(st.lists(st.lists(whole, min_size=p, max_size=p), min_size=rank, max_size=rank))
+    return np.array(base) @ mix + draw(st.lists(st.sampled_from([0, 1, 10]), min_size=p, max_size=p))
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
+@given(X=dependent_columns(), fit_intercept=st.booleans())
+def test_whole_numbers_are_judged_as_rational_arithmetic_does(X, fit_intercept):
+    design = np.column_stack([np.ones(len(X)), X]) if fit_intercept else X
+    y = np.sin(np.arange(len(X)))
+    summary = LinearRegression(fit_intercept).fit(X, y).summary()
+    assert summary.identified.tolist() == determined(design)
+    degrees = len(X) - np.linalg.matrix_rank(design)
+    if degrees:
+        residual = y - design @ np.linalg.lstsq(design, y)[0]
+        spread = np.square(np.linalg.pinv(design, rcond=1e-10)).sum(axis=1)
+        expected = np.where(summary.identified, np.sqrt(residual @ residual / degrees * spread), np.nan)
+        assert_allclose(summary.stderr, expected, rtol=1e-5)
+
+
+def test_the_table_marks_what_is_not_identified_and_says_what_the_mark_means():
+    X = np.column_stack([YES, 1 - YES, OTHER])
+    lines = str(summary_of(X, OTHER + CELSIUS, feature_names=["yes", "no", "other"])).splitlines()
+    assert [line.split()[2:] for line in lines[2:5]] == [["–"] * 5] * 3
+    assert "–" not in lines[5]
+    assert (
+        lines[-1] == "– not identified: other coefficients predict the rows as well; drop 1 of the features so marked"
+    )
+
+
+def test_a_table_without_marks_does_not_speak_of_them():
+    assert "identified" not in str(LinearRegression().fit(normal(), OTHER).summary())
