@@ -47,7 +47,7 @@ class TextColumnError(TableError):
 
     def __init__(self, message: str, columns: Sequence[str]) -> None:
         super().__init__(message)
-        self.columns = tuple(columns)
+        self.columns: tuple[str, ...] = tuple(columns)
 
 
 @dataclass(frozen=True)
