@@ -1,54 +1,45 @@
 """A linear model: trained, quantized to uint8, and shipped in a few hundred bytes, in pure NumPy."""
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .affine import Affine
-    from .artifact import load, save
-    from .california import load_california
-    from .errors import ArtifactError, HousingError, TableError
-    from .linear import LinearRegression
-    from .quantized import QuantizedLinear
-    from .table import Table, read_table
+from typing import TYPE_CHECKING
 
 __version__ = "1.0.0"
 
-_HOMES = {
-    "Affine": "affine",
-    "ArtifactError": "errors",
-    "HousingError": "errors",
-    "LinearRegression": "linear",
-    "QuantizedLinear": "quantized",
-    "Table": "table",
-    "TableError": "errors",
-    "load": "artifact",
-    "load_california": "california",
-    "read_table": "table",
-    "save": "artifact",
-}
-__all__ = [
-    "Affine",
-    "ArtifactError",
-    "HousingError",
-    "LinearRegression",
-    "QuantizedLinear",
-    "Table",
-    "TableError",
-    "load",
-    "load_california",
-    "read_table",
-    "save",
-]
+# Type checkers take names from import statements alone, and imports at first use need a table: a test compares the two.
+if TYPE_CHECKING:
+    from .affine import Affine as Affine
+    from .artifact import load as load
+    from .artifact import save as save
+    from .california import load_california as load_california
+    from .errors import ArtifactError as ArtifactError
+    from .errors import HousingError as HousingError
+    from .errors import TableError as TableError
+    from .linear import LinearRegression as LinearRegression
+    from .quantized import QuantizedLinear as QuantizedLinear
+    from .table import Table as Table
+    from .table import read_table as read_table
+else:
+    _HOMES = {
+        "Affine": "affine",
+        "ArtifactError": "errors",
+        "HousingError": "errors",
+        "LinearRegression": "linear",
+        "QuantizedLinear": "quantized",
+        "Table": "table",
+        "TableError": "errors",
+        "load": "artifact",
+        "load_california": "california",
+        "read_table": "table",
+        "save": "artifact",
+    }
+    __all__ = list(_HOMES)
 
+    def __getattr__(name):
+        # Each public name is imported when it is first used: a command pays only for what it runs.
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
 
-def __getattr__(name: str) -> Any:
-    # Each public name is imported when it is first used: a command pays only for what it runs.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    def __dir__():
+        return sorted([*globals(), *__all__])

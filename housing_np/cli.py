@@ -283,6 +283,12 @@ def _finite(value: Any) -> Any:
 class Progress:
     """What a long iteration has passed, counted on stderr where that is a terminal."""
 
+    doing: str
+    unit: str
+    size: Callable[[Any], int]
+    passed: int
+    shown: float
+
     def __init__(
         self, doing: str, unit: str = "rows", size: Callable[[Any], int] = lambda block: len(block[1])
     ) -> None:

@@ -44,6 +44,22 @@ class Inference:
         With columns centred (given an intercept) and scaled to norm 1: what the digits depend on.
     """
 
+    names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    confidence: float
+    coef: Array
+    stderr: Array
+    t: Array
+    r2: Array
+    adjusted_r2: Array
+    residual_std: Array
+    rows: int
+    degrees_of_freedom: int
+    rank: int
+    condition_number: float
+    scaled_condition_number: float
+    distinct: bool
+
     def __init__(
         self, solution: "Solution", feature_names: Sequence[str], target_names: Sequence[str], confidence: float
     ) -> None:

@@ -36,7 +36,7 @@ class Score:
 
     def __init__(self) -> None:
         self.rows: float = 0
-        self.largest_deviation = 0.0
+        self.largest_deviation: float = 0.0
         self._mean: Floats = np.zeros(())
         self._total: Floats = np.zeros(())  # sum of squares about the mean
         self._unexplained: Floats = np.zeros(())

@@ -70,7 +70,8 @@ class Selected(Generic[S]):
     """The sum of some rows of each block: those that `select(X, y)` gives."""
 
     def __init__(self, sum: S, select: Callable[[Floats, Floats], Block]) -> None:
-        self.sum, self.select = sum, select
+        self.sum = sum
+        self.select: Callable[[Floats, Floats], Block] = select
 
     def update(self, X: Floats, y: Floats) -> None:
         """Add the selected rows of a block."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from .arrays import Floats
 from .errors import TableError
-from .rows import Rows, Skipped, TextColumnError, open_rows, stop
+from .rows import Decimal, Format, Rows, Skipped, TextColumnError, open_rows, stop
 
 Block = tuple[Floats, Floats]
 OnError = Literal["stop", "skip"]
@@ -163,12 +163,12 @@ def read_table(
     path: str | Path,
     target: str,
     features: Sequence[str] | None = None,
-    format: str | None = None,
+    format: Format | None = None,
     *,
     ignore: Sequence[str] = (),
     on_error: OnError = "stop",
     separator: str | None = None,
-    decimal: str = ".",
+    decimal: Decimal = ".",
     header: bool = True,
 ) -> Table:
     """Read a user's table: CSV with a header line, JSON, JSON Lines, Parquet, or .npy (columns x0, x1, … unless named).

@@ -1,9 +1,11 @@
+import hashlib
 import os
 import re
 import struct
 import tracemalloc
 import warnings
 import zipfile
+import zlib
 from io import BytesIO
 
 import numpy as np
@@ -16,7 +18,7 @@ from strategies import MODELS, linear, quantizable
 
 from housing_np import ArtifactError, HousingError, LinearRegression, QuantizedLinear, load, save
 from housing_np.artifact import to_bytes
-from housing_np.quantized import SCHEMES
+from housing_np.quantized import FIELDS, SCHEMES
 
 KINDS = ("float64", *SCHEMES)
 X = np.random.default_rng(0).normal(size=(9, 3)) * [1.0, 30.0, 1e-3]
@@ -238,10 +240,64 @@ def test_a_loaded_model_is_saved_to_the_same_bytes(tmp_path, kind):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_the_bytes_hold_no_date(path):
-    save(FLOAT, path)
-    with zipfile.ZipFile(path) as archive:
-        assert [m.date_time for m in archive.infolist()] == [(1980, 1, 1, 0, 0, 0)]
+def fixed(kind):
+    """A model of numbers that no arithmetic made, two features and one target."""
+    if kind == "float64":
+        return linear([0.1, -2e-300], 1 / 3)
+    numbers = {
+        "bits": 8,
+        "weights": np.array([3, 255], np.uint8),
+        "scale": np.float32([0.1, 1e-30] if kind == "per-channel" else 0.1),
+        "zero_point": np.uint8([7, 0] if kind == "per-channel" else 7),
+        "radius": np.float32(0.3),
+        "slack": np.float32(1e-9),
+        "intercept": np.float64(-0.7),
+        "bias": np.int32(-12345),
+        "center": np.uint8([1, 2]) if kind == "integer" else np.float32([0.2, -3e7]),
+        "input_scale": np.float32([0.01, 1e9]),
+        "input_offset": np.array([-0.1, 1e300]),
+    }
+    used = {name: numbers[name] for name in FIELDS[kind]}
+    return QuantizedLinear.from_numbers(kind, used, ("größe", "x1"), ("y",))
+
+
+def digest(model):
+    with zipfile.ZipFile(BytesIO(to_bytes(model))) as archive:
+        return hashlib.sha256(archive.read("m.npy")).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [
+        ("float64", "bbe6c923317c918eb110a25dff881485248b48d17c9e76cc88946ea604f008c3"),
+        ("per-tensor", "96361ee4a5cd8951eb0bd53f2bd382bd7df148dfddc07ecd1f98f077f3aeac83"),
+        ("per-channel", "4a27939c2a1b2af01a162578d073ce3d58210bbdac19b3468c6f8c528839fd4a"),
+        ("integer", "97cd89488867ebe202b6d663f164e2db0d3eb6e86de3f947a83ab92797353d6d"),
+    ],
+)
+def test_fixed_numbers_give_the_known_record_on_every_numpy(kind, known):
+    assert digest(fixed(kind)) == known
+
+
+def test_rows_that_are_summed_exactly_give_the_known_record_on_every_numpy(california):
+    table = california.table
+    model = LinearRegression().fit(table.X[:1000], table.y[:1000])
+    assert digest(model) == "db70ed8b9f82cd9165d9e8c614ff252c21b708dc13d78f5713dedb3342cd38a6"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_around_the_deflated_record_is_nothing_that_could_differ(kind):
+    """The archive by the words of the zip specification (APPNOTE.TXT, 4.3), the date in it 1980-01-01."""
+    content = to_bytes(fixed(kind))
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        record = archive.read("m.npy")
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(record) + packer.flush()
+    common = struct.pack("<5H3L2H", 20, 0, 8, 0, 33, zlib.crc32(record), len(packed), len(record), 5, 0)
+    local = b"PK\3\4" + common + b"m.npy" + packed
+    central = b"PK\1\2" + struct.pack("<H", 20) + common + struct.pack("<3H2L", 0, 0, 0, 0o600 << 16, 0) + b"m.npy"
+    end = b"PK\5\6" + struct.pack("<4H2LH", 0, 0, 1, 1, len(central), len(local), 0)
+    assert content == local + central + end
 
 
 def test_save_returns_the_size_of_the_file(path):

@@ -122,6 +122,11 @@ def test_only_the_row_that_is_not_utf8_is_bad(format, content, place):
     assert told(content, format) == [f"{place}: not UTF-8 text; save the file as UTF-8"]
 
 
+def test_a_format_that_there_is_not_is_refused(tmp_path):
+    with pytest.raises(TableError, match=r"^format is 'xls': expected one of csv, json, jsonl, npy, parquet$"):
+        read_file(tmp_path / "rows.xls", ["x"], format="xls")
+
+
 @pytest.mark.parametrize("name", ["rows.csv", "rows.json", "rows.jsonl", "rows.npy", "rows"])
 def test_a_missing_file_is_refused_by_name(name, tmp_path):
     with pytest.raises(TableError, match=rf"{name}: cannot be read \(No such file or directory\)"):

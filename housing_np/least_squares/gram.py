@@ -57,6 +57,11 @@ class Gram:
     is proven for parts is proven for their sum.
     """
 
+    feature_names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    fit_intercept: bool
+    rows: int
+
     def __init__(self, feature_names: tuple[str, ...], target_names: tuple[str, ...], fit_intercept: bool) -> None:
         self.feature_names, self.target_names, self.fit_intercept = feature_names, target_names, fit_intercept
         self.rows: float = 0  # the sum of their weights

@@ -49,9 +49,9 @@ class Summary:
         target_names: Sequence[str] | None = None,
     ) -> None:
         self.fit_intercept = fit_intercept
-        self.feature_names = tuple(feature_names or ())  # empty until the first block tells them
-        self.target_names = tuple(target_names or ())
-        self.one_target = True
+        self.feature_names: tuple[str, ...] = tuple(feature_names or ())  # empty until the first block tells them
+        self.target_names: tuple[str, ...] = tuple(target_names or ())
+        self.one_target: bool = True
         self._shape: Shape | None = None
         self._gram: Gram | None = None
 

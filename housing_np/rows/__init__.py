@@ -4,11 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
+from ..errors import TableError
 from .rows import OnError, Rows, Skipped, TextColumnError, nearest, positional_names, stop
 from .source import open_source, refused
 
 __all__ = [
+    "Decimal",
+    "Format",
     "OnError",
     "Rows",
     "Skipped",
@@ -20,6 +24,9 @@ __all__ = [
     "positional_names",
     "stop",
 ]
+
+Format = Literal["csv", "json", "jsonl", "npy", "parquet"]
+Decimal = Literal[".", ","]
 
 # The module and the function that read each format: imported only when there is a file of it.
 FORMATS = {
@@ -35,11 +42,11 @@ _ENDINGS = {"ndjson": "jsonl", "pq": "parquet", "parq": "parquet", "tsv": "csv"}
 @contextmanager
 def open_rows(
     path: str | Path,
-    format: str | None = None,
+    format: Format | None = None,
     on_error: OnError = stop,
     *,
     separator: str | None = None,
-    decimal: str = ".",
+    decimal: Decimal = ".",
     header: bool = True,
     wait: bool = False,
 ) -> Iterator[Rows]:
@@ -65,7 +72,7 @@ def open_rows(
     Raises
     ------
     TableError
-        If there is no such file, it is a folder, it is empty, or its columns are doubled.
+        If there is no such file, it is a folder, it is empty, its columns are doubled, or the format is another.
 
     Examples
     --------
@@ -77,6 +84,8 @@ def open_rows(
     ...         print(rows.columns, [block.tolist() for block in rows.blocks(["price"])])
     ('rooms', 'price') [[[1.5], [2.0]]]
     """
+    if format not in (None, *FORMATS):
+        raise TableError(f"format is {format!r}: expected one of {', '.join(FORMATS)}")
     with open_source(path) as source:
         if wait:
             source.wait()

@@ -50,7 +50,7 @@ class TextColumnError(TableError):
 
     def __init__(self, message: str, columns: Sequence[str]) -> None:
         super().__init__(message)
-        self.columns = tuple(columns)
+        self.columns: tuple[str, ...] = tuple(columns)
 
 
 def refuse_text(source: str, rows: Sequence[Sequence[Any]], names: Sequence[str]) -> None:
