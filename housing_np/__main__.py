@@ -25,6 +25,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     for name, text in COMMANDS.items():
         commands.add_parser(name, help=text, add_help=False)
+    if len(arguments) > 1 and arguments[0] in ("-q", "--quiet"):
+        arguments = [*arguments[1:], arguments[0]]
     first = arguments[0] if arguments else "--help"
     if not first.startswith("-") and first not in COMMANDS:
         from .rows import nearest

@@ -32,6 +32,15 @@ class Answer(NamedTuple):
         return [*self.targets, *(f"{name}_bound" for name in self.targets if self.bounds)]
 
 
+def is_written(name: str) -> bool:
+    """Whether the end of a file's name promises nothing that `written` cannot give.
+
+    >>> is_written("a.csv"), is_written("a.txt"), is_written("a.parquet"), is_written("a.csv.gz")
+    (True, True, False, False)
+    """
+    return not name.lower().endswith((".gz", ".zip", ".npy", ".npz", ".parquet", ".pq", ".parq", ".tsv", ".xlsx"))
+
+
 def written(answer: Answer, blocks: Iterable[Floats], format: str) -> Iterator[str]:
     """Yield the text of blocks (n, len(answer.names)) in a format: "csv", "json" or "jsonl"."""
     writers = {"csv": _csv, "json": _tensors if answer.protocol else _json, "jsonl": _jsonl}

@@ -263,6 +263,11 @@ def notes(messages: Iterable[str]) -> None:
         note(message)
 
 
+def show(text: str) -> None:
+    """Print lines on standard output, with nothing in them that a terminal would obey."""
+    print("\n".join(map(printable, text.split("\n"))))
+
+
 def dumps(report: Any) -> str:
     """As JSON, which has no number for infinity or NaN: they become null.
 

@@ -18,7 +18,7 @@ from .evaluation import Share, error_shares, figures
 from .linear import LinearRegression
 from .naive import naive_models
 from .quantized import ROUNDINGS, Model, QuantizedLinear, Scheme
-from .table import Table, open_table
+from .table import Stream, open_table
 
 OURS: list[tuple[Scheme, int]] = [
     ("per-tensor", 8),
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_json()
     options = parser.parse(arguments)
     parser.check_data(options)
-    table = load_california() if options.data is None else _own_table(options)
+    stream = Stream.of(load_california()) if options.data is None else _own_rows(options)
+    table = stream.table()
     model = LinearRegression().fit(
         table.X, table.y, feature_names=table.feature_names, target_names=(table.target_name,)
     )
@@ -67,15 +68,17 @@ def main(arguments: Sequence[str]) -> int:
     ]
     if options.plot:
         _plot(report, options.plot)
-    print(cli.dumps({"schemes": report}) if options.json else _text(report))
+    cli.show(
+        cli.dumps({"schemes": report, "rows_skipped": stream.all_skipped.count}) if options.json else _text(report)
+    )
     return cli.DONE
 
 
-def _own_table(options: Namespace) -> Table:
+def _own_rows(options: Namespace) -> Stream:
     columns = {"features": options.features, "ignore": options.ignore, "on_error": options.on_error}
     stream = open_table(options.data, options.target, in_memory=True, **columns, **cli.reading(options))
     cli.notes(stream.told())
-    return stream.table()
+    return stream
 
 
 def _candidates(model: LinearRegression, rows: Calibration) -> Iterator[Candidate]:

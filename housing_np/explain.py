@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
             text += "\n\n" + "\n".join(f"{name.replace('_', ' ')}: {x:.3g}" for name, x in report["guarantee"].items())
     else:
         text = _text(report)
-    print(cli.dumps(report) if options.json else text)
+    cli.show(cli.dumps(report) if options.json else text)
     return cli.DONE
 
 

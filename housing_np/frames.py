@@ -15,7 +15,8 @@ class NotNumbersError(TypeError):
 
     def __init__(self, row: int, value: object) -> None:
         super().__init__(row, value)
-        self.row, self.value = row, value
+        self.row: int = row
+        self.value: object = value
 
 
 def names_of(values: Any) -> tuple[str, ...] | None:

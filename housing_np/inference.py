@@ -53,12 +53,13 @@ class Inference:
     r2: Array
     adjusted_r2: Array
     residual_std: Array
-    rows: int
-    degrees_of_freedom: int
+    rows: float
+    degrees_of_freedom: float
     rank: int
     condition_number: float
     scaled_condition_number: float
     distinct: bool
+    identified: npt.NDArray[np.bool_]
 
     def __init__(
         self, solution: "Solution", feature_names: Sequence[str], target_names: Sequence[str], confidence: float

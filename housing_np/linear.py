@@ -83,6 +83,7 @@ class LinearRegression(Estimator):
     rank_: int
     singular_values_: Array
     n_features_in_: int
+    feature_names_in_: npt.NDArray[np.object_]
     target_names_: tuple[str, ...]
     _solution: "Solution | None" = None
 

@@ -8,12 +8,12 @@ from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
 from . import cli
-from .answers import Answer, written
+from .answers import Answer, is_written, written
 from .arrays import Floats
 from .artifact import load
 from .calibration import Calibration
@@ -65,8 +65,8 @@ def main(arguments: Sequence[str]) -> int:
     inputs = list(chain.from_iterable(map(files, names)))
     if [*inputs, options.range].count("-") > 1:
         parser.error("INPUT and --range cannot both be standard input, and neither twice")
-    for name in (*inputs, options.range):
-        if name not in (None, "-"):
+    for name in (*inputs, *files(options.range or "-")):
+        if name != "-":
             expect(name)
     if not is_model and not Path(path).exists():
         raise ArtifactError(f"{path}: no such model; make it with python -m housing_np.train, or name a MODEL.npz")
@@ -88,9 +88,13 @@ def _is_unlike_rows(names: list[str]) -> bool:
 
 @contextmanager
 def _output(path: str | None) -> Iterator[TextIO]:
-    if path is None:
+    if path in (None, "-"):
         yield sys.stdout
         return
+    if not is_written(path):
+        raise HousingError(
+            f"{path}: answers are written as CSV, JSON or JSON Lines; end the name in .csv, .json or .jsonl"
+        )
     try:
         with open_whole(path) as file:
             text = TextIOWrapper(file, encoding="utf-8", newline="\n")
@@ -105,8 +109,11 @@ def _output(path: str | None) -> Iterator[TextIO]:
 
 def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -> None:
     """Answer the rows of all inputs, in their order."""
-    is_outside, skipped = _range(model, options.range), Skipped()
+    skipped = Skipped()
     reading = cli.reading(options) | {"on_error": skipped.add if options.on_error == "skip" else stop}
+    is_outside = _range(
+        model, options.range, reading | {"on_error": Skipped().add if options.on_error == "skip" else stop}
+    )
     with ExitStack() as opened:
         # One is open at a time; the first tells in which form the answers are expected.
         read = (_open(opened, name, reading) for name in inputs)
@@ -118,13 +125,17 @@ def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -
         cli.note(str(skipped))
 
 
-def _open(opened: ExitStack, name: str, reading: dict[str, object]) -> Rows:
+def _open(opened: ExitStack, name: str, reading: dict[str, Any]) -> Rows:
     opened.close()
-    known = format_of(name)
-    rows = opened.enter_context(open_rows(name, **{**reading, **({"format": known} if known else {})}))  # type: ignore[arg-type]
+    rows = opened.enter_context(open_rows(name, **_of(name, reading)))
     for note in rows.notes:
         cli.note(f"{rows.source}: {note}")
     return rows
+
+
+def _of(name: str, reading: dict[str, Any]) -> dict[str, Any]:
+    """Return how a file is read: in the format of its name, whatever that of the answers is."""
+    return {**reading, "format": format_of(name) or reading["format"]}
 
 
 def _format(options: Namespace, name: str) -> str:
@@ -155,13 +166,14 @@ def _answers(
         cli.note(f"rows outside the range that the model was trained on: {outside} of {count}")
 
 
-def _range(model: Model, path: str | None) -> Callable[[Floats], np.ndarray]:
+def _range(model: Model, path: str | None, reading: dict[str, Any]) -> Callable[[Floats], np.ndarray]:
     """What tells which rows are outside the range of the rows in a file, or of the model's own where it has one."""
     if path is not None:
-        with open_rows(path) as rows:
-            seen = Calibration()
-            for block in rows.blocks(model.feature_names):
-                seen.update(block)
+        seen = Calibration()
+        for name in files(path):
+            with open_rows(name, **_of(name, reading)) as rows:
+                for block in rows.blocks(model.feature_names):
+                    seen.update(block)
         return lambda X: np.any((seen.low > X) | (seen.high < X), axis=1)
     if isinstance(model, QuantizedLinear) and model.scheme == "integer":
         return model.saturated
@@ -178,7 +190,7 @@ def _answer(model: Model, X: Floats, bounds: bool) -> Floats:
 
 def _write(answer: Answer, blocks: Iterable[Floats], out: TextIO, format: str) -> None:
     for text in written(answer, blocks, format):
-        out.write(text)
+        out.write("\n".join(map(cli.printable, text.split("\n"))) if out.isatty() else text)
         # A slow pipe is answered as it comes.
         out.flush()
 

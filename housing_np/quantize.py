@@ -12,7 +12,7 @@ from .errors import HousingError
 from .evaluation import Limits, error_shares, figures
 from .linear import LinearRegression
 from .quantized import ROUNDINGS, SCHEMES, QuantizedLinear
-from .table import Table, open_table
+from .table import Stream, open_table
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,31 +42,34 @@ def main(arguments: Sequence[str]) -> int:
     model = load(options.model)
     if not isinstance(model, LinearRegression):
         raise HousingError(f"{options.model} is quantized already: give the float model that it was made from")
-    table = _calibration(model, options)
+    stream = _calibration(model, options)
+    table = stream.table()
     rows = Calibration.of(table.X, options.percentile)
     quantized = QuantizedLinear.from_linear(model, rows, options.scheme, options.bits, options.rounding)
     before, after = figures({"float": model, "uint8": quantized}, model, table).values()
     limits, shares = Limits(options.max_r2_drop, options.max_deviation), error_shares(quantized, model, rows)
     broken = limits.broken(options.scheme, after, before, shares)
     if broken:
-        print("\n".join(broken), file=sys.stderr)
+        for line in broken:
+            cli.say(line)
         return cli.GATE_FAILED
     report = {
         "file": options.out,
         "scheme": options.scheme,
         "bits": options.bits,
         "rounding": options.rounding,
+        "rows_skipped": stream.all_skipped.count,
         "proven_optimal": quantized.proven,
         "r2_float": before.r2,
         **after._asdict(),
         "payload_bytes": quantized.payload_bytes,
         "file_bytes": save(quantized, options.out),
     }
-    print(cli.dumps(report) if options.json else "\n".join(f"{name}: {value}" for name, value in report.items()))
+    cli.show(cli.dumps(report) if options.json else "\n".join(f"{name}: {value}" for name, value in report.items()))
     return cli.DONE
 
 
-def _calibration(model: LinearRegression, options: Namespace) -> Table:
+def _calibration(model: LinearRegression, options: Namespace) -> Stream:
     if len(model.target_names_) > 1:
         raise HousingError("a model of several targets is quantized in Python: QuantizedLinear.from_linear(model, X)")
     if options.data is not None:
@@ -74,10 +77,10 @@ def _calibration(model: LinearRegression, options: Namespace) -> Table:
         reading = {"on_error": options.on_error, **cli.reading(options)}
         stream = open_table(options.data, *names, in_memory=True, **reading)
         cli.notes(stream.told())
-        return stream.table()
+        return stream
     if model.feature_names != FEATURES or model.target_names_ != (TARGET,):
         raise HousingError("the model has other columns than the bundled data: give its rows with --data")
-    return load_california()
+    return Stream.of(load_california())
 
 
 if __name__ == "__main__":

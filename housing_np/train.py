@@ -76,7 +76,8 @@ def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
         for line in limits.broken(name, measured[name], measured["float64"], error_shares(each, model, seen.features))
     ]
     if broken:
-        print("\n".join(broken), file=sys.stderr)
+        for line in broken:
+            cli.say(line)
         return cli.GATE_FAILED
 
     stages: list[dict[str, Any]] = [
@@ -107,7 +108,7 @@ def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
         # What an earlier run left there is of another model.
         if f"uint8-{scheme}" not in models:
             Path(options.out, f"uint8-{scheme}.npz").unlink(missing_ok=True)
-    print(cli.dumps(report) if options.json else _text(report))
+    cli.show(cli.dumps(report) if options.json else _text(report))
     return cli.DONE
 
 

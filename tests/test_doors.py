@@ -288,3 +288,57 @@ def test_no_control_character_of_a_file_reaches_the_terminal(xy):
 def test_nothing_but_a_command_is_a_mistake():
     with pytest.raises(SystemExit, match="2"):
         main(["-q"])
+
+
+@pytest.mark.parametrize("name", ["o.parquet", "o.npy", "o.csv.gz", "o.tsv"])
+def test_a_name_that_promises_another_format_is_refused(name, xy):
+    (xy / "rows.csv").write_text("x,y\n1,2\n")
+    done = run("predict", "model.npz", "rows.csv", "-o", name, cwd=xy)
+    assert_refused(done, 2, f"{name}: answers are written as CSV, JSON or JSON Lines")
+    assert not (xy / name).exists()
+
+
+def test_a_dash_is_standard_output(xy):
+    (xy / "rows.csv").write_text("x,y\n1,2\n")
+    assert predicted(xy, "rows.csv", "-o", "-").stdout == "z\n112.0\n"
+    assert not (xy / "-").exists()
+
+
+def test_a_range_is_read_as_the_rows_are(xy):
+    (xy / "range-0.csv").write_text("1,5;2\n")
+    (xy / "range-1.csv").write_text("2,5;3\n,\n")
+    arguments = ["--range", "range-*.csv", "--no-header", "--decimal", ",", "--on-error", "skip"]
+    done = predicted(xy, "-", *arguments, input="2,0;2,5\n9,0;2,5\n")
+    assert done.stderr.endswith("note: rows outside the range that the model was trained on: 1 of 2\n")
+
+
+def test_quiet_may_stand_before_the_command(xy, tmp_path):
+    (tmp_path / "t.csv").write_text(",a,price\n" + "".join(f"{i},{i * i % 7},{i * 3 % 11}\n" for i in range(30)))
+    done = subprocess.run(
+        [sys.executable, "-m", "housing_np", "-q", "train", "--data", "t.csv", "--target", "price"],
+        capture_output=True,
+        encoding="utf-8",
+        cwd=tmp_path,
+        env=environment(),
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_names_that_a_terminal_would_obey_are_shown_and_not_obeyed(tmp_path):
+    rows = "".join(f"{i * i % 7},{i % 3},{i * 3 % 11}\n" for i in range(30))
+    (tmp_path / "t.csv").write_text("a\x1b[31m,b,price\n" + rows)
+    arguments = ["--data", "t.csv", "--target", "price"]
+    for command in (["compare"], ["train", "--max-deviation", "0"], ["train"]):
+        done = run(*command, *arguments, cwd=tmp_path)
+        assert "\x1b" not in done.stdout + done.stderr
+        assert r"a\x1b[31m" in done.stdout + done.stderr or command[1:]
+
+
+def test_the_number_of_skipped_rows_is_in_every_report(housing, tmp_path):
+    arguments = [*TRAIN, "--ignore", "ocean_proximity", "--on-error", "skip"]
+    run("train", *arguments, "--out", tmp_path, cwd=housing)
+    compared = strict(run("compare", *arguments, "--json", cwd=housing).stdout)
+    quantized = ["quantize", tmp_path / "float64.npz", "--data", "housing.csv", "--on-error", "skip"]
+    report = strict(run(*quantized, "--out", tmp_path / "o.npz", "--json", cwd=housing).stdout)
+    assert (compared["rows_skipped"], report["rows_skipped"]) == (100, 100)

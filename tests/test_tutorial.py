@@ -1,5 +1,6 @@
 """The tutorial is a notebook that runs, and shows what running it gives."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -18,7 +19,13 @@ def read():
 
 def texts(notebook):
     """What each cell of code shows: text, or the table that a notebook prefers to it; a picture by its kind."""
-    return [[shown(each) for each in cell.outputs] for cell in notebook.cells if cell.cell_type == "code"]
+    return [joined(map(shown, cell.outputs)) for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def joined(outputs):
+    """Return what is shown, with texts that follow each other as one: how often a kernel sends them is chance."""
+    groups = itertools.groupby(outputs, lambda each: each is True)
+    return [True if is_picture else "".join(group) for is_picture, group in groups]
 
 
 def shown(output):

@@ -60,12 +60,12 @@ class Gram:
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
     fit_intercept: bool
-    rows: int
+    rows: float
 
     def __init__(self, feature_names: tuple[str, ...], target_names: tuple[str, ...], fit_intercept: bool) -> None:
         self.feature_names, self.target_names, self.fit_intercept = feature_names, target_names, fit_intercept
-        self.rows: float = 0  # the sum of their weights
-        self.seen = 0  # how many there were
+        self.rows = 0  # the sum of their weights
+        self.seen: int = 0  # how many there were
         width = 1 + len(self.feature_names) + len(self.target_names)
         self._shift: Floats | None = None
         self._fast = np.zeros((width, width))
