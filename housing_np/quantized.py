@@ -13,6 +13,7 @@ from .arrays import Floats, as_numbers, as_rows, read_only, refuse_nonfinite
 from .calibration import Calibration
 from .errors import HousingError
 from .linear import LinearRegression, dot_rows, refuse_nonfinite_rows
+from .threads import each, worth
 
 Scheme = Literal["per-tensor", "per-channel", "integer"]
 Rounding = Literal["nearest", "optimal"]
@@ -22,7 +23,8 @@ ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
 _UNIT_ROUNDOFF = 2.0**-53
 # Numbers in a block: they stay in the cache, and are too few for OpenBLAS to share a product of one target out to
 # threads, which gains little and stalls on a busy machine.
-_BLOCK_SIZE = 1 << 18
+_BLOCK_SIZE = 1 << 17
+_STRETCH_SIZE = 1 << 21  # numbers that a thread is worth
 _INT32_MAX = 2**31 - 1
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -342,15 +344,29 @@ class QuantizedLinear:
                 f"Xq has shape {Xq.shape} of {Xq.dtype} in the scheme {self.scheme!r}: expected the scheme 'integer' "
                 f"and uint8 rows of {self.weights.shape[-1]}, as quantize_input gives them"
             )
-        steps, bias, scale = self._kernel
         out = np.empty((len(Xq), *self.bias.shape))
-        rows = _BLOCK_SIZE // (Xq.shape[1] + 1) + 1
+        if Xq.size <= _BLOCK_SIZE:
+            steps, bias, scale = self._kernel
+            np.multiply(np.dot(Xq.astype(steps.dtype), steps) + bias, scale, out=out, dtype=np.float64)
+            return out
+        rows = max(1, _STRETCH_SIZE // Xq.shape[1])
+        parts = [slice(start, start + rows) for start in range(0, len(Xq), rows)]
+        each(lambda part: self._fill(out[part], Xq[part]), parts, worth(Xq.size, each=_STRETCH_SIZE))
+        return out
+
+    def _fill(self, out: Floats, Xq: NDArray[np.uint8]) -> None:
+        """Write the predictions of many rows, block by block, through memory that stays in the cache."""
+        steps, bias, scale = self._kernel
+        rows = max(1, _BLOCK_SIZE // Xq.shape[1])
+        inputs, sums = np.empty((rows, Xq.shape[1]), steps.dtype), np.empty((rows, *bias.shape), steps.dtype)
         for start in range(0, len(Xq), rows):
             part = out[start : start + rows]
-            # In the order in memory that the block has; only the last multiplication needs float64.
-            part[...] = np.dot(Xq[start : start + rows].astype(steps.dtype), steps) + bias
-            part *= scale
-        return out
+            block, sum = inputs[: len(part)], sums[: len(part)]
+            block[...] = Xq[start : start + rows]
+            np.dot(block, steps, out=sum)
+            sum += bias
+            # Only the last multiplication needs float64.
+            np.multiply(sum, scale, out=part, dtype=np.float64)
 
     @cached_property
     def _kernel(self) -> tuple[np.ndarray, np.ndarray, float]:
