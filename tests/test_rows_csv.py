@@ -19,6 +19,16 @@ from housing_np.rows import csv as csv_rows
 from housing_np.rows import open_rows, source
 from housing_np.rows import text as lines_of
 
+
+@pytest.fixture(params=["numpy", "pyarrow"], autouse=True)
+def engine(request, monkeypatch):
+    """Each parser of plain lines: what is read and refused is the same."""
+    if request.param == "pyarrow":
+        arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
+        monkeypatch.setattr(csv_rows, "_parser", lambda source: arrow_csv.block)
+    return request.param
+
+
 CSVS = {
     "plain": "x,y\n1,2\n3,4\n",
     "byte order mark": "\ufeffx,y\n1,2\n3,4\n",
@@ -103,7 +113,7 @@ def test_the_fast_path_agrees_with_the_plain_one(cells):
 
     content = "k,x\n" + "".join(f"0,{cell}\n" for cell in cells)
     fast = outcome()
-    with mock.patch.object(csv_rows, "_plain_block", return_value=None):
+    with mock.patch.object(csv_rows, "_parser", return_value=mock.Mock(return_value=None)):
         assert outcome() == fast
 
 
@@ -435,3 +445,27 @@ def test_an_integer_with_thousands_of_zeros_is_read():
 
 def test_utf16_without_its_mark_is_told_as_that():
     assert "UTF-16 without its mark" in refusal("x,y\n1,2\n".encode("utf-16-le"))
+
+
+def test_a_large_file_is_parsed_by_pyarrow_where_there_is_one(engine, tmp_path, monkeypatch):
+    if engine == "pyarrow":  # the choice itself is tested, once
+        return
+    rows = np.random.default_rng(0).standard_normal((3000, 2))
+    lines = [",".join(map(repr, row)) for row in rows.tolist()]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y", *lines, "5,6"]))
+    monkeypatch.setattr(csv_rows, "_LARGE", 1)
+    monkeypatch.setattr(csv_rows, "_LARGE_CHUNK", 5000)
+    monkeypatch.setattr(source, "CHUNK_BYTES", 5000)
+    monkeypatch.setattr(csv_rows, "BLOCK_NUMBERS", 64)
+    arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
+    parsed = mock.Mock(side_effect=arrow_csv.block)
+    monkeypatch.setattr(arrow_csv, "block", parsed)
+    with open_rows(tmp_path / "t.csv") as opened:
+        blocks = list(opened.blocks(["y", "x"]))
+    assert parsed.call_count > 10
+    assert max(map(len, blocks)) == 32
+    whole = np.concatenate(blocks)[:, ::-1]
+    assert whole[:-1].tolist() == rows.tolist()
+    monkeypatch.setitem(sys.modules, "housing_np.rows.arrow_csv", None)
+    with open_rows(tmp_path / "t.csv") as opened:
+        assert np.concatenate(list(opened.blocks(["x", "y"]))).tolist() == whole.tolist()

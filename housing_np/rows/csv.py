@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice, repeat
@@ -15,6 +15,7 @@ from ..arrays import Floats
 from ..errors import TableError
 from . import numbers, text
 from .rows import (
+    BLOCK_NUMBERS,
     FIRST_ROWS,
     OnError,
     Record,
@@ -34,6 +35,8 @@ _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # what Excel writes to say it
 _JSON = re.compile(r'[\[{]\s*(["\'{\[]|$|[\w ]+:)')
 _QUOTED = re.compile(r'"[^"]*"')
+_LARGE = 1 << 24  # bytes of a file that are worth the import of pyarrow
+_LARGE_CHUNK = 1 << 22
 _PLACE = "row {} (line {})"
 _INDEX = "an index that pandas wrote? to_csv(index=False) writes none"
 
@@ -63,6 +66,11 @@ class Dialect:
             raise TableError(f"the decimal mark {self.decimal!r} is neither '.' nor ','")
 
     @property
+    def longest_field(self) -> int:
+        """How many characters a field, and a line, may have."""
+        return int(min(csv.field_size_limit(), text.LONGEST))
+
+    @property
     def between(self) -> str:
         """The separator of records."""
         return self.separator or ","
@@ -88,6 +96,7 @@ class Dialect:
 def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     """Return the rows of CSV; the options are those of a `Dialect`."""
     dialect = Dialect(**options)
+    parse = _parser(source)
     coming = chunks(source)
     queue: deque[str] = deque()
     while not any(map(str.strip, queue)):
@@ -120,9 +129,9 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
         if not dialect.header and not set(wanted) <= set(names):
             # Rows without names hold the wanted columns, in their order: one of another width is bad, not the others.
             cutter.names = list(wanted)
-            return _blocks(source.name, texts, cutter, list(range(len(wanted))), on_error)
+            return _blocks(source.name, texts, cutter, list(range(len(wanted))), parse, on_error)
         chosen = [places[i] for i in positions(rows, wanted)]
-        return _blocks(source.name, texts, cutter, chosen, on_error)
+        return _blocks(source.name, texts, cutter, chosen, parse, on_error)
 
     columns = tuple(filter(None, names))
     rows = Rows(source.name, columns, dialect.header, blocks, left_out, tuple(notes), _hint(columns, dialect))
@@ -285,7 +294,12 @@ class _Cutter:
 
 
 def _blocks(
-    source: str, texts: Iterator[str], cutter: _Cutter, chosen: list[int], on_error: OnError
+    source: str,
+    texts: Iterator[str],
+    cutter: _Cutter,
+    chosen: list[int],
+    parse: Callable[[str, int, list[int], Dialect], Floats | None],
+    on_error: OnError,
 ) -> Iterator[Floats]:
     row = 0
 
@@ -309,11 +323,11 @@ def _blocks(
 
     queue: deque[str] = deque()
     for chunk in texts:
-        block = None if cutter.begun else _plain_block(chunk, len(cutter.names), chosen, cutter.dialect)
+        block = None if cutter.begun else parse(chunk, len(cutter.names), chosen, cutter.dialect)
         if block is not None:
             row += len(block)
             cutter.line += chunk.count("\n")
-            yield block
+            yield from (block[i : i + _rows_of(block)] for i in range(0, len(block), _rows_of(block)))
             continue
         queue.extend(lines(chunk))
         yield from assembled(source, _PLACE, numbered(cutter.cut(queue)), pick, on_error)
@@ -339,15 +353,29 @@ def _next_records(cutter: _Cutter, queue: deque[str], texts: Iterator[str]) -> l
     return found[:FIRST_ROWS]
 
 
+def _rows_of(block: Floats) -> int:
+    return max(1, BLOCK_NUMBERS // block.shape[1])
+
+
+def _parser(source: Source) -> Callable[[str, int, list[int], Dialect], Floats | None]:
+    """Return what parses whole lines of numbers: pyarrow's parser for a large file, where there is one, or numpy's."""
+    if source.path is None or source.path.stat().st_size < _LARGE:
+        return _plain_block
+    try:
+        from .arrow_csv import block
+    except ImportError:
+        return _plain_block
+    source.chunk = _LARGE_CHUNK
+    return block
+
+
 def _plain_block(chunk: str, width: int, chosen: list[int], dialect: Dialect) -> Floats | None:
     """Return the block, at the speed of numpy's parser; None where there is anything to quote, skip or refuse."""
     if '"' in chunk or undecoded(chunk):
         return None
     rows = lines(chunk)
     separator = dialect.between
-    if set(map(str.count, rows, repeat(separator))) != {width - 1} or max(map(len, rows)) > min(
-        csv.field_size_limit(), text.LONGEST
-    ):
+    if set(map(str.count, rows, repeat(separator))) != {width - 1} or max(map(len, rows)) > dialect.longest_field:
         return None
     if not any(map(str.strip, rows)):
         return None

@@ -80,6 +80,7 @@ class Source:
     format: str | None = None
     encoding: str = "utf-8"
     head: bytes = b""
+    chunk: int = 0  # bytes that are read at once, where not as many as usual
 
     def __post_init__(self) -> None:
         while self._may_be_marked() and (more := self._read()):
@@ -121,7 +122,7 @@ class Source:
     def _read(self) -> bytes:
         with refused(self.name):
             try:
-                return bytes(self.stream.read1(CHUNK_BYTES))
+                return bytes(self.stream.read1(self.chunk or CHUNK_BYTES))
             except (EOFError, zlib.error) as error:
                 raise TableError(f"{self.name}: damaged, or not whole ({error}); compress it again") from None
             except OSError as error:
