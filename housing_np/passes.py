@@ -105,7 +105,11 @@ def _read_ahead(blocks: Iterable[Block]) -> Iterator[Block]:
 
     coming = iter(blocks)
     with ThreadPoolExecutor(1) as reader:
-        pending = reader.submit(next, coming, None)
+        try:
+            pending = reader.submit(next, coming, None)
+        except RuntimeError:  # the system starts no more threads
+            yield from coming
+            return
         while (block := pending.result()) is not None:
             pending = reader.submit(next, coming, None)
             yield block

@@ -1,6 +1,8 @@
 """A pass makes several sums of the same rows at once, in any cutting."""
 
+import threading
 from dataclasses import dataclass
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -87,3 +89,9 @@ def test_what_goes_wrong_in_reading_comes_after_the_blocks_before_it():
     with pytest.raises(HousingError, match="row 41 is cut"):
         total(Watched(), reading())
     assert seen == [20, 20]
+
+
+def test_where_no_thread_can_be_started_the_blocks_are_read_all_the_same():
+    blocks = [(np.array([[1.0], [3.0]]), np.zeros(2)), (np.array([[5.0]]), np.zeros(1))]
+    with mock.patch.object(threading.Thread, "start", side_effect=RuntimeError("can't start new thread")):
+        assert total(Calibration(), blocks).mean == [3.0]

@@ -354,7 +354,7 @@ def _next_records(cutter: _Cutter, queue: deque[str], texts: Iterator[str]) -> l
 
 
 def _rows_of(block: Floats) -> int:
-    return max(1, BLOCK_NUMBERS // block.shape[1])
+    return max(1, BLOCK_NUMBERS // int(block.shape[1]))
 
 
 def _parser(source: Source) -> Callable[[str, int, list[int], Dialect], Floats | None]:
