@@ -42,13 +42,18 @@ def as_numbers(values: Any, name: str) -> npt.NDArray[Any]:
         )
     if hasattr(values, "toarray") and hasattr(values, "nnz"):
         raise NumbersError(f"{name} is sparse: dense data is required; {name}.toarray() makes it dense")
-    if np.ma.is_masked(values):
-        raise HousingError(f"{name} has masked entries: fill them or drop their rows")
     names = frames.names_of(values)
+    if names is not None and not frames.is_frame(values):
+        raise HousingError(f"{name} is a {type(values).__name__}: expected an array or a data frame; collect it first")
+    parts = values if isinstance(values, list | tuple) else [values]
+    if any(map(frames.is_masked, parts)):
+        raise HousingError(f"{name} has masked entries: fill them or drop their rows")
     if names is not None:
         return _of_frame(values, names, name)
     try:
-        array = frames.column_array(values) if hasattr(values, "to_numpy") else np.asarray(values)
+        array = frames.column_array(values) if hasattr(values, "to_numpy") else np.asanyarray(values)
+        if frames.is_masked(array) and array.dtype != object:
+            raise HousingError(f"{name} has masked entries: fill them or drop their rows")
         if array.dtype == object:
             array = frames.of_objects(array)
     except frames.NotNumbersError as error:
@@ -56,6 +61,8 @@ def as_numbers(values: Any, name: str) -> npt.NDArray[Any]:
         raise NumbersError(
             f"{name} has dtype object: expected real numbers; {name}{place} {_is_a(error.value)}"
         ) from None
+    except HousingError:
+        raise
     except ValueError as error:
         raise HousingError(f"{name} is not an array of numbers: {error}") from None
     return _exact(_unmasked(array, name), values, name)
@@ -131,11 +138,13 @@ def as_matrix(values: Any, name: str = "X") -> npt.NDArray[Any]:
     return array
 
 
-def as_rows(values: Any, feature_names: Sequence[str] | npt.NDArray[np.object_], name: str = "X") -> Floats:
+def as_rows(
+    values: Any, feature_names: Sequence[str] | npt.NDArray[np.object_], name: str = "X", named: bool = True
+) -> Floats:
     """Return rows (n, p) in float64, with a column for each of these features; NaN and infinity pass.
 
-    A frame's columns have to have these names, in this order, unless the features are called x0, x1, … for want of
-    names; an array goes by position.
+    A frame's columns have to have these names, in this order, if the features are `named`; where they are called x0,
+    x1, … for want of names, a frame goes by position, as an array does.
 
     Examples
     --------
@@ -145,22 +154,22 @@ def as_rows(values: Any, feature_names: Sequence[str] | npt.NDArray[np.object_],
     if type(values) is np.ndarray and values.dtype is _FLOAT64 and values.shape[1:] == (len(feature_names),):
         return values  # one row is answered in microseconds: not one call is spare
     array = as_matrix(values, name)
-    names = frames.names_of(values)
-    if names is not None and names != tuple(feature_names) and not _is_positional(feature_names):
-        _refuse_names(names, feature_names, name)
+    if named:
+        require_names(values, feature_names, name)
     if array.shape[1] != len(feature_names):
         raise HousingError(
             f"{name} has {array.shape[1]} columns, expected {len(feature_names)}: {', '.join(feature_names)} "
             f"({name} has {array.shape[1]} features, but model is expecting {len(feature_names)} features as input)"
         )
+    refuse_inexact(array, name, tuple(feature_names))
     return array.astype(np.float64, copy=False)
 
 
-def _is_positional(names: Sequence[str] | npt.NDArray[np.object_]) -> bool:
-    return all(name == f"x{i}" for i, name in enumerate(names))
-
-
-def _refuse_names(names: Sequence[str], expected: Sequence[str] | npt.NDArray[np.object_], name: str) -> None:
+def require_names(values: Any, expected: Sequence[str] | npt.NDArray[np.object_], name: str) -> None:
+    """Refuse a frame whose columns have other names than these, or another order; an array has none."""
+    names = frames.names_of(values)
+    if names is None or names == tuple(expected):
+        return
     said = "The feature names should match those that were passed during fit"
     if sorted(names) == sorted(expected):
         raise HousingError(
@@ -174,16 +183,29 @@ def as_weights(values: Any, rows: int) -> Floats | None:
     """Return weights (rows,) in float64, all finite and at least 0; None where there are none."""
     if values is None:
         return None
-    weights = as_numbers(values, "sample_weight").astype(np.float64, copy=False)
+    given = as_numbers(values, "sample_weight")
+    refuse_inexact(given.reshape(-1, 1), "sample_weight", ["weight"])
+    weights = given.astype(np.float64, copy=False)
     if weights.ndim == 0:
         weights = np.full(rows, weights)
     if weights.shape != (rows,):
         raise HousingError(f"sample_weight has shape {weights.shape}: expected ({rows},), one for each row")
     refuse_nonfinite(weights, "sample_weight")
+    with np.errstate(over="ignore"):
+        is_finite = np.isfinite(weights.sum())
+    if not is_finite:
+        raise HousingError("sample_weight adds up to more than float64 holds: divide all weights by the largest")
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
         raise HousingError(f"sample_weight[{row}] is {weights[row]}: expected 0 or more; weight 0 leaves the row out")
     return weights
+
+
+def as_names(names: Sequence[str] | npt.NDArray[np.object_] | None) -> tuple[str, ...]:
+    """Return names as a tuple; of one name, or none."""
+    if names is None:
+        return ()
+    return (names,) if isinstance(names, str) else tuple(str(name) for name in names)
 
 
 def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -261,13 +283,21 @@ def rounded_by_float64(integers: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | No
     array([False,  True, False])
     """
     if integers.dtype == object:
-        return np.array([float(integer) != integer for integer in integers.flat], np.bool_).reshape(integers.shape)
+        return np.array([_is_rounded(number) for number in integers.flat], np.bool_).reshape(integers.shape)
     if integers.dtype.kind not in "iu" or integers.dtype.itemsize < 8:
         return None
     # What is left of a number without its trailing zeros in binary must fit the 53 bits of a float64.
     lowest_bit = np.where(integers == 0, 1, integers & (~integers + 1))
     odd = integers // lowest_bit.astype(integers.dtype)
     return np.asarray((odd > 2**53) | ((odd < -(2**53)) if integers.dtype.kind == "i" else False))
+
+
+def _is_rounded(number: Any) -> bool:
+    """Whether float64 cannot hold one of Python's numbers; NaN and infinity are another matter."""
+    try:
+        return isinstance(number, int) and float(number) != number
+    except OverflowError:
+        return True
 
 
 def reduce_rows(ufunc: np.ufunc, rows: Floats) -> Floats:

@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import ArtifactError, HousingError
 from .files import open_whole
-from .linear import LinearRegression
+from .linear import FittedLinear, LinearRegression
 from .quantized import FIELDS, Field, Model, QuantizedLinear, Scheme
 
 FORMAT = "housing_np 1"
@@ -41,7 +41,7 @@ _HEADER = re.compile(
 _MAGIC = b"\x93NUMPY\x01\x00"
 
 
-def save(model: Model, path: str | Path) -> int:
+def save(model: Model | FittedLinear, path: str | Path) -> int:
     """Write a model to a file: whole or not at all, and equal models to equal bytes.
 
     Parameters
@@ -98,7 +98,7 @@ def load(path: str | Path) -> Model:
         raise ArtifactError(f"{_shown(path)}: {error}; make the file again with train or quantize") from None
 
 
-def to_bytes(model: Model) -> bytes:
+def to_bytes(model: Model | FittedLinear) -> bytes:
     """Return the content of a model's file, which `write` puts there.
 
     Raises
@@ -138,7 +138,7 @@ def write(content: bytes, path: str | Path) -> int:
     return len(content)
 
 
-def _to_record(model: Model) -> np.ndarray:
+def _to_record(model: Model | FittedLinear) -> np.ndarray:
     """Return the record that a file holds."""
     kind: str
     if isinstance(model, QuantizedLinear):

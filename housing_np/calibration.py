@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Floats, as_matrix, reduce_rows, refuse_nonfinite
+from .arrays import Floats, as_matrix, reduce_rows, refuse_inexact, refuse_nonfinite
 from .errors import HousingError
 from .frames import names_of
 
@@ -40,6 +40,7 @@ class Calibration:
 
     def __init__(self) -> None:
         self._moments: _Moments | None = None
+        self.names: tuple[str, ...] | None = None  # of a frame's columns; None for arrays
 
     @classmethod
     def of(cls, X: ArrayLike, percentile: float = 100.0) -> Self:
@@ -69,12 +70,14 @@ class Calibration:
     def update(self, X: ArrayLike, y: ArrayLike | None = None) -> None:
         """Add a block of rows X (n, p); their targets y do not matter."""
         rows = _finite_rows(X)
+        self.names = _same(self.names, names_of(X))
         if len(rows):
             self._moments = _total(self._moments, _Moments.of(rows))
 
     def __add__(self, other: Self) -> Self:
         """Return the calibration of the rows of both."""
         total = type(self)()
+        total.names = _same(self.names, other.names)
         total._moments = _total(self._moments, other._moments)
         return total
 
@@ -137,6 +140,13 @@ class Calibration:
         return self._moments
 
 
+def _same(names: tuple[str, ...] | None, others: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return the names of columns, where any are known; refuse two that differ."""
+    if names is not None and others is not None and names != others:
+        raise HousingError(f"rows with the columns {', '.join(others)} cannot be added to {', '.join(names)}")
+    return others if names is None else names
+
+
 class _Moments(NamedTuple):
     """The numbers of one row or more."""
 
@@ -174,6 +184,8 @@ def _total(a: _Moments | None, b: _Moments | None) -> _Moments | None:
 
 
 def _finite_rows(X: ArrayLike) -> Floats:
-    rows = as_matrix(X).astype(np.float64, copy=False)
-    refuse_nonfinite(rows, "X", names_of(X))
+    given, names = as_matrix(X), names_of(X)
+    refuse_inexact(given, "X", names or [f"x{i}" for i in range(given.shape[1])])
+    rows = given.astype(np.float64, copy=False)
+    refuse_nonfinite(rows, "X", names)
     return rows

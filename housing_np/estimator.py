@@ -32,11 +32,12 @@ class Estimator:
     """What scikit-learn's tools ask of a regressor: its parameters, its tags, and whether it is fitted."""
 
     feature_names_in_: npt.NDArray[np.object_]
+    _names: tuple[str, ...]
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the features as a tuple."""
-        return tuple(self.feature_names_in_)
+        """The names of the features as a tuple; x0, x1, … where none were given."""
+        return tuple(getattr(self, "feature_names_in_", self._names))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name."""
@@ -95,5 +96,7 @@ def _unfitted_error() -> type[HousingError]:
     theirs = getattr(sys.modules.get("sklearn.exceptions"), "NotFittedError", None)
     if theirs is None:
         return HousingError
-    error: type[HousingError] = type("NotFittedError", (HousingError, theirs), {})
+    error: type[HousingError] = type(
+        "NotFittedError", (HousingError, theirs), {"__reduce__": lambda self: (HousingError, self.args)}
+    )
     return error

@@ -30,6 +30,21 @@ def names_of(values: Any) -> tuple[str, ...] | None:
     return None if names is None or callable(names) else tuple(str(name) for name in names)
 
 
+def is_frame(values: Any) -> bool:
+    """Whether `columns_of` can take its columns apart."""
+    return isinstance(values, np.ndarray) or any(
+        hasattr(values, name) for name in ("iloc", "get_columns", "column_names")
+    )
+
+
+def is_masked(values: Any) -> bool:
+    """Whether an array has masked entries, in any of its fields."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return False
+    mask: Any = np.ma.getmaskarray(values)
+    return any(mask[name].any() for name in mask.dtype.names) if mask.dtype.names else bool(mask.any())
+
+
 def name_of(values: Any) -> str | None:
     """Return the name of a column: a series has one, and an array has none."""
     if not hasattr(values, "to_numpy") or names_of(values) is not None:
@@ -41,7 +56,7 @@ def name_of(values: Any) -> str | None:
 def columns_of(frame: Any) -> list[Any]:
     """Return the columns of a frame, as its library has them."""
     if isinstance(frame, np.ndarray):
-        return [frame[name] for name in frame.dtype.names or ()]
+        return [np.asarray(frame[name]) for name in frame.dtype.names or ()]
     if hasattr(frame, "column_names"):
         return [frame.column(i) for i in range(frame.num_columns)]
     if hasattr(frame, "get_columns"):

@@ -2,12 +2,12 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import as_numbers, as_rows, as_weights, refuse_nonfinite
+from .arrays import as_numbers, as_rows, as_weights, refuse_inexact, refuse_nonfinite, require_names
 from .errors import HousingError
 from .estimator import Estimator, Names
 from .metrics import r2_score
@@ -45,6 +45,16 @@ def refuse_nonfinite_rows(predictions: Array, rows: Array, names: Sequence[str] 
         refuse_nonfinite(rows, "X", names)
 
 
+class FittedLinear(Protocol):
+    """A fitted linear model of any library, as scikit-learn's are."""
+
+    coef_: Any
+    intercept_: Any
+
+    def predict(self, X: Any, /) -> Any:
+        """Return predictions for rows."""
+
+
 class LinearRegression(Estimator):
     """Ordinary least squares, for one target or several.
 
@@ -64,10 +74,10 @@ class LinearRegression(Estimator):
         Of the design with its columns centred (given an intercept) and scaled to norm 1.
     n_features_in_ : int
     feature_names_in_ : (p,) array of objects
-        The names of the features, which frames have to have in the same order; x0, x1, … where none were given, and
-        then frames go by position, as arrays do.
+        The names of the features, which frames have to have in the same order. Without, as after a fit to arrays,
+        frames go by position, as arrays do.
     feature_names, target_names_ : tuple of str
-        The same as a tuple, and the names of the targets.
+        The same as a tuple, x0, x1, … without names; and the names of the targets.
 
     Examples
     --------
@@ -85,6 +95,8 @@ class LinearRegression(Estimator):
     n_features_in_: int
     feature_names_in_: npt.NDArray[np.object_]
     target_names_: tuple[str, ...]
+    _names: tuple[str, ...]
+    _named: bool
     _solution: "Solution | None" = None
 
     def __init__(self, fit_intercept: bool = True) -> None:
@@ -147,7 +159,11 @@ class LinearRegression(Estimator):
             hasattr(estimator, name) for name in ("coef_", "intercept_", "predict")
         ):
             is_quantized = hasattr(estimator, "payload_bytes") and not isinstance(estimator, type)
-            why = ", which is quantized already" * is_quantized or "; call its fit first" * hasattr(estimator, "fit")
+            is_fitted = any(
+                name.endswith("_") and not name.startswith("_") for name in getattr(estimator, "__dict__", ())
+            )
+            why = ", which is quantized already" * is_quantized or " without coef_ and intercept_" * is_fitted
+            why = why or "; call its fit first" * hasattr(estimator, "fit")
             raise HousingError(f"expected {expected}, not {kind}{why}")
         coef = as_numbers(estimator.coef_, "coef_").astype(np.float64)
         intercept = np.broadcast_to(np.squeeze(as_numbers(estimator.intercept_, "intercept_")), coef.shape[:-1])
@@ -159,7 +175,11 @@ class LinearRegression(Estimator):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the probe has no names
             theirs = np.asarray(estimator.predict(probe))
-        if theirs.dtype.kind != "f" or not np.allclose(theirs.reshape(3, k), model.predict(probe).reshape(3, k), 1e-4):
+        if (
+            theirs.dtype.kind != "f"
+            or theirs.size != 3 * k
+            or not np.allclose(theirs.reshape(3, k), model.predict(probe).reshape(3, k), 1e-4)
+        ):
             raise HousingError(f"expected {expected}, not {kind}: its predictions are not linear in the features")
         return model
 
@@ -169,8 +189,8 @@ class LinearRegression(Estimator):
         y: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
         *,
-        feature_names: Sequence[str] | None = None,
-        target_names: Sequence[str] | None = None,
+        feature_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
+        target_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
     ) -> Self:
         """Fit to n rows; the input is not copied, so memory-mapped arrays of any size will do.
 
@@ -202,8 +222,8 @@ class LinearRegression(Estimator):
         self,
         blocks: Iterable[tuple[npt.ArrayLike, ...]],
         *,
-        feature_names: Sequence[str] | None = None,
-        target_names: Sequence[str] | None = None,
+        feature_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
+        target_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
     ) -> Self:
         """Fit to blocks of rows, each seen once: in any order and any cutting, with the same answer.
 
@@ -234,10 +254,10 @@ class LinearRegression(Estimator):
     def predict(self, X: npt.ArrayLike) -> Array:
         """Predictions for rows X (n, p): (n,), or (n, k) for several targets."""
         self.require_fitted()
-        rows = as_rows(X, self.feature_names_in_)
+        rows = as_rows(X, self._names, named=self._named)
         predictions = dot_rows(rows, self.coef_)
         predictions += self.intercept_  # in place: new memory would cost as much as the products
-        refuse_nonfinite_rows(predictions, rows, self.feature_names_in_)
+        refuse_nonfinite_rows(predictions, rows, self._names)
         return predictions
 
     @property
@@ -247,7 +267,8 @@ class LinearRegression(Estimator):
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
         """Coefficient of determination R² of the predictions for X against y, averaged over the targets."""
-        return r2_score(y, self.predict(X), sample_weight)
+        predictions = self.predict(X)
+        return r2_score(_targets(self, y), predictions, sample_weight)
 
     def leave_one_out(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Array:
         """Predictions of each row that the model was fitted to by the model fitted to all others, in the shape of y.
@@ -270,7 +291,8 @@ class LinearRegression(Estimator):
         self.require_fitted()
         if self._solution is None:
             raise HousingError("this model was built from coefficients: only a fitted model has leverages; fit it")
-        rows, targets = as_rows(X, self.feature_names_in_), as_numbers(y, "y").astype(np.float64, copy=False)
+        rows, targets = as_rows(X, self._names, named=self._named), _targets(self, y)
+        refuse_nonfinite(np.atleast_2d(targets.T).T, "y", self.target_names_)
         if targets.shape != (len(rows), *self.coef_.shape[:-1]):
             raise HousingError(f"y has shape {targets.shape}: expected {(len(rows), *self.coef_.shape[:-1])}")
         weights = as_weights(sample_weight, len(rows))
@@ -329,16 +351,35 @@ class LinearRegression(Estimator):
         coef, intercept = solution.coef.T.copy(), solution.intercept
         if summary.one_target:
             coef, intercept = coef[0], intercept[0]
-        self._set_coefficients(coef, intercept, summary.feature_names, summary.target_names)
+        self._set_coefficients(coef, intercept, summary.feature_names, summary.target_names, summary.named)
         self.rank_, self.singular_values_, self._solution = solution.rank, solution.singular_values, solution
         return self
 
     def _set_coefficients(
-        self, coef: Array, intercept: Array, feature_names: Sequence[str], target_names: Sequence[str]
+        self,
+        coef: Array,
+        intercept: Array,
+        feature_names: Sequence[str],
+        target_names: Sequence[str],
+        named: bool = True,
     ) -> None:
         self.coef_, self.intercept_ = coef, float(intercept) if coef.ndim == 1 else intercept
-        self.feature_names_in_, self.target_names_ = Names.of(feature_names), tuple(target_names)
+        self._names, self._named, self.target_names_ = tuple(feature_names), named, tuple(target_names)
+        vars(self).pop("feature_names_in_", None)
+        if named:
+            self.feature_names_in_ = Names.of(self._names)
         self.n_features_in_ = len(feature_names)
+
+
+def _targets(model: Any, y: npt.ArrayLike) -> Array:
+    """Return targets in float64, in the shape of a model's predictions; columns of a frame have to be the model's."""
+    if len(model.target_names_) > 1:
+        require_names(y, model.target_names_, "y")
+    targets = as_numbers(y, "y")
+    shape = (len(targets), *model.coef_.shape[:-1]) if targets.ndim else ()
+    refuse_inexact(targets.reshape(len(targets), -1) if targets.ndim else targets, "y", model.target_names_)
+    # One column is one target, whether or not it has an axis of its own.
+    return targets.reshape(shape if targets.size == np.prod(shape) else targets.shape).astype(np.float64, copy=False)
 
 
 def _dependence(solution: "Solution", names: Sequence[str]) -> str:

@@ -5,8 +5,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Floats, as_numbers, as_weights, refuse_nonfinite
+from .arrays import Floats, as_numbers, as_weights, refuse_inexact, refuse_nonfinite, require_names
 from .errors import HousingError
+from .frames import names_of
 
 
 class Score:
@@ -53,6 +54,9 @@ class Score:
         sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Return the score of one block; as `update`."""
+        for name, values in (("y_pred", y_pred), ("reference", reference)):
+            if values is not None:
+                refuse_nonfinite(as_numbers(values, name), name)
         score = cls()
         score.update(y_true, y_pred, reference, sample_weight)
         return score
@@ -116,6 +120,10 @@ class Score:
         total._low, total._high = np.minimum(self._low, other._low), np.maximum(self._high, other._high)
         return total
 
+    def __repr__(self) -> str:
+        facts = f"{self.rows:g} rows, R² {self.r2:.4f}" if self.rows else "no rows"
+        return f"<Score: {facts}>"
+
     @property
     def mse(self) -> float:
         """Mean squared error, in squared target units."""
@@ -164,7 +172,14 @@ def _sum_of_squares(values: Floats, weight: Floats | None) -> Floats:
 
 def _difference(name: str, values: ArrayLike, other_name: str, others: ArrayLike) -> tuple[Floats, Floats]:
     """Return the values in float64, and how far they are from the others."""
+    names = names_of(others)
+    if names is not None:
+        require_names(values, names, name)
     left, right = as_numbers(values, name), as_numbers(others, other_name)
+    for array, which in ((left, name), (right, other_name)):
+        if array.dtype.kind in "iu" and array.ndim in (1, 2):
+            columns = array.reshape(len(array), -1)
+            refuse_inexact(columns, which, [str(i) for i in range(columns.shape[1])])
     if left.shape != right.shape or not left.ndim:
         raise HousingError(
             f"{name} has shape {left.shape} and {other_name} {right.shape}: they must be equal, (n,) or (n, k)"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .affine import Affine, scale_and_zero_point
-from .arrays import Floats, as_numbers, as_rows, read_only, refuse_nonfinite
+from .arrays import Floats, as_numbers, as_rows, read_only, refuse_nonfinite, require_names
 from .calibration import Calibration
 from .errors import HousingError
 from .linear import LinearRegression, dot_rows, refuse_nonfinite_rows
@@ -93,6 +93,8 @@ class QuantizedLinear:
     proven : bool, optional
         After optimal rounding: whether these integers are proven to be the best for their scale and zero point.
         Not saved.
+    named : bool
+        Whether frames have to have the features' names; not where these are x0, x1, … for want of names. A file's have.
 
     Raises
     ------
@@ -116,6 +118,7 @@ class QuantizedLinear:
     input_scale: NDArray[np.float32] | None = None
     input_offset: Floats | None = None
     proven: bool | None = None
+    named: bool = True
 
     def __post_init__(self) -> None:
         for name in ("weights", "bias", "center", "slack", "input_scale", "input_offset"):
@@ -211,7 +214,12 @@ class QuantizedLinear:
         if rounding not in ROUNDINGS:
             raise HousingError(f"rounding is {rounding!r}: expected one of {', '.join(ROUNDINGS)}")
         model = _finite(model)
-        rows = X if isinstance(X, Calibration) else Calibration.of(_finite_rows(X, model.feature_names))
+        rows = X if isinstance(X, Calibration) else Calibration.of(_finite_rows(X, model.feature_names, model._named))
+        if model._named and rows.names not in (None, model.feature_names):
+            raise HousingError(
+                f"the calibration is of rows with the columns {', '.join(rows.names or ())}: the model has "
+                f"{', '.join(model.feature_names)}"
+            )
         if len(rows.mean) != model.n_features_in_:
             raise HousingError(f"the calibration has {len(rows.mean)} features, the model {model.n_features_in_}")
         exact = _Exact.of_inputs(model, rows) if scheme == "integer" else _Exact.of_features(model, rows)
@@ -235,6 +243,7 @@ class QuantizedLinear:
             input_scale=exact.input_scale,
             input_offset=exact.input_offset,
             proven=proven,
+            named=model._named,
         )
 
     @classmethod
@@ -303,7 +312,7 @@ class QuantizedLinear:
         """Return predictions for rows X (n, p), in target units; shape (n,) or (n, k)."""
         if self.scheme == "integer":
             return self.predict_quantized(self.quantize_input(X))
-        rows = as_rows(X, self.feature_names_in_)
+        rows = as_rows(X, self.feature_names_in_, named=self.named)
         predictions = dot_rows(rows, self._folded)
         predictions += self.bias
         refuse_nonfinite_rows(predictions, rows, self.feature_names_in_)
@@ -323,7 +332,7 @@ class QuantizedLinear:
         scale, offset = self._inputs()
         # In place: new memory for each step would cost more than its arithmetic.
         with np.errstate(over="ignore"):
-            steps = _finite_rows(X, self.feature_names_in_) - offset
+            steps = _finite_rows(X, self.feature_names_in_, self.named) - offset
             steps /= scale
         return np.rint(steps, out=steps)
 
@@ -338,6 +347,8 @@ class QuantizedLinear:
         Equal for every input to ``scale * (Xq.astype(int64) @ (weights − zero_point).T + bias)``.
         """
         if type(Xq) is not np.ndarray:  # a row of it takes 3 µs: not one call is spare
+            if self.named:
+                require_names(Xq, self.feature_names_in_, "Xq")
             Xq = as_numbers(Xq, "Xq")
         if self.scheme != "integer" or Xq.dtype != np.uint8 or Xq.ndim != 2 or Xq.shape[1] != self.weights.shape[-1]:
             raise HousingError(
@@ -389,7 +400,7 @@ class QuantizedLinear:
         what its rounding and saturation change is added. The rounding of float64 in both models is covered.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            bound = self._bound(_finite_rows(X, self.feature_names_in_))
+            bound = self._bound(_finite_rows(X, self.feature_names_in_, self.named))
         # Beyond float64 nothing is known.
         return np.where(np.isnan(bound), np.inf, bound)
 
@@ -416,8 +427,8 @@ class QuantizedLinear:
 Model = LinearRegression | QuantizedLinear
 
 
-def _finite_rows(X: ArrayLike, feature_names: tuple[str, ...]) -> Floats:
-    rows = as_rows(X, feature_names)
+def _finite_rows(X: ArrayLike, feature_names: tuple[str, ...], named: bool) -> Floats:
+    rows = as_rows(X, feature_names, named=named)
     refuse_nonfinite(rows, "X", feature_names)
     return rows
 

@@ -22,6 +22,7 @@ from sklearn.base import clone, is_regressor  # noqa: E402
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor  # noqa: E402
 from sklearn.ensemble import StackingRegressor  # noqa: E402
 from sklearn.exceptions import NotFittedError  # noqa: E402
+from sklearn.feature_selection import SelectFromModel  # noqa: E402
 from sklearn.inspection import permutation_importance  # noqa: E402
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
@@ -109,6 +110,9 @@ def test_it_is_a_regressor_that_is_fitted_or_not():
     with pytest.raises(HousingError, match="no coefficients yet"):
         OURS().score(X, Y)
     assert not hasattr(OURS(), "feature_names_in_")
+    with pytest.raises(NotFittedError) as caught:
+        OURS().predict(X)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 def test_feature_names_are_as_scikit_learn_has_them():
@@ -121,6 +125,13 @@ def test_feature_names_are_as_scikit_learn_has_them():
     assert ours == ("a", "b", "c", "d")
     assert ours != ("a", "b")
     assert_array_equal(pickle.loads(pickle.dumps(ours)), theirs)
+
+
+def test_features_without_names_have_none_as_in_scikit_learn():
+    assert not hasattr(OURS().fit(X, Y), "feature_names_in_")
+    frame = pytest.importorskip("pandas").DataFrame(X, columns=list("abcd"))
+    assert not hasattr(OURS().fit(frame, Y).fit(X, Y), "feature_names_in_")
+    SelectFromModel(OURS()).fit(X, Y).transform(X)  # warns where names are invented
 
 
 # Weights
@@ -193,6 +204,14 @@ def test_the_factor_of_all_weights_does_not_matter():
     models = [LinearRegression().fit(X, Y, w * factor) for factor in (1.0, 2.0**-900, 2.0**900)]
     for model in models[1:]:
         assert_array_equal(unknowns(model), unknowns(models[0]))
+
+
+def test_huge_weights_have_statistics_or_are_refused():
+    one, other = (LinearRegression().fit(X, Y, np.full(300, w)).summary() for w in (1.0, 1e20))
+    assert_allclose(other.coef, one.coef, rtol=1e-12)
+    assert np.isfinite(other.stderr).all()
+    with pytest.raises(HousingError, match="sample_weight adds up to more than float64 holds"):
+        LinearRegression().fit(X, Y, np.full(300, 1e308))
 
 
 def test_weighted_summaries_add_up_with_others():

@@ -284,3 +284,121 @@ def test_unfitted_and_quantized_models_are_refused_in_one_line(model):
         QuantizedLinear.from_linear(linear.Ridge(), X)
     with pytest.raises(HousingError, match="not QuantizedLinear"):
         QuantizedLinear.from_linear(QuantizedLinear.from_linear(model, X), X)
+
+
+# What the names of one side say of the other's
+
+
+def frame(names, values=X):
+    return pytest.importorskip("pandas").DataFrame(values, columns=list(names))
+
+
+@pytest.mark.parametrize("names", [["x1", "x0"], ["a", "b"]])
+def test_a_frame_whose_columns_really_are_called_x0_and_x1_is_matched_by_name(names):
+    model = LinearRegression().fit(frame(["x0", "x1"]), Y)
+    small = QuantizedLinear.from_linear(model, X)
+    for predict in (model.predict, small.predict):
+        with pytest.raises(HousingError, match="should match those that were passed during fit|same order"):
+            predict(frame(names))
+
+
+def test_targets_of_frames_are_matched_by_name():
+    targets = frame(["p", "q"], np.stack([Y, -Y], axis=1))
+    model = LinearRegression().fit(X, targets)
+    with pytest.raises(HousingError, match=r"y: .*same order as they were in fit: p, q; found q, p"):
+        model.score(X, targets[["q", "p"]])
+    with pytest.raises(HousingError, match=r"y: .*passed during fit: p, q; found p, z"):
+        model.leave_one_out(X, targets.rename(columns={"q": "z"}))
+    with pytest.raises(HousingError, match=r"targets q, p; the first block had .*targets p, q"):
+        LinearRegression().fit_blocks([(X, targets), (X, targets[["q", "p"]])])
+    with pytest.raises(HousingError, match=r"y_true: .*same order"):
+        Score.of(targets, targets[["q", "p"]])
+
+
+def test_calibrations_of_other_columns_do_not_add_up_or_fit_the_model(model):
+    with pytest.raises(HousingError, match="columns b, a cannot be added to a, b"):
+        Calibration.of(frame("ab")) + Calibration.of(frame("ba"))
+    with pytest.raises(HousingError, match="rows with the columns b, a: the model has a, b"):
+        QuantizedLinear.from_linear(model, Calibration.of(frame("ba")))
+    small = QuantizedLinear.from_linear(model, Calibration.of(frame("ab")), "integer")
+    with pytest.raises(HousingError, match="same order"):
+        small.predict_quantized(frame("ba", small.quantize_input(X)))
+
+
+def test_a_target_that_is_missing_is_named(model):
+    targets = Y.copy()
+    targets[2] = np.nan
+    with pytest.raises(HousingError, match=r"y: row 2, column 'y': nan is not a finite number"):
+        model.leave_one_out(X, targets)
+    for arguments in ((Y, targets), (targets, Y), (Y, Y, targets)):
+        with pytest.raises(HousingError, match=r"\[2\]: nan is not a finite number"):
+            Score.of(*arguments)
+
+
+RECORDS = np.ma.array(np.array([(1.0, 2.0)], "f8,f8"), mask=[(False, True)])
+
+
+@pytest.mark.parametrize("values", [list(np.ma.masked_equal(X, 5.0)), RECORDS], ids=["list", "records"])
+def test_masks_are_seen_within_lists_and_records(values, model):
+    with pytest.raises(HousingError, match="masked entries"):
+        model.predict(values)
+
+
+HUGE = np.array([[1, 2], [2**53 + 1, 3]])
+
+
+@pytest.mark.parametrize(
+    "door",
+    [
+        lambda model: model.predict(HUGE),
+        lambda model: LinearRegression().fit(HUGE, [1, 2]),
+        lambda model: Calibration.of(HUGE),
+        lambda model: QuantizedLinear.from_linear(model, X).error_bound(HUGE),
+        lambda model: Score.of(HUGE, HUGE),
+        lambda model: LinearRegression().fit(X, Y, HUGE[:, 0].repeat(2)),
+    ],
+)
+def test_an_integer_that_float64_would_round_is_refused_at_every_door(door, model):
+    with pytest.raises(HousingError, match="9007199254740993 is an integer beyond"):
+        door(model)
+
+
+@pytest.mark.parametrize("names", [np.array(["p", "q"]), np.array(["p", "q"], object), ("p", "q")])
+def test_names_may_come_as_any_sequence(names):
+    assert LinearRegression().fit(X, Y, feature_names=names).feature_names == ("p", "q")
+    assert LinearRegression().fit(X, Y, target_names="price").target_names_ == ("price",)
+    with pytest.raises(HousingError, match="1 different names for 2 columns: 'pq'"):
+        LinearRegression().fit(X, Y, feature_names="pq")
+
+
+def test_nan_among_objects_is_no_integer():
+    with pytest.raises(HousingError, match=r"nan is not a finite number"):
+        LinearRegression().fit(np.array([[1, float("nan")], [2, 3]], object), [1, 2])
+
+
+def test_a_row_is_named_by_its_place_among_those_that_have_no_weight():
+    rows = X.copy()
+    rows[2, 1] = np.nan
+    with pytest.raises(HousingError, match="row 2, column 'x1'"):
+        LinearRegression().fit(rows, Y, [0, 0, 1, 1])
+    LinearRegression().fit(rows[[0, 1, 3, 3]], Y, [1, 1, 1, 0])
+
+
+def test_a_lazy_frame_is_to_be_collected():
+    lazy = pytest.importorskip("polars").LazyFrame({"a": [1.0]})
+    with pytest.raises(HousingError, match="X is a LazyFrame: expected an array or a data frame; collect it first"):
+        LinearRegression().fit(lazy, [1.0])
+
+
+@pytest.mark.parametrize("name", ["LogisticRegression", "RidgeClassifier"])
+def test_classifiers_of_several_classes_are_refused(name):
+    estimator = getattr(pytest.importorskip("sklearn.linear_model"), name)().fit(X, [0.0, 1.0, 2.0, 1.0])
+    with pytest.raises(HousingError, match=f"not {name}: its predictions are not linear"):
+        LinearRegression.of(estimator)
+
+
+def test_one_column_of_targets_is_one_target(model):
+    column = frame(["t"], Y[:, None])
+    assert model.score(X, column) == model.score(X, Y)
+    two = LinearRegression().fit(X, column)
+    assert two.score(X, Y) == pytest.approx(two.score(X, column))

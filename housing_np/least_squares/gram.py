@@ -83,6 +83,10 @@ class Gram:
         first_row, self.seen = self.seen, self.seen + len(X)
         if weight is not None:
             some = weight > 0
+            for block, name, names in ((X, "X", self.feature_names), (y, "y", self.target_names)):
+                # Named before rows are left out: their places would be others.
+                bad = np.flatnonzero(some & ~np.isfinite(block).all(axis=1))[:1]
+                refuse_nonfinite(block[bad], name, names, first_row + int(bad.sum()))
             X, y, weight = (X, y, weight) if some.all() else (X[some], y[some], weight[some])
             if (weight == 1).all():  # as where there are none, to the last bit
                 weight = None

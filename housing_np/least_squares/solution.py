@@ -259,7 +259,7 @@ def solve_exact(gram: ExactGram, p: int, fit_intercept: bool) -> Solution:
 
 def _whole(number: float) -> float:
     """Return a whole number as an integer."""
-    return int(number) if number.is_integer() else number
+    return int(number) if number.is_integer() and number < 2**53 else number
 
 
 def _pseudo_solve(factor: Floats, right: Floats, tolerance: float) -> Floats:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import as_matrix, as_numbers, as_weights, refuse_inexact
+from ..arrays import as_matrix, as_names, as_numbers, as_weights, refuse_inexact
 from ..errors import HousingError
 from ..frames import name_of, names_of
 from .gram import Gram
 from .solution import Solution
 
-Shape = tuple[tuple[str, ...] | None, int, tuple[int, ...]]
+Shape = tuple[tuple[str, ...] | None, int, tuple[int, ...], tuple[str, ...] | None]
 
 
 class Summary:
@@ -27,6 +27,8 @@ class Summary:
 
     Attributes
     ----------
+    named : bool
+        Whether the features' names were given, and are not x0, x1, … for want of names.
     rows : int, or float
     one_target : bool
         Whether y came without a second axis: the coefficients then have none either.
@@ -45,12 +47,13 @@ class Summary:
         self,
         *,
         fit_intercept: bool = True,
-        feature_names: Sequence[str] | None = None,
-        target_names: Sequence[str] | None = None,
+        feature_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
+        target_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
     ) -> None:
         self.fit_intercept = fit_intercept
-        self.feature_names: tuple[str, ...] = tuple(feature_names or ())  # empty until the first block tells them
-        self.target_names: tuple[str, ...] = tuple(target_names or ())
+        self.feature_names: tuple[str, ...] = as_names(feature_names)  # empty until the first block tells them
+        self.named: bool = bool(self.feature_names)
+        self.target_names: tuple[str, ...] = as_names(target_names)
         self.one_target: bool = True
         self._shape: Shape | None = None
         self._gram: Gram | None = None
@@ -83,7 +86,7 @@ class Summary:
             raise HousingError(f"y has shape {targets.shape}: expected (n,) or (n, k)")
         if len(rows) != len(targets):
             raise HousingError(f"X has {len(rows)} rows and y has {len(targets)}: give one target row for each row")
-        shape = (names_of(X), rows.shape[1], targets.shape[1:])
+        shape = (names_of(X), rows.shape[1], targets.shape[1:], names_of(y))
         if self._shape is None:
             self._begin(shape, y)
         elif shape != self._shape:
@@ -116,7 +119,8 @@ class Summary:
         return self._gram
 
     def _begin(self, shape: Shape, y: Any) -> None:
-        columns, features, targets = shape
+        columns, features, targets, _ = shape
+        self.named |= columns is not None
         count = targets[0] if targets else 1
         self._shape, self.one_target = shape, not targets
         self.feature_names = _named(self.feature_names or columns, "x", features)
@@ -135,6 +139,7 @@ def _named(given: Sequence[str] | None, letter: str, count: int) -> tuple[str, .
 
 
 def _described(shape: Shape) -> str:
-    columns, features, targets = shape
+    columns, features, targets, names = shape
     text = f"{features} features and y of shape ({', '.join(['n', *map(str, targets)])})"
-    return text if columns is None else f"{text}, columns {', '.join(columns)}"
+    text += f", columns {', '.join(columns)}" if columns else ""
+    return text + (f", targets {', '.join(names)}" if names else "")
