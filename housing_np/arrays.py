@@ -42,8 +42,10 @@ def as_numbers(values: Any, name: str) -> npt.NDArray[Any]:
         )
     if hasattr(values, "toarray") and hasattr(values, "nnz"):
         raise NumbersError(f"{name} is sparse: dense data is required; {name}.toarray() makes it dense")
-    names = frames.names_of(values)
-    if names is not None and not frames.is_frame(values):
+    # A lazy frame would compute its names.
+    is_lazy = hasattr(values, "collect") and not frames.is_frame(values)
+    names = None if is_lazy else frames.names_of(values)
+    if is_lazy or (names is not None and not frames.is_frame(values)):
         raise HousingError(f"{name} is a {type(values).__name__}: expected an array or a data frame; collect it first")
     parts = values if isinstance(values, list | tuple) else [values]
     if any(map(frames.is_masked, parts)):
