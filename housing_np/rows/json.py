@@ -116,7 +116,15 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
     columns, named = _columns(rows)
 
     def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
-        pick = _first_checked(source.name, rows, wanted, _picker(wanted, None if named else len(columns)), on_error)
+        ahead: list[Record] = []
+
+        def first_rows() -> list[Any]:
+            while len(first) + len(ahead) < FIRST_ROWS and (more := next(coming, None)) is not None:
+                ahead.extend(more)
+            return [_row_or_none(text) for _, text in islice(chain(first, ahead), FIRST_ROWS)]
+
+        pick = _picker(wanted, None if named else len(columns))
+        pick = _first_checked(source.name, first_rows, wanted, pick, on_error)
         for records in chain([first], coming):
             yield from assembled(source.name, "line {}", records, lambda text: pick(_line(text)), on_error)
 
@@ -144,7 +152,11 @@ def _problem(text: str) -> TableError:
 
 
 def _first_checked(
-    source: str, rows: Sequence[Any], wanted: Sequence[str], pick: Callable[[Any], list[float]], on_error: OnError
+    source: str,
+    first_rows: Callable[[], Sequence[Any]],
+    wanted: Sequence[str],
+    pick: Callable[[Any], list[float]],
+    on_error: OnError,
 ) -> Callable[[Any], list[float]]:
     """Return the picker, which tells of a column of text where the first row is bad for it."""
     is_first = on_error is stop
@@ -155,7 +167,7 @@ def _first_checked(
             return pick(row)
         except TableError:
             if is_first:
-                cells = [[each.get(name) for name in wanted] for each in rows[:FIRST_ROWS] if isinstance(each, dict)]
+                cells = [[each.get(name) for name in wanted] for each in first_rows() if isinstance(each, dict)]
                 refuse_text(source, cells, wanted)
             raise
         finally:
@@ -188,7 +200,7 @@ def read_document(source: Source, on_error: OnError) -> Rows:
         if columns and named and (lacking := [name for name in wanted if name not in known]):
             raise rows.missing(lacking)
         pick = _picker(wanted, None if named else len(columns), found.columns)
-        pick = _first_checked(source.name, found.rows, wanted, pick, on_error)
+        pick = _first_checked(source.name, lambda: found.rows[:FIRST_ROWS], wanted, pick, on_error)
 
         def read(row: Any) -> list[float]:
             if doubled and (bad := _doubled_in(row)):
