@@ -129,3 +129,10 @@ def test_columns_near_the_end_of_the_range_are_refused_or_right():
     solution = summary_of(x, np.array([3.0, -3.0, 2.0, 1.0])).solve()
     # y = x / 0.5e308 in all rows.
     assert_allclose(solution.coef[0, 0], 2e-308, rtol=1e-12)
+
+
+def test_a_coefficient_that_is_0_is_0():
+    X = np.array([[0, 0], [0, 0], [0, 1], [1, 0]], float)
+    solution = summary_of(X, np.array([0.0, 0.0, 0.0, 1.0])).solve()
+    assert_array_equal(solution.coef[:, 0], [1.0, 0.0])
+    assert_array_equal(solution.intercept, [0.0])

@@ -19,6 +19,8 @@ RANK_TOLERANCE = 2.0**-33  # no rounding of the data may call a larger singular 
 STALLED_STEPS = 8  # steps of refinement without progress that end it
 FIXED = 384  # fraction bits of the extended solution
 NOTHING = 2.0**-20  # of a vector of length 1: a larger part is no rounding, whatever the singular values
+RESOLVED = 128  # bits of the largest number that a refinement ends with
+NOTHING_LEFT = 2.0**-320  # of the largest number: rounding error of FIXED bits
 NEGLIGIBLE = 2.0**-200  # a pivot that is rounding error of FIXED bits; dropping it moves singular values by 1e-15
 
 
@@ -46,9 +48,12 @@ class NormalEquations:
             size, waited = np.abs(step).max(initial=0.0), waited + 1
             if size < smallest / 2:
                 best, smallest, waited = x, size, 0
-            if size <= 2.0**-128 * np.abs(FixedPoint(x, -FIXED).to_float()).max(initial=0.0):
+            values = np.abs(FixedPoint(x, -FIXED).to_float())
+            # All digits of a double are there, of the smallest too; what is 0 goes on until nothing is left of it.
+            if size <= 2.0**-RESOLVED * values.max(initial=0.0) and (values[x != 0] >= 2.0**60 * size).all():
                 break
-        return np.asarray(best, dtype=object)
+        values = np.abs(FixedPoint(best, -FIXED).to_float())
+        return np.where(values <= NOTHING_LEFT * values.max(initial=0.0), 0, best)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -224,7 +229,10 @@ def solve_exact(gram: ExactGram, p: int, fit_intercept: bool) -> Solution:
     x = equations.solve(scaled[:p, p:])
     coef = FixedPoint(x, -FIXED).ldexp(exponent[p:] - exponent[:p, None]).to_float()
     explained_sums = FixedPoint(sums.integers[:p, None] * x, (gram.unit[1:] - exponent)[:p, None] - FIXED)
-    intercepts = scaled_sums.at(-FIXED).integers[p:] - explained_sums.at(-FIXED).integers.sum(axis=0)
+    own, parts = scaled_sums.at(-FIXED).integers[p:], explained_sums.at(-FIXED).integers
+    intercepts = own - parts.sum(axis=0)
+    # What is left of a difference is 0 where it is no more than the rounding of its parts.
+    intercepts = np.where(abs(intercepts) <= (abs(own) + abs(parts).sum(axis=0)) // 2**RESOLVED, 0, intercepts)
     intercept = FixedPoint(intercepts // steps, exponent[p:] - FIXED).to_float() * float(fit_intercept)
     if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
         raise HousingError("a coefficient exceeds the range of double precision: rescale the columns")
