@@ -36,20 +36,7 @@ def as_numbers(values: Any, name: str) -> npt.NDArray[Any]:
     """
     if type(values) is np.ndarray and _is_real(values.dtype):
         return values
-    if hasattr(values, "__dask_graph__"):
-        raise HousingError(
-            f"{name} is a Dask collection: fit it with housing_np.distributed.fit, or give {name}.compute()"
-        )
-    if hasattr(values, "toarray") and hasattr(values, "nnz"):
-        raise NumbersError(f"{name} is sparse: dense data is required; {name}.toarray() makes it dense")
-    # A lazy frame would compute its names.
-    is_lazy = hasattr(values, "collect") and not frames.is_frame(values)
-    names = None if is_lazy else frames.names_of(values)
-    if is_lazy or (names is not None and not frames.is_frame(values)):
-        raise HousingError(f"{name} is a {type(values).__name__}: expected an array or a data frame; collect it first")
-    parts = values if isinstance(values, list | tuple) else [values]
-    if any(map(frames.is_masked, parts)):
-        raise HousingError(f"{name} has masked entries: fill them or drop their rows")
+    names = _names_of(values, name)
     if names is not None:
         return _of_frame(values, names, name)
     try:
@@ -68,6 +55,25 @@ def as_numbers(values: Any, name: str) -> npt.NDArray[Any]:
     except ValueError as error:
         raise HousingError(f"{name} is not an array of numbers: {error}") from None
     return _exact(_unmasked(array, name), values, name)
+
+
+def _names_of(values: Any, name: str) -> tuple[str, ...] | None:
+    """Return the names of a frame's columns, None for an array; refuse what is no array in memory without a mask."""
+    if hasattr(values, "__dask_graph__"):
+        raise HousingError(
+            f"{name} is a Dask collection: fit it with housing_np.distributed.fit, or give {name}.compute()"
+        )
+    if hasattr(values, "toarray") and hasattr(values, "nnz"):
+        raise NumbersError(f"{name} is sparse: dense data is required; {name}.toarray() makes it dense")
+    # A lazy frame would compute its names.
+    is_lazy = hasattr(values, "collect") and not frames.is_frame(values)
+    names = None if is_lazy else frames.names_of(values)
+    if is_lazy or (names is not None and not frames.is_frame(values)):
+        raise HousingError(f"{name} is a {type(values).__name__}: expected an array or a data frame; collect it first")
+    parts = values if isinstance(values, list | tuple) else [values]
+    if any(map(frames.is_masked, parts)):
+        raise HousingError(f"{name} has masked entries: fill them or drop their rows")
+    return names
 
 
 def _of_frame(frame: Any, names: tuple[str, ...], name: str) -> npt.NDArray[Any]:

@@ -30,6 +30,31 @@ SAMPLES = 5
 
 def main(arguments: Sequence[str]) -> int:
     """Predict the rows of INPUT, a block at a time; without INPUT, the first rows of the bundled data."""
+    parser = _parser()
+    options = parser.parse(arguments)
+    names = [name for name in (options.model, *options.inputs) if name]
+    is_model = bool(names) and (names[0].endswith(".npz") or _is_unlike_rows(names))
+    path = names.pop(0) if is_model else os.environ.get("HOUSING_NP_MODEL") or DEFAULT_MODEL
+    inputs = list(chain.from_iterable(map(files, names)))
+    if [*inputs, options.range].count("-") > 1:
+        parser.error("INPUT and --range cannot both be standard input, and neither twice")
+    for name in (*inputs, *files(options.range or "-")):
+        if name != "-":
+            expect(name)
+    if not is_model and not Path(path).exists():
+        raise ArtifactError(f"{path}: no such model; make it with python -m housing_np.train, or name a MODEL.npz")
+    model = load(path)
+    if options.bounds and not isinstance(model, QuantizedLinear):
+        raise HousingError(f"{path} is a float model: bounds are for quantized ones, which can be off from it")
+    with _output(options.output) as out:
+        if inputs:
+            _predict(model, inputs, options, out)
+        else:
+            _samples(model, out, "json" if options.json else options.format, options.bounds)
+    return cli.DONE
+
+
+def _parser() -> cli.Parser:
     parser = cli.Parser(
         "predict",
         "Predict rows with a saved model. Columns are matched by name, in any order.",
@@ -58,27 +83,7 @@ def main(arguments: Sequence[str]) -> int:
         help="count inputs outside the ranges seen in FILE (default: the integer model's own)",
     )
     parser.add_argument("--json", action="store_true", help="answer in one JSON object, as with --format json")
-    options = parser.parse(arguments)
-    names = [name for name in (options.model, *options.inputs) if name]
-    is_model = bool(names) and (names[0].endswith(".npz") or _is_unlike_rows(names))
-    path = names.pop(0) if is_model else os.environ.get("HOUSING_NP_MODEL") or DEFAULT_MODEL
-    inputs = list(chain.from_iterable(map(files, names)))
-    if [*inputs, options.range].count("-") > 1:
-        parser.error("INPUT and --range cannot both be standard input, and neither twice")
-    for name in (*inputs, *files(options.range or "-")):
-        if name != "-":
-            expect(name)
-    if not is_model and not Path(path).exists():
-        raise ArtifactError(f"{path}: no such model; make it with python -m housing_np.train, or name a MODEL.npz")
-    model = load(path)
-    if options.bounds and not isinstance(model, QuantizedLinear):
-        raise HousingError(f"{path} is a float model: bounds are for quantized ones, which can be off from it")
-    with _output(options.output) as out:
-        if inputs:
-            _predict(model, inputs, options, out)
-        else:
-            _samples(model, out, "json" if options.json else options.format, options.bounds)
-    return cli.DONE
+    return parser
 
 
 def _is_unlike_rows(names: list[str]) -> bool:

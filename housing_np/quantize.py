@@ -17,27 +17,7 @@ from .table import Stream, open_table
 
 def main(arguments: Sequence[str]) -> int:
     """Quantize a float model on rows like those that it will be used on."""
-    parser = cli.Parser(
-        "quantize",
-        "Quantize a saved float model to uint8, on rows like those that it will be used on.",
-        "models/float64.npz --scheme integer --percentile 99.9 --out small.npz",
-    )
-    parser.add_argument("model", metavar="MODEL.npz", help="a float model, as train writes it (no default)")
-    parser.add_argument("--scheme", choices=SCHEMES, default="per-channel", help="(default: per-channel)")
-    parser.add_out("--out", metavar="FILE", required=True, help="where the uint8 model goes (no default)")
-    parser.add_argument("--data", metavar="FILE", help="calibration rows with the target (default: the bundled data)")
-    parser.add_reading()
-    parser.add_argument("--bits", type=int, choices=range(2, 9), default=8, help="(default: 8)", metavar="2..8")
-    parser.add_argument("--rounding", choices=ROUNDINGS, default="nearest", help="(default: nearest)")
-    parser.add_argument(
-        "--percentile",
-        metavar="P",
-        type=float,
-        default=100.0,
-        help="the integer scheme's inputs cover the values from the (100 - P)th percentile to the Pth (default: 100)",
-    )
-    parser.add_limits()
-    parser.add_json()
+    parser = _parser()
     options = parser.parse(arguments)
     model = load(options.model)
     if not isinstance(model, LinearRegression):
@@ -67,6 +47,31 @@ def main(arguments: Sequence[str]) -> int:
     }
     cli.show(cli.dumps(report) if options.json else "\n".join(f"{name}: {value}" for name, value in report.items()))
     return cli.DONE
+
+
+def _parser() -> cli.Parser:
+    parser = cli.Parser(
+        "quantize",
+        "Quantize a saved float model to uint8, on rows like those that it will be used on.",
+        "models/float64.npz --scheme integer --percentile 99.9 --out small.npz",
+    )
+    parser.add_argument("model", metavar="MODEL.npz", help="a float model, as train writes it (no default)")
+    parser.add_argument("--scheme", choices=SCHEMES, default="per-channel", help="(default: per-channel)")
+    parser.add_out("--out", metavar="FILE", required=True, help="where the uint8 model goes (no default)")
+    parser.add_argument("--data", metavar="FILE", help="calibration rows with the target (default: the bundled data)")
+    parser.add_reading()
+    parser.add_argument("--bits", type=int, choices=range(2, 9), default=8, help="(default: 8)", metavar="2..8")
+    parser.add_argument("--rounding", choices=ROUNDINGS, default="nearest", help="(default: nearest)")
+    parser.add_argument(
+        "--percentile",
+        metavar="P",
+        type=float,
+        default=100.0,
+        help="the integer scheme's inputs cover the values from the (100 - P)th percentile to the Pth (default: 100)",
+    )
+    parser.add_limits()
+    parser.add_json()
+    return parser
 
 
 def _calibration(model: LinearRegression, options: Namespace) -> Stream:
