@@ -261,10 +261,22 @@ def open_table(
                 return replace(stream, begun=_drained(blocks, coming, opened.pop_all()))
     if not blocks:
         raise _without_rows(rows.source, stream)
-    X, y = map(np.concatenate, zip(*blocks, strict=True))
+    X, y = _joined(blocks)
     if len(y) > 1 and np.all(y == y[0]):
         raise TableError(f"{path}: the target {target!r} is {y[0]} in all {len(y)} rows: nothing to predict")
     return replace(stream, held=((X, y),))
+
+
+def _joined(blocks: deque[Block]) -> Block:
+    """Return all blocks as one, each given up once it is copied: what is large is not there twice."""
+    start, rows = 0, sum(len(y) for _, y in blocks)
+    X, y = np.empty((rows, blocks[0][0].shape[1])), np.empty(rows)
+    while blocks:
+        part_X, part_y = blocks.popleft()
+        end = start + len(part_y)
+        X[start:end], y[start:end] = part_X, part_y
+        start = end
+    return X, y
 
 
 def _without_rows(source: str, stream: Stream) -> TableError:
