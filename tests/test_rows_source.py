@@ -1,7 +1,10 @@
 """The first bytes decide, in a file and on standard input."""
 
 import gzip
+import os
 import pickle
+import signal
+import threading
 import zipfile
 from io import BytesIO
 
@@ -10,7 +13,7 @@ import pytest
 from reading import PLAIN, Pieces, outcome, read, read_file
 
 from housing_np import TableError
-from housing_np.rows import open_rows
+from housing_np.rows import open_rows, source
 
 TEXT = "x,y\n1,2\n3,4\n"
 
@@ -142,3 +145,22 @@ def test_who_needs_all_columns_waits_for_the_first_rows():
         patch.setattr("sys.stdin", type("In", (), {"buffer": stream}))
         with open_rows("-", "jsonl", wait=True) as rows:
             assert rows.columns == ("x", "y")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
+def test_a_signal_ends_the_wait_for_a_pipe_whenever_it_comes():
+    seen, (reading, writing) = [], os.pipe()
+    before = signal.signal(signal.SIGUSR1, lambda *_: seen.append(True))
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1))
+    timer.start()
+    try:
+        with os.fdopen(reading, "rb") as stream:
+            source._wait_for(stream)  # nothing ever comes: a read would not end
+            assert seen == [True]
+            os.write(writing, b"x")
+            source._wait_for(stream)
+            assert stream.read1(9) == b"x"
+    finally:
+        timer.join()
+        os.close(writing)
+        signal.signal(signal.SIGUSR1, before)

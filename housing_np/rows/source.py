@@ -1,12 +1,16 @@
 """The bytes of a file or of standard input, and what the first of them say that they are."""
 
 import codecs
+import os
+import select
+import signal
 import sys
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
@@ -120,6 +124,8 @@ class Source:
         return self.stream  # type: ignore[no-any-return]
 
     def _read(self) -> bytes:
+        if self.path is None:
+            _wait_for(self.stream)
         with refused(self.name):
             try:
                 return bytes(self.stream.read1(self.chunk or CHUNK_BYTES))
@@ -160,6 +166,22 @@ class Source:
         opened = Source(self.name, SimpleNamespace(read1=unzipped.read))
         self.stream, self.path, self.head = opened.stream, None, opened.head
         self.format, self.encoding = opened.format, opened.encoding
+
+
+def _wait_for(stream: Any) -> None:
+    """Wait for bytes of a pipe, or for a signal: one that comes just before a read would wait for the read to end."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if os.name != "posix" or not isinstance(stream, BufferedReader) or not is_main:
+        return
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    before = signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    try:
+        select.select([stream.fileno(), woken], [], [])
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(wakes)
 
 
 class _Joined:
