@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import as_numbers, read_only, refuse_nonfinite
+from .arrays import as_numbers, read_only, refuse_inexact, refuse_nonfinite
 from .errors import HousingError
 
 _TINY, _MAX = np.finfo(np.float32).smallest_normal, np.finfo(np.float32).max
@@ -224,4 +224,5 @@ def _numbers(x: ArrayLike) -> np.ndarray:
     """Return finite x, as float32 if it is that already, else as float64."""
     x = as_numbers(x, "x")
     refuse_nonfinite(x, "x")
+    refuse_inexact(x, "x")
     return x if x.dtype == np.float32 else x.astype(np.float64)

@@ -3,7 +3,7 @@
 Rows are counted from 0, as NumPy counts them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -169,7 +169,7 @@ def as_rows(
             f"{name} has {array.shape[1]} columns, expected {len(feature_names)}: {', '.join(feature_names)} "
             f"({name} has {array.shape[1]} features, but model is expecting {len(feature_names)} features as input)"
         )
-    refuse_inexact(array, name, tuple(feature_names))
+    refuse_inexact(array, name, feature_names)
     return array.astype(np.float64, copy=False)
 
 
@@ -192,7 +192,7 @@ def as_weights(values: Any, rows: int) -> Floats | None:
     if values is None:
         return None
     given = as_numbers(values, "sample_weight")
-    refuse_inexact(given.reshape(-1, 1), "sample_weight", ["weight"])
+    refuse_inexact(given, "sample_weight")
     weights = given.astype(np.float64, copy=False)
     if weights.ndim == 0:
         weights = np.full(rows, weights)
@@ -241,37 +241,50 @@ def refuse_nonfinite(
     first_row : int
         How many rows stand before these.
     """
-    rows = np.atleast_1d(array)
-    step = max(1, _CHUNK_NUMBERS * len(rows) // max(rows.size, 1))
-    for start in range(0, len(rows), step):
-        part = rows[start : start + step]
-        if not np.isfinite(part).all():
-            row, *others = np.argwhere(~np.isfinite(part))[0].tolist()
-            place = _place(name, [first_row + start + row, *others], columns) if array.ndim else name
-            value = part[row, *others]
-            nan = f"; {name} contains NaN" if columns is not None and np.isnan(value) else ""
-            raise HousingError(f"{place}: {value} is not a finite number; fill it in or drop the row{nan}")
+
+    def problem(value: Any) -> str:
+        nan = f"; {name} contains NaN" if columns is not None and np.isnan(value) else ""
+        return f"{value} is not a finite number; fill it in or drop the row{nan}"
+
+    _refuse(array, name, columns, first_row, lambda part: ~np.isfinite(part), problem)
 
 
-def refuse_inexact(array: npt.NDArray[Any], name: str, columns: Sequence[str], first_row: int = 0) -> None:
-    """Refuse integers (n, p) that float64 would round without a word, naming the first.
+def refuse_inexact(
+    array: npt.NDArray[Any],
+    name: str,
+    columns: Sequence[str] | npt.NDArray[np.object_] | None = None,
+    first_row: int = 0,
+) -> None:
+    """Refuse integers that float64 would round without a word, naming the first; the arguments as `refuse_nonfinite`.
 
     Raises
     ------
     HousingError
         For an integer beyond 2**53 that is not a multiple of a power of two that makes it fit.
     """
-    step = max(1, _CHUNK_NUMBERS * len(array) // max(array.size, 1))
-    for start in range(0, len(array), step):
-        part = array[start : start + step]
-        inexact = rounded_by_float64(part)
-        if inexact is None:
+    _refuse(array, name, columns, first_row, rounded_by_float64, inexact_integer)
+
+
+def _refuse(
+    array: npt.NDArray[Any],
+    name: str,
+    columns: Sequence[str] | npt.NDArray[np.object_] | None,
+    first_row: int,
+    find: Callable[[npt.NDArray[Any]], npt.NDArray[np.bool_] | None],
+    problem: Callable[[Any], str],
+) -> None:
+    """Refuse the first number that is found, by its place; nothing more is looked at where None is found."""
+    rows = np.atleast_1d(array)
+    step = max(1, _CHUNK_NUMBERS * len(rows) // max(rows.size, 1))
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        bad = find(part)
+        if bad is None:
             return
-        if inexact.any():
-            row, column = np.argwhere(inexact)[0].tolist()
-            raise HousingError(
-                f"{_place(name, [first_row + start + row, column], columns)}: {inexact_integer(part[row, column])}"
-            )
+        if bad.any():
+            row, *others = np.argwhere(bad)[0].tolist()
+            place = _place(name, [first_row + start + row, *others], columns) if array.ndim else name
+            raise HousingError(f"{place}: {problem(part[row, *others])}")
 
 
 def inexact_integer(value: object) -> str:

@@ -84,9 +84,8 @@ def column_array(column: Any) -> NDArray[Any]:
         array = column
     elif isinstance(getattr(column, "null_count", None), int) and hasattr(column, "type"):
         array = arrow_array(column)
-    elif (
-        hasattr(column, "null_count") and column.null_count()
-    ):  # polars, whose numbers become float64 where one is null
+    elif hasattr(column, "null_count") and column.null_count():
+        # polars, whose numbers become float64 where one is null
         array = np.array([*column.to_list(), None], object)[:-1]
     else:
         array = column.to_numpy()

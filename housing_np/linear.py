@@ -377,7 +377,7 @@ def _targets(model: Any, y: npt.ArrayLike) -> Array:
         require_names(y, model.target_names_, "y")
     targets = as_numbers(y, "y")
     shape = (len(targets), *model.coef_.shape[:-1]) if targets.ndim else ()
-    refuse_inexact(targets.reshape(len(targets), -1) if targets.ndim else targets, "y", model.target_names_)
+    refuse_inexact(np.atleast_2d(targets.T).T, "y", model.target_names_)
     # One column is one target, whether or not it has an axis of its own.
     return targets.reshape(shape if targets.size == np.prod(shape) else targets.shape).astype(np.float64, copy=False)
 

@@ -177,9 +177,7 @@ def _difference(name: str, values: ArrayLike, other_name: str, others: ArrayLike
         require_names(values, names, name)
     left, right = as_numbers(values, name), as_numbers(others, other_name)
     for array, which in ((left, name), (right, other_name)):
-        if array.dtype.kind in "iu" and array.ndim in (1, 2):
-            columns = array.reshape(len(array), -1)
-            refuse_inexact(columns, which, [str(i) for i in range(columns.shape[1])])
+        refuse_inexact(array, which)
     if left.shape != right.shape or not left.ndim:
         raise HousingError(
             f"{name} has shape {left.shape} and {other_name} {right.shape}: they must be equal, (n,) or (n, k)"

@@ -355,6 +355,7 @@ HUGE = np.array([[1, 2], [2**53 + 1, 3]])
         lambda model: Calibration.of(HUGE),
         lambda model: QuantizedLinear.from_linear(model, X).error_bound(HUGE),
         lambda model: Score.of(HUGE, HUGE),
+        lambda model: Affine.fit(HUGE),
         lambda model: LinearRegression().fit(X, Y, HUGE[:, 0].repeat(2)),
     ],
 )

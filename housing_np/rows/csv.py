@@ -141,27 +141,30 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
 def _more(source: str, coming: Iterator[str]) -> list[str]:
     text = next(coming, None)
     if text is None:
-        raise TableError(f"{source}: no names; expected a first line with the names of the columns, then rows")
+        raise _no_names(source)
     return lines(text)
+
+
+def _no_names(source: str) -> TableError:
+    return TableError(f"{source}: no names; expected a first line with the names of the columns, then rows")
 
 
 def _header(source: str, coming: Iterator[str], cutter: "_Cutter", queue: deque[str]) -> list[str]:
     """Return the names in the first record, and leave the lines after it in the queue."""
-    while True:
+    found = None
+    while found is None:
         found = next((each for each in cutter.cut(queue) if each[1]), None)
-        if found is None:
-            text = next(coming, None)
-            if text is None:
-                found = next(cutter.end(queue), None)
-            else:
-                queue.extend(lines(text))
-                continue
-        if found is None or not any(map(str.strip, found[1] if isinstance(found[1], list) else ["?"])):
-            raise TableError(f"{source}: no names; expected a first line with the names of the columns, then rows")
-        line, record = found
-        if isinstance(record, TableError):
-            raise TableError(f"{source}: line {line}{record}")
-        return record
+        text = next(coming, None) if found is None else ""
+        if text is None:
+            found = next(cutter.end(queue), (0, []))
+        elif text:
+            queue.extend(lines(text))
+    line, record = found
+    if isinstance(record, TableError):
+        raise TableError(f"{source}: line {line}{record}")
+    if not any(map(str.strip, record)):
+        raise _no_names(source)
+    return record
 
 
 def _is_json(line: str) -> bool:
