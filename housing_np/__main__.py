@@ -1,11 +1,11 @@
 """python -m housing_np COMMAND, or housing-np COMMAND: lists the commands and runs one."""
 
 import sys
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
-from . import cli
+from . import signals
 from .errors import HousingError
 
 COMMANDS = {
@@ -19,6 +19,10 @@ COMMANDS = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command that the first argument names."""
+    from argparse import ArgumentParser
+
+    from . import cli
+
     parser = cli.Parser("", "A linear model, trained, quantized to uint8 and shipped in a few hundred bytes.", "train")
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", title="commands", required=True, parser_class=ArgumentParser
@@ -39,9 +43,13 @@ def main(arguments: Sequence[str]) -> int:
     return int(import_module(f".{command}", __package__).main(arguments[1:]))
 
 
-def script() -> None:
-    """Run as the console script."""
-    cli.leave(cli.run(main, sys.argv[1:]))
+def script(*command: str) -> NoReturn:
+    """Run a command, or the one that the first argument names, as a process of its own."""
+    # Before anything is imported that takes time.
+    signals.catch()
+    from . import cli
+
+    cli.leave(cli.run(main, [*command, *sys.argv[1:]]))
 
 
 if __name__ == "__main__":
