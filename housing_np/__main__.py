@@ -39,8 +39,13 @@ def main(arguments: Sequence[str]) -> int:
         known = f"did you mean {near!r}?" if near else f"the commands are: {', '.join(COMMANDS)}"
         raise HousingError(f"no command {first!r}; {known}")
     command = parser.parse_args([first]).command
-    # A command reads its own arguments: only the one that runs is imported.
-    return int(import_module(f".{command}", __package__).main(arguments[1:]))
+    try:
+        # A command reads its own arguments: only the one that runs is imported.
+        module = import_module(f".{command}", __package__)
+    except (ImportError, SystemError) as error:
+        reason = error.__cause__ or error
+        raise HousingError(f"numpy cannot be loaded ({reason}); give it more memory, or install it again") from None
+    return int(module.main(arguments[1:]))
 
 
 def script(*command: str) -> NoReturn:
