@@ -1,11 +1,11 @@
 """python -m housing_np COMMAND, or housing-np COMMAND: lists the commands and runs one."""
 
 import sys
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
-from . import cli
+from . import signals
 from .errors import HousingError
 
 COMMANDS = {
@@ -19,6 +19,10 @@ COMMANDS = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command that the first argument names."""
+    from argparse import ArgumentParser
+
+    from . import cli
+
     parser = cli.Parser("", "A linear model, trained, quantized to uint8 and shipped in a few hundred bytes.", "train")
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", title="commands", required=True, parser_class=ArgumentParser
@@ -35,13 +39,22 @@ def main(arguments: Sequence[str]) -> int:
         known = f"did you mean {near!r}?" if near else f"the commands are: {', '.join(COMMANDS)}"
         raise HousingError(f"no command {first!r}; {known}")
     command = parser.parse_args([first]).command
-    # A command reads its own arguments: only the one that runs is imported.
-    return int(import_module(f".{command}", __package__).main(arguments[1:]))
+    try:
+        # A command reads its own arguments: only the one that runs is imported.
+        module = import_module(f".{command}", __package__)
+    except (ImportError, SystemError) as error:
+        reason = error.__cause__ or error
+        raise HousingError(f"numpy cannot be loaded ({reason}); give it more memory, or install it again") from None
+    return int(module.main(arguments[1:]))
 
 
-def script() -> None:
-    """Run as the console script."""
-    cli.leave(cli.run(main, sys.argv[1:]))
+def script(*command: str) -> NoReturn:
+    """Run a command, or the one that the first argument names, as a process of its own."""
+    # Before anything is imported that takes time.
+    signals.catch()
+    from . import cli
+
+    cli.leave(cli.run(main, [*command, *sys.argv[1:]]))
 
 
 if __name__ == "__main__":

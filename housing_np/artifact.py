@@ -6,7 +6,8 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from io import BytesIO
 from math import prod
 from pathlib import Path
@@ -15,11 +16,13 @@ from typing import cast
 import numpy as np
 
 from .errors import ArtifactError, HousingError
-from .files import open_whole
+from .files import open_new
 from .linear import FittedLinear, LinearRegression
 from .quantized import FIELDS, Field, Model, QuantizedLinear, Scheme
+from .signals import held
 
 FORMAT = "housing_np 1"
+SUMS = "models.sha256"
 _FLOAT = "float64"
 # What a record holds behind its format and names, by the kind of model.
 _FIELDS: dict[str, dict[str, Field]] = {
@@ -71,7 +74,9 @@ def save(model: Model | FittedLinear, path: str | Path) -> int:
     ...     load(Path(folder, "model.npz")).predict([[2.0]])
     array([5.])
     """
-    return write(to_bytes(model), path)
+    content = to_bytes(model)
+    _write({Path(path): content})
+    return len(content)
 
 
 def load(path: str | Path) -> Model:
@@ -99,7 +104,7 @@ def load(path: str | Path) -> Model:
 
 
 def to_bytes(model: Model | FittedLinear) -> bytes:
-    """Return the content of a model's file, which `write` puts there.
+    """Return the content of a model's file.
 
     Raises
     ------
@@ -121,21 +126,50 @@ def to_bytes(model: Model | FittedLinear) -> bytes:
     return file.getvalue()
 
 
-def write(content: bytes, path: str | Path) -> int:
-    """Write what `to_bytes` gives to a file, whole or not at all; return the number of bytes.
+def write_set(contents: Mapping[str, bytes | None], folder: str | Path) -> None:
+    """Write the models of one run to a folder: all of them, or none where one cannot be written.
+
+    Last comes ``models.sha256``, which ``sha256sum --check`` verifies: as long as it does, the models are of one run.
+
+    Parameters
+    ----------
+    contents : mapping of str to bytes or None
+        What `to_bytes` gives, by the name of the file; None for a file that an earlier run may have left.
+    folder : str or Path
 
     Raises
     ------
     ArtifactError
-        If the file cannot be written.
+        If a file cannot be written.
     """
+    import hashlib
+
+    sums = "".join(
+        f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in contents.items() if content is not None
+    )
+    _write({Path(folder, name): content for name, content in {**contents, SUMS: sums.encode()}.items()})
+
+
+def _write(contents: Mapping[Path, bytes | None]) -> None:
+    """Write files, or remove those of None; in their order, once all of them are on the disk beside their places."""
+    path = Path()
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with open_whole(path) as file:
-            file.write(content)
+        with ExitStack() as opened:
+            files = {}
+            for path, content in contents.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if content is not None:
+                    files[path] = opened.enter_context(open_new(path))
+                    files[path].file.write(content)
+                    files[path].finish()
+            with held():
+                for path in contents:
+                    if path in files:
+                        files[path].place()
+                    else:
+                        path.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{_shown(path)}: cannot be written ({_reason(error)})") from None
-    return len(content)
 
 
 def _to_record(model: Model | FittedLinear) -> np.ndarray:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import signal
 import sys
 import time
 import warnings
@@ -11,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from math import isfinite
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 from . import __version__
 from .errors import ArtifactError, HousingError
+from .signals import undone
 
 T = TypeVar("T")
 DONE, GATE_FAILED, BAD_INPUT, BAD_ARTIFACT = 0, 1, 2, 3
@@ -161,75 +161,79 @@ def _program(name: str) -> str:
     return f"{program if program.startswith('housing-np') else 'python -m housing_np'} {name}".rstrip()
 
 
+class StandardStream:
+    """Standard output or error: nothing else that fails is taken for its failure, nor its failure for another's."""
+
+    def __init__(self, stream: TextIO, lossy: bool) -> None:
+        """Wrap a stream; what cannot be written is lost, or ends the command."""
+        # Whatever the locale: the tables hold R², and the rows hold the user's names.
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[attr-defined]
+        self.stream, self.lossy = stream, lossy
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        return self._try(self.stream.write, text) or 0
+
+    def flush(self) -> None:
+        """Write what waits to be written."""
+        self._try(self.stream.flush)
+
+    def _try(self, action: Callable[..., T], *arguments: str) -> T | None:
+        try:
+            return action(*arguments)
+        except OSError as error:
+            if self.lossy:
+                return None
+            if isinstance(error, BrokenPipeError):
+                sys.exit(DONE)  # a reader that has had enough is no error
+            raise HousingError(f"standard output cannot be written ({error.strerror})") from None
+
+
 def run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Run a command and turn a user's mistake into one line on stderr and an exit status."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever called
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open as long as the process is
-    for stream in (sys.stdout, sys.stderr):
-        # Whatever the locale: the tables hold R², and the rows hold the user's names.
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    # What cannot be said on stderr is lost, whoever says it: status and output are not.
+    streams: tuple[Any, Any] = StandardStream(sys.stdout, lossy=False), StandardStream(sys.stderr, lossy=True)
+    sys.stdout, sys.stderr = streams
     _quiet(False)
     # A warning is a note, once: where in the code it comes from is nothing to its reader.
     note_once = cache(note)
     warnings.showwarning = lambda message, *_: note_once(str(message))
-    # As process 1 of a container, Python would ignore the signal that stops it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        return _with_output(command, arguments)
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+    status, problem = _outcome(command, arguments)
+    # The output is written before anything is said of an error.
+    flushed, unwritten = _outcome(sys.stdout.flush)
+    if problem or unwritten:
+        say(f"error: {problem or unwritten}")
+    return status or flushed
 
 
-def _with_output(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
-    """Run a command; its status is that of its output too, which is written before anything is said of an error."""
-    problem: BaseException | None = None
-    status: Any = DONE
+def _outcome(action: Callable[..., int | None], *arguments: Any) -> tuple[int, object]:
+    """Return the status that an action ends with, and what is to be said of it, or None."""
     try:
-        status = command(arguments)
-    except HousingError as error:
-        problem, status = error, BAD_ARTIFACT if isinstance(error, ArtifactError) else BAD_INPUT
+        return action(*arguments) or DONE, None
+    except ArtifactError as error:
+        return BAD_ARTIFACT, error
+    except (HousingError, OSError) as error:
+        return BAD_INPUT, error
     except MemoryError:
-        problem, status = HousingError("the memory is used up; give it fewer columns or more memory"), BAD_INPUT
-    except OSError as error:  # what reads and writes files says so itself: this is standard output
-        problem, status = error, DONE
+        return BAD_INPUT, "the memory is used up; give it fewer columns or more memory"
     except SystemExit as end:
-        status = end.code
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        problem = problem or error
-    if isinstance(problem, OSError):
-        _close_stdout()
-        # A reader that has had enough is no error.
-        if not isinstance(problem, BrokenPipeError):
-            problem, status = HousingError(f"standard output cannot be written ({problem.strerror})"), BAD_INPUT
-    if isinstance(problem, HousingError):
-        say(f"error: {problem}")
-    return int(status or DONE)
+        return int(end.code or DONE), None
 
 
 def leave(status: int) -> NoReturn:
     """End the process at once: to take numpy's modules apart first would cost a small command a tenth of its time."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            status = status or BAD_INPUT * (stream is sys.stdout)
     os._exit(status)
 
 
-def _close_stdout() -> None:
-    """Let nothing more be written there, not even what Python flushes at its exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def say(text: str) -> None:
-    """Print one line on stderr; where nobody reads it, the work goes on."""
-    try:
-        print(printable(text), file=sys.stderr, flush=True)
-    except OSError:
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process is
+    """Print one line on stderr."""
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def note(message: str) -> None:
@@ -303,17 +307,18 @@ class Progress:
     def __call__(self, items: Iterable[T]) -> Iterator[T]:
         """The items; the count goes on over several iterations."""
         terminal = sys.stderr.isatty()
-        try:
+        with undone(self._clear):
             for item in items:
                 yield item
                 self.passed += self.size(item)
                 if terminal and time.monotonic() - self.shown > 0.2:
                     self.shown = time.monotonic()
                     print(f"\r{self.doing}: {self.passed:,} {self.unit}", end="", file=sys.stderr, flush=True)
-        finally:
-            if terminal and self.shown:
-                # The line goes when the work is done: what stays on the terminal is the result, or the error.
-                print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    def _clear(self) -> None:
+        """Take the line away: what stays on the terminal is the result, or the error."""
+        if self.shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 MEASURED = ("R²", "MSE", "largest dev.", "RMS dev.", "payload", "file size")

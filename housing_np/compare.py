@@ -1,10 +1,15 @@
 """python -m housing_np.compare: what people do to fit a linear model into uint8, and what it costs."""
 
-import sys
+if __name__ == "__main__":
+    from .__main__ import script
+
+    script("compare")
+
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from itertools import product
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +20,7 @@ from .calibration import Calibration
 from .california import load_california
 from .errors import HousingError
 from .evaluation import Share, error_shares, figures
+from .files import open_whole
 from .linear import LinearRegression
 from .naive import naive_models
 from .quantized import ROUNDINGS, Model, QuantizedLinear, Scheme
@@ -141,10 +147,7 @@ def _plot(rows: list[dict[str, Any]], path: str) -> None:
             arrowprops={"arrowstyle": "-", "color": color, "lw": 0.4, "alpha": 0.6, "relpos": (0, 0.5)},
         )
     try:
-        figure.savefig(path)
+        with open_whole(path) as file:
+            figure.savefig(file, format=Path(path).suffix[1:] or "png")
     except (OSError, ValueError) as error:
         raise HousingError(f"{path}: cannot be drawn ({error}); give a .png, .svg or .pdf file") from None
-
-
-if __name__ == "__main__":
-    cli.leave(cli.run(main, sys.argv[1:]))

@@ -1,6 +1,10 @@
 """python -m housing_np.explain: what is in a model file, and which feature is to blame for its error."""
 
-import sys
+if __name__ == "__main__":
+    from .__main__ import script
+
+    script("explain")
+
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -155,7 +159,3 @@ def _blame(shares: list[Share]) -> str:
             f"after a refit it is {left.feature}: it moves a usual prediction by {left.refitted:.3g}",
         ]
     )
-
-
-if __name__ == "__main__":
-    cli.leave(cli.run(main, sys.argv[1:]))

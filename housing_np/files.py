@@ -1,12 +1,21 @@
 """Files that appear whole or not at all, and what damaged ones raise."""
 
 import os
-import time
+import re
+import stat
 import tokenize
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
+
+from .signals import undone
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 # What numpy raises for the header of an .npy that is not the text of a dictionary, or not of a type.
 NOT_A_HEADER = (
@@ -22,6 +31,58 @@ NOT_A_HEADER = (
 )
 
 
+# Short, whatever the name of the file that it becomes, and nobody else's.
+_TEMPORARY = ".housing_np-{}.tmp"
+
+
+class New(NamedTuple):
+    """A file that is being written, and not in its place yet."""
+
+    file: BinaryIO
+    temporary: Path | None  # None where it is written to directly
+    path: Path
+
+    def finish(self) -> None:
+        """Bring all that was written to the disk, or to the reader of a pipe."""
+        self.file.flush()
+        if self.temporary is not None:
+            os.fsync(self.file.fileno())
+
+    def place(self) -> None:
+        """Let the file replace the old one, in one step."""
+        if self.temporary is None:
+            return
+        if fcntl is None:  # Windows renames no file that is open
+            self.file.close()
+        self.temporary.replace(self.path)
+
+
+@contextmanager
+def open_new(path: str | Path) -> Iterator[New]:
+    """Open a file that is to be finished and placed; it is gone with the block if it was not.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    if (direct := _direct(path)) is not None:
+        with open(direct, "wb") as file:  # noqa: PTH123 - also of a descriptor
+            yield New(file, None, Path(path))
+        return
+    path = Path(os.path.realpath(path))
+    _clear(path.parent)
+    while True:
+        temporary = path.with_name(_TEMPORARY.format(os.urandom(8).hex()))
+        with undone(partial(temporary.unlink, missing_ok=True)), temporary.open("xb") as file:
+            _lock(file)
+            if not temporary.exists():  # cleared by another writer before it was locked
+                continue
+            _follow(temporary, path)
+            yield New(file, temporary, path)
+            return
+
+
 @contextmanager
 def open_whole(path: str | Path) -> Iterator[BinaryIO]:
     """Open a file to write: it replaces the old one in one step, and only if the block ends without an error.
@@ -29,7 +90,7 @@ def open_whole(path: str | Path) -> Iterator[BinaryIO]:
     Parameters
     ----------
     path : str or Path
-        A link is followed; a device or a pipe is written to directly.
+        A link is followed; a device, a pipe or a descriptor (``/dev/stdout``) is written to directly.
 
     Raises
     ------
@@ -45,17 +106,49 @@ def open_whole(path: str | Path) -> Iterator[BinaryIO]:
     ...     Path(folder, "answers.csv").read_text()
     '4.13\\n'
     """
-    path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file():
-        with path.open("wb") as file:
-            yield file
+    with open_new(path) as new:
+        yield new.file
+        new.finish()
+        new.place()
+
+
+def _direct(path: str | Path) -> int | Path | None:
+    """Return what is written to directly: a descriptor of this process, or what is there and no file."""
+    name = os.fspath(path)
+    if match := re.fullmatch(r"/dev/std(out|err)|(?:/dev|/proc/self)/fd/(\d+)", name):
+        # Opened by name, a file that the shell appends to would be cut, and a socket refused.
+        return os.dup(int(match[2] or {"out": 1, "err": 2}[match[1]]))
+    return Path(path) if os.path.exists(name) and not os.path.isfile(name) else None  # noqa: PTH110, PTH113
+
+
+def _lock(file: BinaryIO) -> None:
+    """Show others that this file's writer lives: the system unlocks it when the writer is gone, however that was."""
+    if fcntl is not None:
+        with suppress(OSError):  # a file system without locks: nothing is cleared there either
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what writers that died left in a folder: files that none of this or another process holds locked."""
+    if fcntl is None:
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    for left in folder.glob(_TEMPORARY.format("[0-9a-f]" * 16)):
+        with suppress(OSError):
+            number = os.open(left, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                left.unlink()
+            finally:
+                os.close(number)
+
+
+def _follow(temporary: Path, path: Path) -> None:
+    """Give a file the mode of the one that it will replace, and its owner as far as the system lets it."""
+    if not path.exists():
+        return
+    old = path.stat()
+    for owner in ((-1, old.st_gid), (old.st_uid, -1)):
+        with suppress(OSError, AttributeError):  # AttributeError: Windows has none
+            os.chown(temporary, *owner)
+    with suppress(OSError):  # a file system without modes
+        temporary.chmod(stat.S_IMODE(old.st_mode))

@@ -1,5 +1,10 @@
 """python -m housing_np.predict: rows in, predictions out."""
 
+if __name__ == "__main__":
+    from .__main__ import script
+
+    script("predict")
+
 import os
 import sys
 from argparse import Namespace
@@ -107,7 +112,7 @@ def _output(path: str | None) -> Iterator[TextIO]:
             text.flush()
             text.detach()
     except BrokenPipeError:
-        raise
+        sys.exit(cli.DONE)  # as on stdout
     except OSError as error:
         raise HousingError(f"{path}: cannot be written ({error.strerror})") from None
 
@@ -214,7 +219,3 @@ def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> Non
     if model.target_names_ == (TARGET,):
         columns["actual"] = [f"{x:.4f}" for x in load_california(SAMPLES).y.tolist()]
     out.write(cli.table([list(columns), *zip(*columns.values(), strict=True)]) + "\n")
-
-
-if __name__ == "__main__":
-    cli.leave(cli.run(main, sys.argv[1:]))

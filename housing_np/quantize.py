@@ -1,6 +1,10 @@
 """python -m housing_np.quantize: a saved float model to uint8, if it stays within the caller's limits."""
 
-import sys
+if __name__ == "__main__":
+    from .__main__ import script
+
+    script("quantize")
+
 from argparse import Namespace
 from collections.abc import Sequence
 
@@ -86,7 +90,3 @@ def _calibration(model: LinearRegression, options: Namespace) -> Stream:
     if model.feature_names != FEATURES or model.target_names_ != (TARGET,):
         raise HousingError("the model has other columns than the bundled data: give its rows with --data")
     return Stream.of(load_california())
-
-
-if __name__ == "__main__":
-    cli.leave(cli.run(main, sys.argv[1:]))

@@ -1,13 +1,17 @@
 """python -m housing_np.train: fit a model, evaluate it, quantize it and save it."""
 
-import sys
+if __name__ == "__main__":
+    from .__main__ import script
+
+    script("train")
+
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import cli
-from .artifact import to_bytes, write
+from .artifact import to_bytes, write_set
 from .calibration import Calibration
 from .california import load_california
 from .errors import HousingError
@@ -18,6 +22,7 @@ from .quantized import SCHEMES, Model, QuantizedLinear
 from .table import Stream, open_stream, open_table
 
 _UNSEEN = (("r2", "R²", "f"), ("mse", "MSE", "g"))
+_UINT8 = {f"uint8-{scheme}": scheme for scheme in SCHEMES}  # the stages
 _NAMES = 40  # that are shown; all are in --json
 # Gives the sum of all rows, for an empty one and the name of the pass.
 Pass = Callable[[Any, str], Any]
@@ -102,12 +107,8 @@ def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
         "held_out": Unseen.of(worth.held_out.sum.scores.get("held out"))._asdict(),
         "samples": _samples(models, seen.head),
     }
-    for stage in stages:
-        write(files[stage["stage"]], stage["file"])
-    for scheme in SCHEMES:
-        # What an earlier run left there is of another model.
-        if f"uint8-{scheme}" not in models:
-            Path(options.out, f"uint8-{scheme}.npz").unlink(missing_ok=True)
+    # A scheme that does not fit gets no file, nor keeps that of an earlier run.
+    write_set({f"{name}.npz": files.get(name) for name in ("float64", *_UINT8)}, options.out)
     cli.show(cli.dumps(report) if options.json else _text(report))
     return cli.DONE
 
@@ -116,11 +117,11 @@ def _packed(model: LinearRegression, rows: Calibration) -> tuple[dict[str, Model
     """Return the float model and those of all schemes that can hold it, and their files, by the name of their stage."""
     models: dict[str, Model] = {"float64": model}
     files = {"float64": to_bytes(model)}
-    for scheme in SCHEMES:
+    for name, scheme in _UINT8.items():
         try:
             quantized = QuantizedLinear.from_linear(model, rows, scheme)
-            files[f"uint8-{scheme}"] = to_bytes(quantized)  # refuses what no file can hold
-            models[f"uint8-{scheme}"] = quantized
+            files[name] = to_bytes(quantized)  # refuses what no file can hold
+            models[name] = quantized
         except HousingError as error:
             cli.note(f"no uint8 model of the scheme {scheme}: {error}")
     return models, files
@@ -166,7 +167,3 @@ def _names(what: str, names: list[str]) -> str:
 def _unseen(name: str, values: dict[str, float | None]) -> str:
     shown = [f"{label} {values[key]:.4{kind}}" for key, label, kind in _UNSEEN if values[key] is not None]
     return f"{name} {', '.join(shown) or 'too few rows'}"
-
-
-if __name__ == "__main__":
-    cli.leave(cli.run(main, sys.argv[1:]))

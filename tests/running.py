@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import warnings
@@ -45,13 +44,10 @@ def run(name, *arguments, cwd, input=b"", env=None):
             patch.setenv(key, value)
         for key, stream in streams.items():
             patch.setattr(sys, key, stream)
-        on_sigterm = signal.getsignal(signal.SIGTERM)
         try:
             status = cli.run(main, [os.fspath(argument) for argument in arguments])
         except SystemExit as end:
             status = end.code
-        finally:
-            signal.signal(signal.SIGTERM, on_sigterm)
     for stream in streams.values():
         stream.seek(0)
     stdout, stderr = streams["stdout"].read(), streams["stderr"].read()

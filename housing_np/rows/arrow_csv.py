@@ -32,7 +32,9 @@ def block(chunk: str, width: int, chosen: list[int], dialect: "Dialect") -> Floa
                 decimal_point=dialect.decimal,
             ),
         )
-    except pyarrow.ArrowInvalid:
+    except MemoryError:
+        raise
+    except pyarrow.ArrowException:  # also where the system starts no more threads
         return None
     numbers = np.empty((table.num_rows, len(chosen)))
     for i, name in enumerate(wanted):

@@ -21,7 +21,7 @@ def read(source: Source, on_error: OnError) -> Rows:
     try:
         file = pyarrow.parquet.ParquetFile(source.file())
     except broken as error:
-        raise TableError(f"{source.name}: not a Parquet file ({_first_line(error)}); write the file again") from None
+        raise TableError(f"{source.name}: {_reason(error, 'not a Parquet file')}") from None
     schema = file.schema_arrow
     index = _index_columns(schema)
     columns = tuple(name for name in schema.names if name not in index)
@@ -42,8 +42,7 @@ def read(source: Source, on_error: OnError) -> Rows:
             try:
                 batch = next(batches, None)
             except broken as error:
-                reason = f"damaged after row {start} ({_first_line(error)}); write the file again"
-                raise TableError(f"{source.name}: {reason}") from None
+                raise TableError(f"{source.name}: {_reason(error, f'damaged after row {start}')}") from None
             if batch is None:
                 return
             yield from checked(source.name, start, [arrow_array(batch.column(name)) for name in names], names, on_error)
@@ -73,5 +72,9 @@ def _is_numeric(kind: Any) -> bool:
     return any(test(kind) for test in tests)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["cannot be read"])[0]
+def _reason(error: Exception, damage: str) -> str:
+    """Return what is wrong with a file, and what to do; what the system refuses to give is no damage."""
+    said = (str(error).splitlines() or ["cannot be read"])[0]
+    if isinstance(error, MemoryError) or said.startswith("Unknown error: Failed to launch"):
+        return f"cannot be read ({said}); give it more memory, or write the file again in smaller row groups"
+    return f"{damage} ({said}); write the file again"
