@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from . import cli
-from .errors import HousingError
+from .errors import HousingError, quoted
 
 COMMANDS = {
     "train": "fit a model, evaluate it, quantize it and save it",
@@ -32,8 +32,8 @@ def main(arguments: Sequence[str]) -> int:
         from .rows import nearest
 
         near = nearest(first, COMMANDS)
-        known = f"did you mean {near!r}?" if near else f"the commands are: {', '.join(COMMANDS)}"
-        raise HousingError(f"no command {first!r}; {known}")
+        known = f"did you mean {quoted(near)}?" if near else f"the commands are: {', '.join(COMMANDS)}"
+        raise HousingError(f"no command {quoted(first)}; {known}")
     command = parser.parse_args([first]).command
     # A command reads its own arguments: only the one that runs is imported.
     return int(import_module(f".{command}", __package__).main(arguments[1:]))

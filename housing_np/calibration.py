@@ -5,8 +5,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Floats, as_matrix, reduce_rows, refuse_inexact, refuse_nonfinite
-from .errors import HousingError
+from .arrays import Floats, as_matrix, as_number, reduce_rows, refuse_inexact, refuse_nonfinite
+from .errors import HousingError, listed
 from .frames import names_of
 
 
@@ -57,8 +57,9 @@ class Calibration:
         HousingError
             If there are no rows, X is not rows of finite numbers, or `percentile` is out of range.
         """
+        percentile = as_number(percentile, "percentile")
         if not 50 < percentile <= 100:
-            raise HousingError(f"percentile is {percentile}: expected more than 50, and at most 100")
+            raise HousingError(f"percentile is {percentile:g}: expected more than 50, and at most 100")
         total = cls()
         total.update(X)
         known = total._known
@@ -143,7 +144,7 @@ class Calibration:
 def _same(names: tuple[str, ...] | None, others: tuple[str, ...] | None) -> tuple[str, ...] | None:
     """Return the names of columns, where any are known; refuse two that differ."""
     if names is not None and others is not None and names != others:
-        raise HousingError(f"rows with the columns {', '.join(others)} cannot be added to {', '.join(names)}")
+        raise HousingError(f"rows with the columns {listed(others)} cannot be added to {listed(names)}")
     return others if names is None else names
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .arrays import Floats
 from .calibration import Calibration
-from .errors import HousingError
+from .errors import HousingError, quoted
 from .least_squares import Summary
 from .linear import LinearRegression
 from .metrics import Score
@@ -147,7 +147,7 @@ class Seen(Together):
             raise HousingError("no rows below the names of the columns in any of the files; expected at least one")
         self.all_rows.require_determined()
         if rows > 1 and self.target.low == self.target.high:
-            raise HousingError(f"the target {name!r} is the same in all {rows} rows: nothing to predict")
+            raise HousingError(f"the target {quoted(name)} is the same in all {rows} rows: nothing to predict")
 
 
 @dataclass
@@ -167,7 +167,7 @@ class Worth(Together):
 def require_figures(figures: Figures, target_name: str) -> None:
     """Refuse a target whose squares do not fit float64."""
     if not (isfinite(figures.r2) and isfinite(figures.mse)):
-        raise HousingError(f"{target_name!r} is too large or too small to square in float64: rescale it")
+        raise HousingError(f"{quoted(target_name)} is too large or too small to square in float64: rescale it")
 
 
 class Unseen(NamedTuple):

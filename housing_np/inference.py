@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .arrays import as_number
 from .errors import HousingError
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ class Inference:
     def __init__(
         self, solution: "Solution", feature_names: Sequence[str], target_names: Sequence[str], confidence: float
     ) -> None:
+        confidence = as_number(confidence, "confidence")
         if not 0 < confidence < 1:
-            raise HousingError(f"confidence is {confidence}: expected a number between 0 and 1, such as 0.95")
+            raise HousingError(f"confidence is {confidence:g}: expected a number between 0 and 1, such as 0.95")
         self.confidence, self.target_names = confidence, tuple(target_names)
         self._feature_names = tuple(feature_names)
         self.names = (*["intercept"] * solution.fit_intercept, *feature_names)

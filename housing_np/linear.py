@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import as_numbers, as_rows, as_weights, refuse_inexact, refuse_nonfinite, require_names
-from .errors import HousingError
+from .errors import HousingError, listed, quoted
 from .estimator import Estimator, Names
 from .metrics import r2_score
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 CHUNK_ROWS = 4096
-_SHOWN = 20  # names in a message
 # Above so many numbers BLAS is worth its price: the last bit of a row then depends on the rows beside it.
 _BLAS_SIZE = 1 << 20
 
@@ -385,13 +384,12 @@ def _targets(model: Any, y: npt.ArrayLike) -> Array:
 def _dependence(solution: "Solution", names: Sequence[str]) -> str:
     """Return what to say of features that do not determine their coefficients, and of which."""
     varies = np.asarray(solution.factor.any(axis=0))
-    constant = [repr(name) for name, does in zip(names, varies, strict=True) if not does]
-    others = [repr(name) for name, is_one in zip(names, solution.dependent() & varies, strict=True) if is_one]
-    advice = [f"drop {', '.join(constant)}, which never varies"] if constant else []
+    constant = [name for name, does in zip(names, varies, strict=True) if not does]
+    others = [name for name, is_one in zip(names, solution.dependent() & varies, strict=True) if is_one]
+    advice = [f"drop {listed(constant, quoted)}, which never varies"] if constant else []
     if others:
         number = len(names) - solution.rank - len(constant)
-        shown = ", ".join(others[:_SHOWN]) + f", … ({len(others)} in all)" * (len(others) > _SHOWN)
-        advice.append(f"{shown} depend on each other: drop {number} of them")
+        advice.append(f"{listed(others, quoted)} depend on each other: drop {number} of them")
     return (
         f"the features have rank {solution.rank}, fewer than the {len(names)} coefficients to determine: "
         f"this is the solution of least norm in scaled units; {'; '.join(advice)}"

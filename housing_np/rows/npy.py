@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from ..errors import TableError
+from ..errors import TableError, quoted
 from ..files import NOT_A_HEADER
 from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, checked, positional_names, positions
 from .source import Source
@@ -57,7 +57,7 @@ def _loaded(source: Source) -> NDArray[Any]:
 def _refuse_text(source: str, data: NDArray[Any], names: Sequence[str]) -> None:
     for name in names if data.dtype.names else ():
         if data.dtype[name].kind not in "biuf":
-            raise TextColumnError(f"{source}: column {name!r} holds {data.dtype[name]}; expected real numbers", [name])
+            raise TextColumnError(f"{source}: column {quoted(name)} holds {data.dtype[name]}; expected real numbers", [name])
 
 
 def _blocks(

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 from ..arrays import inexact_integer
-from ..errors import TableError
+from ..errors import TableError, cut, quoted
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "nat", "-", "--", "?"})
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -66,7 +66,7 @@ def of_integer(value: int) -> float:
     try:
         number = float(value)
     except OverflowError:
-        raise TableError(f": {shown(value)} does not fit a 64-bit float; rescale the column") from None
+        raise TableError(f": {quoted(value)} does not fit a 64-bit float; rescale the column") from None
     if number != value:
         raise TableError(f": {inexact_integer(value)}")
     return number
@@ -99,15 +99,6 @@ def text_columns(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> dict[st
     return found
 
 
-def shown(value: Any) -> str:
-    """Return a value as a message shows it: what is long is cut."""
-    return _cut(repr(value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:50]}…"
-
-
 def _pointed(text: str, decimal: str) -> str:
     if decimal == ".":
         return text
@@ -118,8 +109,8 @@ def _advice(text: str, decimal: str) -> str:
     """Return what a cell is that is no number, and what to write instead."""
     other = {".": _DECIMAL_COMMA, ",": _DECIMAL_POINT}[decimal]
     if text.lower() in MISSING:
-        return f"{repr(text) + ' stands for a missing number' if text else 'the cell is empty'}; fill it in"
-    cell = shown(text)
+        return f"{quoted(text) + ' stands for a missing number' if text else 'the cell is empty'}; fill it in"
+    cell = quoted(text)
     if text.lower() in _TRUTH:
         return f"{cell} is a truth value, not a number; write {_TRUTH[text.lower()]}"
     if _DATE.fullmatch(text):
@@ -150,7 +141,7 @@ def _is_number(text: str) -> bool:
 def _json_advice(value: Any) -> str:
     import json
 
-    text = _cut(json.dumps(value, default=repr))
+    text = cut(json.dumps(value, default=repr))
     if value is None:
         return "null stands for a missing number; fill it in"
     if isinstance(value, bool):

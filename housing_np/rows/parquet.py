@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..arrays import Floats
-from ..errors import TableError
+from ..errors import TableError, cut, listed, quoted
 from ..frames import arrow_array
 from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, check_names, checked, positions
 from .source import Source
@@ -32,7 +32,7 @@ def read(source: Source, on_error: OnError) -> Rows:
         for name in names:
             if not _is_numeric(schema.field(name).type):
                 kind = schema.field(name).type
-                raise TextColumnError(f"{source.name}: column {name!r} holds {kind}; expected numbers", [name])
+                raise TextColumnError(f"{source.name}: column {quoted(name)} holds {cut(str(kind))}; expected numbers", [name])
         return read_batches(names)
 
     def read_batches(names: list[str]) -> Iterator[Floats]:
@@ -49,7 +49,7 @@ def read(source: Source, on_error: OnError) -> Rows:
             yield from checked(source.name, start, [arrow_array(batch.column(name)) for name in names], names, on_error)
             start += batch.num_rows
 
-    hint = f" ({', '.join(map(repr, index))} is an index of pandas: reset_index() makes it a column)" if index else ""
+    hint = f" ({listed(index, quoted)} is an index of pandas: reset_index() makes it a column)" if index else ""
     left_out = dict.fromkeys(index, "the index that pandas wrote")
     rows = Rows(source.name, columns, True, blocks, left_out, hint=hint)
     return rows
