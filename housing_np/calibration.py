@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arrays import Floats, as_matrix, as_number, reduce_rows, refuse_inexact, refuse_nonfinite
-from .errors import HousingError, listed
+from .errors import HousingError, listed, quoted
 from .frames import names_of
 
 
@@ -18,7 +18,7 @@ class Calibration:
     rows : int
     mean : ndarray, shape (p,)
     covariance : ndarray, shape (p, p)
-        Divided by the number of rows.
+        Divided by the number of rows; not finite where a square is beyond float64.
     low, high : ndarray, shape (p,)
         The range that the scheme "integer" covers.
     deviation : ndarray, shape (p,)
@@ -29,7 +29,8 @@ class Calibration:
     Raises
     ------
     HousingError
-        Where an attribute other than `rows` is asked of no rows.
+        Where an attribute other than `rows` is asked of no rows, or `deviation` or `rms` of numbers whose squares are
+        beyond float64.
 
     Examples
     --------
@@ -64,7 +65,10 @@ class Calibration:
         total.update(X)
         known = total._known
         if percentile < 100:
-            low, high = np.percentile(as_matrix(X).astype(np.float64), [100 - percentile, percentile], axis=0)
+            with np.errstate(over="ignore", invalid="ignore"):
+                low, high = np.percentile(as_matrix(X).astype(np.float64), [100 - percentile, percentile], axis=0)
+            if not np.isfinite(high - low).all():
+                raise HousingError("the range of a column is beyond float64: rescale it")
             total._moments = known._replace(low=low, high=high)
         return total
 
@@ -127,12 +131,16 @@ class Calibration:
 
     @property
     def deviation(self) -> Floats:
-        deviation = np.sqrt(np.diag(self.covariance))
+        variance = np.diag(self.covariance)
+        if len(column := np.flatnonzero(~np.isfinite(variance))):
+            name = self.names[column[0]] if self.names else f"x{column[0]}"
+            raise HousingError(f"column {quoted(name)} is too large to square in float64: rescale it")
+        deviation = np.sqrt(variance)
         return np.asarray(np.where(deviation > 2.0**-48 * np.abs(self.mean), deviation, 0.0))
 
     @property
     def rms(self) -> Floats:
-        return np.asarray(np.sqrt(self.deviation**2 + self.mean**2))
+        return np.asarray(np.hypot(self.deviation, self.mean))
 
     @property
     def _known(self) -> "_Moments":
@@ -161,9 +169,12 @@ class _Moments(NamedTuple):
     def of(cls, X: Floats) -> "_Moments":
         # Row by row, as X.mean(axis=0) adds them, and faster.
         mean = np.einsum("ij->j", X) / len(X)
-        centred = X - mean
+        if not np.isfinite(mean).all():  # the sum is beyond float64, which the mean is not
+            mean = np.einsum("ij->j", X / len(X))
         low, high = reduce_rows(np.minimum, X), reduce_rows(np.maximum, X)
-        return cls(len(X), mean, centred.T @ centred / len(X), low, high)
+        with np.errstate(over="ignore", invalid="ignore"):
+            centred = X - mean
+            return cls(len(X), mean, centred.T @ centred / len(X), low, high)
 
 
 def _total(a: _Moments | None, b: _Moments | None) -> _Moments | None:
@@ -172,16 +183,14 @@ def _total(a: _Moments | None, b: _Moments | None) -> _Moments | None:
         return a or b
     if len(a.mean) != len(b.mean):
         raise HousingError(f"rows of {len(b.mean)} features cannot be added to rows of {len(a.mean)}")
-    rows, shift = a.rows + b.rows, b.mean - a.mean
+    rows = a.rows + b.rows
     first, second = a.rows / rows, b.rows / rows
-    return _Moments(
-        rows,
-        a.mean + shift * second,
+    with np.errstate(over="ignore", invalid="ignore"):
+        shift = b.mean - a.mean
         # Chan, Golub and LeVeque 1983: added up without cancellation.
-        a.covariance * first + b.covariance * second + np.outer(shift, shift) * (first * second),
-        np.minimum(a.low, b.low),
-        np.maximum(a.high, b.high),
-    )
+        covariance = a.covariance * first + b.covariance * second + np.outer(shift, shift) * (first * second)
+        mean = np.where(np.isfinite(shift), a.mean + shift * second, a.mean * first + b.mean * second)
+    return _Moments(rows, mean, covariance, np.minimum(a.low, b.low), np.maximum(a.high, b.high))
 
 
 def _finite_rows(X: ArrayLike) -> Floats:

@@ -55,7 +55,9 @@ def load_california(rows: int | None = None) -> Table:
     path = next((p for p in (here / "data", here.parent / "data") if p.is_dir()), here / "data") / "cal_housing.csv"
     try:
         with path.open(encoding="ascii") as file:
-            raw = np.loadtxt(file, delimiter=",", skiprows=1, max_rows=None if rows is None else min(rows, sys.maxsize), ndmin=2)
+            raw = np.loadtxt(
+                file, delimiter=",", skiprows=1, max_rows=None if rows is None else min(rows, sys.maxsize), ndmin=2
+            )
     except OSError:
         raise TableError(f"{path}: the bundled data are missing; install the package again") from None
     longitude, latitude, age, rooms, bedrooms, population, households, income, value = raw.T
@@ -87,5 +89,7 @@ def california_rows(features: Sequence[str], rows: int | None = None) -> Floats:
     """
     missing = [name for name in features if name not in FEATURES]
     if missing:
-        raise TableError(f"the bundled rows have no {quoted(missing[0])}, which the model needs: give it rows in a file")
+        raise TableError(
+            f"the bundled rows have no {quoted(missing[0])}, which the model needs: give it rows in a file"
+        )
     return load_california(rows).X[:, [FEATURES.index(name) for name in features]]

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from .arrays import as_numbers, as_rows, as_weights, refuse_inexact, refuse_nonf
 from .errors import HousingError, listed, quoted
 from .estimator import Estimator, Names
 from .metrics import r2_score
+from .names import apart_from, as_names, require_apart
 
 if TYPE_CHECKING:
     from .inference import Inference
@@ -120,17 +122,21 @@ class LinearRegression(Estimator):
         Raises
         ------
         HousingError
-            When the shapes and the numbers of names disagree.
+            When the shapes and the numbers of names disagree, a name is used twice, or what is given is no numbers.
         """
-        weights, offset = np.array(coef, dtype=np.float64), np.array(intercept, dtype=np.float64)
-        k, p = len(target_names), len(feature_names)
+        features, targets = as_names(feature_names, "feature_names"), as_names(target_names, "target_names")
+        require_apart(features, targets)
+        weights, offset = as_numbers(coef, "coef"), as_numbers(intercept, "intercept")
+        refuse_inexact(weights, "coef")
+        refuse_inexact(offset, "intercept")
+        k, p = len(targets), len(features)
         if weights.shape not in ((p,), (k, p)) or offset.shape != weights.shape[:-1] or (weights.ndim == 1 and k != 1):
             raise HousingError(
                 f"coefficients of shape {weights.shape} and intercept of shape {offset.shape} do not fit "
                 f"{p} feature and {k} target names"
             )
         model = cls(fit_intercept=bool(np.any(offset)))
-        model._set_coefficients(weights, offset, feature_names, target_names)
+        model._set_coefficients(weights.astype(np.float64), offset.astype(np.float64), features, targets)
         return model
 
     @classmethod
@@ -169,15 +175,16 @@ class LinearRegression(Estimator):
         names = getattr(estimator, "feature_names_in_", None)
         p, k = coef.shape[-1], 1 if coef.ndim == 1 else len(coef)
         features = [f"x{i}" for i in range(p)] if names is None else [str(name) for name in names]
-        model = cls.from_coefficients(coef, intercept, features, ["y"] if k == 1 else [f"y{i}" for i in range(k)])
+        targets = apart_from(features, ["y"] if k == 1 else [f"y{i}" for i in range(k)])
+        model = cls.from_coefficients(coef, intercept, features, targets)
         probe = np.vstack([np.zeros(p), np.ones(p), np.arange(p) % 7 - 2.5])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the probe has no names
-            theirs = np.asarray(estimator.predict(probe))
+        nameless = copy(estimator)  # it would warn that the probe has no names
+        getattr(nameless, "__dict__", {}).pop("feature_names_in_", None)
+        theirs = np.asarray(nameless.predict(probe))
         if (
             theirs.dtype.kind != "f"
             or theirs.size != 3 * k
-            or not np.allclose(theirs.reshape(3, k), model.predict(probe).reshape(3, k), 1e-4)
+            or not np.allclose(theirs.reshape(3, k), model.predict(probe).reshape(3, k), 1e-4, equal_nan=True)
         ):
             raise HousingError(f"expected {expected}, not {kind}: its predictions are not linear in the features")
         return model
@@ -245,8 +252,12 @@ class LinearRegression(Estimator):
         """
         from .least_squares import Summary  # here, not above: predict must not pay for it
 
+        if not hasattr(blocks, "__iter__"):
+            raise HousingError(f"blocks is {quoted(blocks)}: expected an iterable of blocks (X, y)")
         summary = Summary(fit_intercept=self.fit_intercept, feature_names=feature_names, target_names=target_names)
         for block in blocks:
+            if not isinstance(block, tuple | list) or len(block) not in (2, 3):
+                raise HousingError(f"a block is {quoted(block)}: expected (X, y) or (X, y, sample_weight)")
             summary.update(*block)
         return self.set_solution(summary)
 
@@ -279,7 +290,8 @@ class LinearRegression(Estimator):
         Raises
         ------
         HousingError
-            For a row that alone determines a coefficient: without it there is no prediction.
+            For a row that alone determines a coefficient: without it there is no prediction. For other columns than the
+            model's, and where a prediction is beyond float64.
 
         Examples
         --------
@@ -291,22 +303,25 @@ class LinearRegression(Estimator):
         if self._solution is None:
             raise HousingError("this model was built from coefficients: only a fitted model has leverages; fit it")
         rows, targets = as_rows(X, self._names, named=self._named), _targets(self, y)
-        refuse_nonfinite(np.atleast_2d(targets.T).T, "y", self.target_names_)
         if targets.shape != (len(rows), *self.coef_.shape[:-1]):
             raise HousingError(f"y has shape {targets.shape}: expected {(len(rows), *self.coef_.shape[:-1])}")
+        refuse_nonfinite(np.atleast_2d(targets.T).T, "y", self.target_names_)
         weights = as_weights(sample_weight, len(rows))
         out = np.empty_like(targets)
-        for start in range(0, len(rows), CHUNK_ROWS):
-            part = slice(start, start + CHUNK_ROWS)
-            leverage = self._solution.leverage(rows[part])
-            room = 1 - (leverage if weights is None else leverage * weights[part])
-            if (room < 1e-10).any():
-                raise HousingError(
-                    f"row {start + int(np.argmin(room))} alone determines a coefficient: "
-                    "leaving it out leaves no prediction for it; drop the row or the feature"
-                )
-            residual = targets[part] - self.predict(rows[part])
-            out[part] = targets[part] - (residual.T / room).T
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(rows), CHUNK_ROWS):
+                part = slice(start, start + CHUNK_ROWS)
+                leverage = self._solution.leverage(rows[part])
+                room = 1 - (leverage if weights is None else leverage * weights[part])
+                if (room < 1e-10).any():
+                    raise HousingError(
+                        f"row {start + int(np.argmin(room))} alone determines a coefficient: "
+                        "leaving it out leaves no prediction for it; drop the row or the feature"
+                    )
+                residual = targets[part] - self.predict(rows[part])
+                out[part] = targets[part] - (residual.T / room).T
+        if not np.isfinite(out).all():
+            raise HousingError("a prediction exceeds the range of double precision: rescale the columns")
         return out
 
     def summary(self, confidence: float = 0.95) -> "Inference":
@@ -347,11 +362,12 @@ class LinearRegression(Estimator):
         solution, p = summary.solve(), len(summary.feature_names)
         if solution.rank < p:
             warnings.warn(_dependence(solution, summary.feature_names), np.exceptions.RankWarning, stacklevel=2)
-        coef, intercept = solution.coef.T.copy(), solution.intercept
+        # Copies: who writes to the model does not change its statistics.
+        coef, intercept = solution.coef.T.copy(), solution.intercept.copy()
         if summary.one_target:
             coef, intercept = coef[0], intercept[0]
         self._set_coefficients(coef, intercept, summary.feature_names, summary.target_names, summary.named)
-        self.rank_, self.singular_values_, self._solution = solution.rank, solution.singular_values, solution
+        self.rank_, self.singular_values_, self._solution = solution.rank, solution.singular_values.copy(), solution
         return self
 
     def _set_coefficients(
@@ -376,9 +392,11 @@ def _targets(model: Any, y: npt.ArrayLike) -> Array:
         require_names(y, model.target_names_, "y")
     targets = as_numbers(y, "y")
     shape = (len(targets), *model.coef_.shape[:-1]) if targets.ndim else ()
-    refuse_inexact(np.atleast_2d(targets.T).T, "y", model.target_names_)
     # One column is one target, whether or not it has an axis of its own.
-    return targets.reshape(shape if targets.size == np.prod(shape) else targets.shape).astype(np.float64, copy=False)
+    if targets.size == np.prod(shape):
+        targets = targets.reshape(shape)
+        refuse_inexact(np.atleast_2d(targets.T).T, "y", model.target_names_)
+    return targets.astype(np.float64, copy=False)
 
 
 def _dependence(solution: "Solution", names: Sequence[str]) -> str:

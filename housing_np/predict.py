@@ -43,7 +43,9 @@ def main(arguments: Sequence[str]) -> int:
         if name != "-":
             expect(name)
     if not is_model and not Path(path).exists():
-        raise ArtifactError(f"{shown(path)}: no such model; make it with python -m housing_np.train, or name a MODEL.npz")
+        raise ArtifactError(
+            f"{shown(path)}: no such model; make it with python -m housing_np.train, or name a MODEL.npz"
+        )
     model = load(path)
     if options.bounds and not isinstance(model, QuantizedLinear):
         raise HousingError(f"{path} is a float model: bounds are for quantized ones, which can be off from it")

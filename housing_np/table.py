@@ -132,7 +132,9 @@ class Stream:
         names = [*self.feature_names, self.target_name]
         known = {*names, *self.left_out, *rows.left_out}
         if rows.named and (other := [name for name in rows.columns if name not in known]):
-            raise TableError(f"{rows.source}: column {quoted(other[0])} is not in the first file; all need the same columns")
+            raise TableError(
+                f"{rows.source}: column {quoted(other[0])} is not in the first file; all need the same columns"
+            )
         try:
             for block in rows.blocks(names):
                 # Copied apart once: what walks over them many times walks over whole lines of memory.
@@ -269,7 +271,9 @@ def open_table(
         raise _without_rows(rows.source, stream)
     X, y = _joined(blocks)
     if len(y) > 1 and np.all(y == y[0]):
-        raise TableError(f"{shown(path)}: the target {quoted(target)} is {y[0]} in all {len(y)} rows: nothing to predict")
+        raise TableError(
+            f"{shown(path)}: the target {quoted(target)} is {y[0]} in all {len(y)} rows: nothing to predict"
+        )
     return replace(stream, held=((X, y),))
 
 

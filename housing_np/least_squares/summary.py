@@ -54,7 +54,9 @@ class Summary:
         if not isinstance(fit_intercept, bool | np.bool_ | int) or fit_intercept not in (0, 1):
             raise HousingError(f"fit_intercept is {quoted(fit_intercept)}: expected True or False")
         self.fit_intercept = bool(fit_intercept)
-        self.feature_names: tuple[str, ...] = as_names(feature_names, "feature_names")  # empty until the first block tells them
+        self.feature_names: tuple[str, ...] = as_names(
+            feature_names, "feature_names"
+        )  # empty until the first block tells them
         self.named: bool = bool(self.feature_names)
         self.target_names: tuple[str, ...] = as_names(target_names, "target_names")
         self.one_target: bool = True

@@ -60,7 +60,9 @@ class Dialect:
     header: bool = True
 
     def __post_init__(self) -> None:
-        if self.separator is not None and (not isinstance(self.separator, str) or len(self.separator) != 1 or self.separator in '"\r\n'):
+        if self.separator is not None and (
+            not isinstance(self.separator, str) or len(self.separator) != 1 or self.separator in '"\r\n'
+        ):
             raise TableError(f"the separator {quoted(self.separator)} is not one character; a tab is $'\\t' in a shell")
         if not isinstance(self.decimal, str) or self.decimal not in (".", ","):
             raise TableError(f"the decimal mark {quoted(self.decimal)} is neither '.' nor ','")

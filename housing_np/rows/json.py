@@ -298,9 +298,13 @@ def _tensors(document: dict[str, Any]) -> _Found:
                 raise TableError(": an input needs 'name', 'shape', 'datatype' and 'data'")
         values = _flat(data)
         if datatype not in _DATATYPES and len(document["inputs"]) == 1:
-            raise TableError(f": input {quoted(name)} has datatype {cut(datatype)}; expected one of {', '.join(_DATATYPES)}")
+            raise TableError(
+                f": input {quoted(name)} has datatype {cut(datatype)}; expected one of {', '.join(_DATATYPES)}"
+            )
         if not all(type(size) is int and size >= 0 for size in shape) or prod(shape) != len(values):
-            raise TableError(f": input {quoted(name)} has shape {quoted(shape)} and {len(values)} numbers; they have to agree")
+            raise TableError(
+                f": input {quoted(name)} has shape {quoted(shape)} and {len(values)} numbers; they have to agree"
+            )
         if name in columns:
             raise TableError(f": the name {quoted(name)} stands twice in 'inputs'; names must be unique")
         columns[name] = [int(value) if datatype == "BOOL" and isinstance(value, bool) else value for value in values]

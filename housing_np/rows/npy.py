@@ -57,7 +57,9 @@ def _loaded(source: Source) -> NDArray[Any]:
 def _refuse_text(source: str, data: NDArray[Any], names: Sequence[str]) -> None:
     for name in names if data.dtype.names else ():
         if data.dtype[name].kind not in "biuf":
-            raise TextColumnError(f"{source}: column {quoted(name)} holds {data.dtype[name]}; expected real numbers", [name])
+            raise TextColumnError(
+                f"{source}: column {quoted(name)} holds {data.dtype[name]}; expected real numbers", [name]
+            )
 
 
 def _blocks(

@@ -32,7 +32,9 @@ def read(source: Source, on_error: OnError) -> Rows:
         for name in names:
             if not _is_numeric(schema.field(name).type):
                 kind = schema.field(name).type
-                raise TextColumnError(f"{source.name}: column {quoted(name)} holds {cut(str(kind))}; expected numbers", [name])
+                raise TextColumnError(
+                    f"{source.name}: column {quoted(name)} holds {cut(str(kind))}; expected numbers", [name]
+                )
         return read_batches(names)
 
     def read_batches(names: list[str]) -> Iterator[Floats]:

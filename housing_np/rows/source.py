@@ -215,7 +215,9 @@ def refused(path: str | Path) -> Iterator[None]:
     try:
         yield
     except IsADirectoryError:
-        raise TableError(f"{shown(path)}: cannot be read (a folder); name the files in it: {shown(_pattern(Path(path)))!r}") from None
+        raise TableError(
+            f"{shown(path)}: cannot be read (a folder); name the files in it: {shown(_pattern(Path(path)))!r}"
+        ) from None
     except OSError as error:
         reason = error.strerror or error
         raise TableError(f"{shown(path)}: cannot be read ({reason}); give the path of a file of rows") from None
