@@ -129,7 +129,8 @@ def _is_real(dtype: np.dtype[Any]) -> bool:
 
 
 def _is_a(value: object) -> str:
-    return f"is {quoted(value)}, a {type(value).__name__}; an argument must be a number, not a string that looks like a number"
+    kind = type(value).__name__
+    return f"is {quoted(value)}, a {kind}; an argument must be a number, not a string that looks like a number"
 
 
 def as_matrix(values: Any, name: str = "X") -> npt.NDArray[Any]:

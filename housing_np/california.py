@@ -1,6 +1,5 @@
 """California Housing, the 1990 US census table of Pace and Barry (1997), which comes with the package."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ FEATURES = (
     "Longitude",
 )
 TARGET = "MedHouseVal"
+_ROWS = 20640
 
 
 def load_california(rows: int | None = None) -> Table:
@@ -56,7 +56,7 @@ def load_california(rows: int | None = None) -> Table:
     try:
         with path.open(encoding="ascii") as file:
             raw = np.loadtxt(
-                file, delimiter=",", skiprows=1, max_rows=None if rows is None else min(rows, sys.maxsize), ndmin=2
+                file, delimiter=",", skiprows=1, max_rows=None if rows is None else min(rows, _ROWS), ndmin=2
             )
     except OSError:
         raise TableError(f"{path}: the bundled data are missing; install the package again") from None

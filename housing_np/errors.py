@@ -1,6 +1,7 @@
 """The errors that a user can meet; each message is one line: what is wrong, where, what was expected, what to do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
+from itertools import islice
 
 _LONGEST = 80  # characters of what is quoted
 _MOST = 20  # names in a list
@@ -55,11 +56,11 @@ def quoted(value: object) -> str:
         return f"<{type(value).__name__} of more digits than Python writes>"
 
 
-def listed(names: Sequence[object], show: Callable[[object], str] = str) -> str:
+def listed(names: Collection[object], show: Callable[[object], str] = str) -> str:
     """Return names as a message lists them: the first, and how many there are where these are not all.
 
     >>> listed(["rooms", "age"], quoted), listed(range(100))[-18:]
     ("'rooms', 'age'", '19, … (100 in all)')
     """
-    shown = ", ".join(cut(show(name)) for name in names[:_MOST])
+    shown = ", ".join(cut(show(name)) for name in islice(names, _MOST))
     return f"{shown}, … ({len(names):,} in all)" if len(names) > _MOST else shown

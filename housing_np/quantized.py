@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, NamedTuple, Self, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -316,10 +316,10 @@ class QuantizedLinear:
         return cls(
             scheme=scheme,
             weights=numbers["weights"],
-            affine=Affine(numbers["scale"], numbers["zero_point"], axis, numbers["bits"]),
+            affine=Affine(numbers["scale"], numbers["zero_point"], axis, as_bits(numbers["bits"])),
             bias=numbers["bias" if scheme == "integer" else "intercept"],
             center=numbers.get("center", np.zeros(len(feature_names), np.float32)),
-            radius=numbers["radius"],
+            radius=cast(np.float32, numbers["radius"]),
             slack=numbers["slack"],
             feature_names_in_=feature_names,
             target_names_=target_names,

@@ -57,8 +57,8 @@ def refuse_text(source: str, rows: Sequence[Sequence[Any]], names: Sequence[str]
     """Refuse columns that hold text in the first rows, all at once: no other row will be better."""
     words = text_columns(rows, names)
     if words:
-        which = f"column{'s' * (len(words) > 1)} {listed([*words], quoted)}"
-        held = f"hold{'s' * (len(words) == 1)} text ({listed([*words.values()], quoted)}), not numbers"
+        which = f"column{'s' * (len(words) > 1)} {listed(words, quoted)}"
+        held = f"hold{'s' * (len(words) == 1)} text ({listed(words.values(), quoted)}), not numbers"
         raise TextColumnError(f"{source}: {which} {held}", list(words))
 
 
