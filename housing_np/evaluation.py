@@ -289,9 +289,10 @@ def error_shares(model: Model, reference: LinearRegression, rows: Calibration) -
     'people'
     """
     weights, references = np.atleast_2d(model.coef_), np.atleast_2d(reference.coef_)
-    errors = np.abs(weights - references)
-    worst = int(np.argmax((errors * rows.rms).sum(axis=1)))
-    columns = weights[worst], references[worst], errors[worst] * rows.rms, errors[worst] * rows.deviation
+    with np.errstate(over="ignore"):
+        errors = np.abs(weights - references)
+        worst = int(np.argmax((errors * rows.rms).sum(axis=1)))
+        columns = weights[worst], references[worst], errors[worst] * rows.rms, errors[worst] * rows.deviation
     shares = map(Share, model.feature_names, *(column.tolist() for column in columns))
     return sorted(shares, key=lambda share: -share.effect)
 
@@ -334,13 +335,14 @@ class Guarantee(NamedTuple):
 
 
 def guarantee(model: QuantizedLinear, reference: LinearRegression, X: np.ndarray) -> Guarantee:
-    """Deviations and bounds on rows X (n, p)."""
-    deviation = np.abs(model.predict(X) - reference.predict(X))
-    bound = model.error_bound(X)
-    return Guarantee(
-        float(np.median(deviation)),
-        float(np.sqrt(np.mean(deviation**2))),
-        float(deviation.max()),
-        float(np.median(bound)),
-        float(bound.max()),
-    )
+    """Deviations and bounds on rows X (n, p); infinite where they are beyond float64."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation = np.abs(model.predict(X) - reference.predict(X))
+        bound = model.error_bound(X)
+        return Guarantee(
+            float(np.median(deviation)),
+            float(np.sqrt(np.mean(deviation**2))),
+            float(deviation.max()),
+            float(np.median(bound)),
+            float(bound.max()),
+        )

@@ -151,7 +151,8 @@ class Score:
         # A mean that is rounded is not a difference: a constant target is told by its range.
         constant = self._low == self._high
         is_known = (self._total > 0) & np.isfinite(self._total) & np.isfinite(self._unexplained)
-        ratio = np.divide(self._unexplained, self._total, out=np.full(is_known.shape, np.nan), where=is_known)
+        with np.errstate(over="ignore"):
+            ratio = np.divide(self._unexplained, self._total, out=np.full(is_known.shape, np.nan), where=is_known)
         return float(np.mean(np.where(constant, self._unexplained == 0, 1.0 - ratio)))
 
     def _some_rows(self) -> float:

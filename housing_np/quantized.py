@@ -197,7 +197,8 @@ class QuantizedLinear:
         from .shown import html_table, titled
 
         p, targets = self.weights.shape[-1], self.target_names_
-        scale = self.affine.scale / (1.0 if self.input_scale is None else self.input_scale)
+        with np.errstate(over="ignore"):
+            scale = self.affine.scale / (1.0 if self.input_scale is None else self.input_scale)
         columns: dict[str, list[Any]] = {
             "scale": ["", *np.broadcast_to(scale, p)],
             "zero point": ["", *np.broadcast_to(self.affine.zero_point, p)],
@@ -355,7 +356,8 @@ class QuantizedLinear:
     @property
     def coef_(self) -> Floats:
         """What the weights stand for, per unit of the raw features; shape (p,) or (k, p)."""
-        return self._folded if self.input_scale is None else self._folded / self.input_scale
+        with np.errstate(over="ignore"):
+            return self._folded if self.input_scale is None else self._folded / self.input_scale
 
     @cached_property
     def _steps(self) -> Floats:
@@ -574,10 +576,7 @@ def _optimal(exact: _Exact, deviation: Floats | None, bits: int) -> _Rounded:
         raise HousingError("the features are too large to square in float64: rescale them")
     per_tensor = deviation is None
     ratio = np.ones_like(exact.mean) if deviation is None else _evenly_weighted(exact, deviation)[0]
-    try:
-        found = search(exact.coef, exact.covariance, ratio, bits, shared_zero_point=per_tensor)
-    except (OverflowError, np.linalg.LinAlgError):
-        raise HousingError("the weights or the features are too large or too small to square: rescale them") from None
+    found = search(exact.coef, exact.covariance, ratio, bits, shared_zero_point=per_tensor)
     if per_tensor:
         affine = Affine(found.scale[0], found.zero_point[0], None, bits)
     else:
