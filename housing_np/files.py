@@ -1,25 +1,11 @@
-"""Files that appear whole or not at all, and what damaged ones raise."""
+"""Files that appear whole or not at all."""
 
 import os
 import time
-import tokenize
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
-
-# What numpy raises for the header of an .npy that is not the text of a dictionary, or not of a type.
-NOT_A_HEADER = (
-    ValueError,
-    TypeError,
-    LookupError,
-    OverflowError,
-    SyntaxError,
-    RecursionError,
-    MemoryError,
-    Warning,
-    tokenize.TokenError,
-)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ Array = npt.NDArray[np.float64]
 CHUNK_ROWS = 4096
 # Above so many numbers BLAS is worth its price: the last bit of a row then depends on the rows beside it.
 _BLAS_SIZE = 1 << 20
+_NEVER_OVERFLOWS = 2.0**969  # less than half of the last bit of the largest float64
 
 
 def dot_rows(X: Array, coef: Array) -> Array:
@@ -38,6 +39,15 @@ def dot_rows(X: Array, coef: Array) -> Array:
     if coef.ndim == 1:
         return np.asarray(np.einsum("ij,j->i", X, coef))
     return np.stack([np.einsum("ij,j->i", X, row) for row in coef], axis=1)
+
+
+def add_offset(predictions: Array, offset: Any) -> None:
+    """Add an intercept, in place: new memory would cost as much as the products. What overflows is infinite."""
+    if getattr(offset, "ndim", 0) == 0 and abs(offset) < _NEVER_OVERFLOWS:
+        predictions += offset
+        return
+    with np.errstate(over="ignore"):
+        predictions += offset
 
 
 def refuse_nonfinite_rows(predictions: Array, rows: Array, names: Sequence[str] | npt.NDArray[np.object_]) -> None:
@@ -266,7 +276,7 @@ class LinearRegression(Estimator):
         self.require_fitted()
         rows = as_rows(X, self._names, named=self._named)
         predictions = dot_rows(rows, self.coef_)
-        predictions += self.intercept_  # in place: new memory would cost as much as the products
+        add_offset(predictions, self.intercept_)
         refuse_nonfinite_rows(predictions, rows, self._names)
         return predictions
 
