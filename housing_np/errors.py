@@ -52,8 +52,8 @@ def quoted(value: object) -> str:
         value = value.item()  # one of numpy's numbers, as Python writes it
     try:
         return cut(repr(value))
-    except ValueError:  # Python writes no integer of more than 4,300 digits
-        return f"<{type(value).__name__} of more digits than Python writes>"
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits, or lists nested too deep
+        return f"<{type(value).__name__}, too large to be shown>"
 
 
 def listed(names: Collection[object], show: Callable[[object], str] = str) -> str:

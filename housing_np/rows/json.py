@@ -190,6 +190,8 @@ def read_document(source: Source, on_error: OnError) -> Rows:
         if isinstance(error, _NoRowsError) and doubled:
             error = doubled[-1].problem(text)
         raise TableError(f"{source.name}{error}") from None
+    except RecursionError:
+        raise TableError(f"{source.name}: nested too deep; {_EXPECTED}") from None
     columns, named = (found.columns, True) if found.columns else _columns(filter(_is_row, found.rows))
     columns = tuple(name for name in columns if name not in found.index)
     if found.columns:

@@ -118,17 +118,20 @@ def _advice(text: str, decimal: str) -> str:
     if _GROUPED.fullmatch(text):
         group = text.lstrip("+-0123456789")[0]
         number = text.replace(group, "").replace(",", ".")
-        return f"{cell} is not a number: it has a thousands separator; write {number}{_OR_DECIMAL * (group == ',')}"
+        return (
+            f"{cell} is not a number: it has a thousands separator; write {cut(number)}{_OR_DECIMAL * (group == ',')}"
+        )
     if other.fullmatch(text):
         if decimal == ".":
-            return f"{cell} is not a number: it has a decimal comma; say --decimal , or write {text.replace(',', '.')}"
+            number = cut(text.replace(",", "."))
+            return f"{cell} is not a number: it has a decimal comma; say --decimal , or write {number}"
         return f"{cell} is not a number: it has a decimal point where --decimal , was said"
     bare = re.sub(rf"[{_CURRENCY} ]", "", text)
     if any(sign in text for sign in _CURRENCY) and _is_number(bare):
         bare = bare.replace(bare.lstrip("+-0123456789")[:1], "") if _GROUPED.fullmatch(bare) else bare
-        return f"{cell} is not a number: it has a currency sign; write {bare}"
+        return f"{cell} is not a number: it has a currency sign; write {cut(bare)}"
     if text.endswith("%") and _is_number(text[:-1].strip()):
-        return f"{cell} is not a number: it has a percent sign; write {text[:-1].strip()} in every row"
+        return f"{cell} is not a number: it has a percent sign; write {cut(text[:-1].strip())} in every row"
     if set(text) <= {'"', "'"}:
         return f"{cell} is a quote alone, not a number; remove it"
     return f"{cell} is not a number; correct it"
@@ -141,7 +144,10 @@ def _is_number(text: str) -> bool:
 def _json_advice(value: Any) -> str:
     import json
 
-    text = cut(json.dumps(value, default=repr))
+    try:
+        text = cut(json.dumps(value, default=repr))
+    except RecursionError:
+        text = quoted(value)
     if value is None:
         return "null stands for a missing number; fill it in"
     if isinstance(value, bool):

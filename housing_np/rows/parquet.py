@@ -20,11 +20,14 @@ def read(source: Source, on_error: OnError) -> Rows:
     broken = (pyarrow.ArrowException, OSError)
     try:
         file = pyarrow.parquet.ParquetFile(source.file())
+        schema = file.schema_arrow
+        names = schema.names
+    except UnicodeDecodeError:
+        raise TableError(f"{source.name}: the name of a column is not UTF-8; write the file again") from None
     except broken as error:
         raise TableError(f"{source.name}: not a Parquet file ({_first_line(error)}); write the file again") from None
-    schema = file.schema_arrow
     index = _index_columns(schema)
-    columns = tuple(name for name in schema.names if name not in index)
+    columns = tuple(name for name in names if name not in index)
     check_names(source.name, columns)
 
     def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
@@ -60,10 +63,13 @@ def read(source: Source, on_error: OnError) -> Rows:
 def _index_columns(schema: Any) -> list[str]:
     """Return the columns that the file's own pandas metadata calls its index."""
     try:
-        described = (schema.pandas_metadata or {}).get("index_columns", [])
-    except ValueError:  # metadata that is no JSON tell nothing
+        described = schema.pandas_metadata
+    except (ValueError, RecursionError):  # metadata that is no JSON tell nothing
         return []
-    return [name for name in described if isinstance(name, str) and name in schema.names]
+    index = described.get("index_columns") if isinstance(described, dict) else None
+    return [
+        name for name in (index if isinstance(index, list) else []) if isinstance(name, str) and name in schema.names
+    ]
 
 
 def _is_numeric(kind: Any) -> bool:
@@ -76,4 +82,4 @@ def _is_numeric(kind: Any) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["cannot be read"])[0]
+    return cut((str(error).splitlines() or ["cannot be read"])[0])

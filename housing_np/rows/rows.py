@@ -170,11 +170,12 @@ def assembled(
             values.append(pick(record))
         except TextColumnError:
             raise
-        except TableError as error:
+        except (TableError, RecursionError) as error:
             if values:
                 yield np.array(values)
             values = []
-            on_error(TableError(f"{source}: {place.format(*where)}{error}"))
+            problem = error if isinstance(error, TableError) else ": nested too deep; flatten it"
+            on_error(TableError(f"{source}: {place.format(*where)}{problem}"))
         if sum(map(len, values[:1])) * len(values) >= BLOCK_NUMBERS:
             yield np.array(values)
             values = []
