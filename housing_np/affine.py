@@ -227,7 +227,7 @@ def _is_integer(value: Any) -> bool:
 
 def _position(x: np.ndarray, axis: int) -> int:
     if not -x.ndim <= axis < x.ndim:
-        raise HousingError(f"axis {axis} does not exist in an array of {x.ndim} dimensions")
+        raise HousingError(f"axis {quoted(axis)} does not exist in an array of {x.ndim} dimensions")
     return axis % x.ndim
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arrays import Floats, as_matrix, as_number, reduce_rows, refuse_inexact, refuse_nonfinite
-from .errors import HousingError, listed, quoted
+from .errors import HousingError, listed
 from .frames import names_of
 
 
@@ -18,7 +18,7 @@ class Calibration:
     rows : int
     mean : ndarray, shape (p,)
     covariance : ndarray, shape (p, p)
-        Divided by the number of rows; not finite where a square is beyond float64.
+        Divided by the number of rows; not finite where a square is beyond float64, as then are `deviation` and `rms`.
     low, high : ndarray, shape (p,)
         The range that the scheme "integer" covers.
     deviation : ndarray, shape (p,)
@@ -29,8 +29,7 @@ class Calibration:
     Raises
     ------
     HousingError
-        Where an attribute other than `rows` is asked of no rows, or `deviation` or `rms` of numbers whose squares are
-        beyond float64.
+        Where an attribute other than `rows` is asked of no rows.
 
     Examples
     --------
@@ -131,11 +130,7 @@ class Calibration:
 
     @property
     def deviation(self) -> Floats:
-        variance = np.diag(self.covariance)
-        if len(column := np.flatnonzero(~np.isfinite(variance))):
-            name = self.names[column[0]] if self.names else f"x{column[0]}"
-            raise HousingError(f"column {quoted(name)} is too large to square in float64: rescale it")
-        deviation = np.sqrt(variance)
+        deviation = np.sqrt(np.diag(self.covariance))
         return np.asarray(np.where(deviation > 2.0**-48 * np.abs(self.mean), deviation, 0.0))
 
     @property

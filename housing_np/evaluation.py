@@ -289,10 +289,12 @@ def error_shares(model: Model, reference: LinearRegression, rows: Calibration) -
     'people'
     """
     weights, references = np.atleast_2d(model.coef_), np.atleast_2d(reference.coef_)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         errors = np.abs(weights - references)
-        worst = int(np.argmax((errors * rows.rms).sum(axis=1)))
-        columns = weights[worst], references[worst], errors[worst] * rows.rms, errors[worst] * rows.deviation
+        # Of a feature beyond float64 an error of 0 is none either.
+        effects, refitted = (np.where(errors == 0, 0.0, errors * size) for size in (rows.rms, rows.deviation))
+    worst = int(np.argmax(effects.sum(axis=1)))
+    columns = weights[worst], references[worst], effects[worst], refitted[worst]
     shares = map(Share, model.feature_names, *(column.tolist() for column in columns))
     return sorted(shares, key=lambda share: -share.effect)
 

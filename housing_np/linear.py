@@ -262,10 +262,12 @@ class LinearRegression(Estimator):
         """
         from .least_squares import Summary  # here, not above: predict must not pay for it
 
-        if not hasattr(blocks, "__iter__"):
-            raise HousingError(f"blocks is {quoted(blocks)}: expected an iterable of blocks (X, y)")
+        try:
+            coming = iter(blocks)
+        except TypeError:
+            raise HousingError(f"blocks is {quoted(blocks)}: expected an iterable of blocks (X, y)") from None
         summary = Summary(fit_intercept=self.fit_intercept, feature_names=feature_names, target_names=target_names)
-        for block in blocks:
+        for block in coming:
             if not isinstance(block, tuple | list) or len(block) not in (2, 3):
                 raise HousingError(f"a block is {quoted(block)}: expected (X, y) or (X, y, sample_weight)")
             summary.update(*block)

@@ -1,6 +1,6 @@
 """A linear model in uint8: from a float model, integer inference, and a bound on what the rounding can do."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, Self, cast, get_args
@@ -279,7 +279,9 @@ class QuantizedLinear:
         cls, model: LinearRegression, rows: Calibration, scheme: Scheme, bits: int, rounding: Rounding
     ) -> Self:
         exact = _Exact.of_inputs(model, rows) if scheme == "integer" else _Exact.of_features(model, rows)
-        affine, weights, proven = _ROUND[rounding](exact, rows.deviation if scheme == "per-channel" else None, bits)
+        deviation = rows.deviation if scheme == "per-channel" else None
+        _require_squares(exact, deviation, model.feature_names)
+        affine, weights, proven = _ROUND[rounding](exact, deviation, bits)
         error = _values(affine, weights, scheme) - exact.coef
         bias = exact.intercept - error @ exact.mean
         if scheme == "integer":
@@ -552,6 +554,15 @@ class _Exact(NamedTuple):
         return np.minimum(coef, 0.0).min(axis=0), np.maximum(coef, 0.0).max(axis=0)
 
 
+def _require_squares(exact: _Exact, deviation: Floats | None, names: Sequence[str]) -> None:
+    """Refuse a feature whose deviation is needed and beyond float64, and weights that are in steps of it."""
+    if deviation is not None and not np.isfinite(deviation).all():
+        name = names[int(np.argmin(np.isfinite(deviation)))]
+        raise HousingError(f"column {quoted(name)} is too large to square in float64: rescale it")
+    if not np.isfinite(exact.coef).all():
+        raise HousingError("a weight times the step of its feature is beyond float64: rescale the features")
+
+
 _Rounded = tuple[Affine, NDArray[np.uint8], bool | None]
 
 
@@ -573,7 +584,7 @@ def _optimal(exact: _Exact, deviation: Floats | None, bits: int) -> _Rounded:
     from .rounding import search
 
     if not np.isfinite(exact.covariance).all():
-        raise HousingError("the features are too large to square in float64: rescale them")
+        raise HousingError("the features are too large or too small to square: rescale them")
     per_tensor = deviation is None
     ratio = np.ones_like(exact.mean) if deviation is None else _evenly_weighted(exact, deviation)[0]
     found = search(exact.coef, exact.covariance, ratio, bits, shared_zero_point=per_tensor)

@@ -98,9 +98,17 @@ def search(
     """
     weights, covariance, ratios = (_finite(each, name) for each, name in ((W, "W"), (H, "H"), (ratio, "ratio")))
     p = ratios.size
-    if weights.shape[-1:] != (p,) or weights.ndim > 2 or not weights.size or covariance.shape != (p, p):
+    if (
+        ratios.ndim != 1
+        or weights.shape[-1:] != (p,)
+        or weights.ndim > 2
+        or not weights.size
+        or covariance.shape != (p, p)
+    ):
         shapes = f"{weights.shape}, {covariance.shape} and {ratios.shape}"
         raise HousingError(f"W, H and ratio have the shapes {shapes}: expected (p,) or (k, p), (p, p) and (p,)")
+    if np.any(ratios <= 0):
+        raise HousingError("ratio must be positive")
     try:
         with np.errstate(all="ignore"):  # what comes of numbers that are too large or too small shows in the cost
             found = _search(_Problem(weights, covariance, ratios, as_bits(bits)), shared_zero_point, node_limit)

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from .arrays import Floats
-from .errors import TableError, cut, quoted
+from .arrays import Floats, as_numbers, as_rows, refuse_inexact
+from .errors import HousingError, TableError, cut, quoted
 from .names import as_name, as_names, require_option
 from .paths import as_path, shown
 from .rows import Decimal, Format, Rows, Skipped, TextColumnError, open_rows, stop
@@ -38,12 +38,26 @@ class Table:
     y : ndarray of float64, shape (n,)
     feature_names : tuple of str, length p
     target_name : str
+
+    Raises
+    ------
+    HousingError
+        If the numbers or the names are none, or their shapes disagree.
     """
 
     X: Floats
     y: Floats
     feature_names: tuple[str, ...]
     target_name: str
+
+    def __post_init__(self) -> None:
+        names, y = as_names(self.feature_names, "feature_names"), as_numbers(self.y, "y")
+        as_name(self.target_name, "target_name")
+        X = as_rows(self.X, names)
+        if y.shape != (len(X),):
+            raise HousingError(f"y has shape {y.shape}: expected {(len(X),)}, one for each row of X")
+        refuse_inexact(y, "y")
+        vars(self).update(X=X, y=y.astype(np.float64, copy=False), feature_names=names)
 
     def __iter__(self) -> Iterator[Block]:
         yield self.X, self.y

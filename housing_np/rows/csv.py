@@ -66,6 +66,8 @@ class Dialect:
             raise TableError(f"the separator {quoted(self.separator)} is not one character; a tab is $'\\t' in a shell")
         if not isinstance(self.decimal, str) or self.decimal not in (".", ","):
             raise TableError(f"the decimal mark {quoted(self.decimal)} is neither '.' nor ','")
+        if not isinstance(self.header, bool):
+            raise TableError(f"header is {quoted(self.header)}: expected True or False")
 
     @property
     def longest_field(self) -> int:
