@@ -18,7 +18,7 @@ from .errors import ArtifactError, HousingError, cut, quoted
 from .files import open_whole
 from .linear import FittedLinear, LinearRegression
 from .names import require_apart
-from .paths import as_path, shown
+from .paths import as_path, shown_path
 from .quantized import FIELDS, Field, Model, QuantizedLinear, Scheme
 
 FORMAT = "housing_np 1"
@@ -98,7 +98,7 @@ def load(path: str | Path) -> Model:
     try:
         return _from_npy(_inflated(content))
     except HousingError as error:
-        raise ArtifactError(f"{shown(path)}: {error}; make the file again with train or quantize") from None
+        raise ArtifactError(f"{shown_path(path)}: {error}; make the file again with train or quantize") from None
 
 
 def to_bytes(model: Model | FittedLinear) -> bytes:
@@ -138,7 +138,7 @@ def write(content: bytes, path: str | Path) -> int:
         with open_whole(path) as file:
             file.write(content)
     except OSError as error:
-        raise ArtifactError(f"{shown(path)}: cannot be written ({error.strerror or error})") from None
+        raise ArtifactError(f"{shown_path(path)}: cannot be written ({error.strerror or error})") from None
     return len(content)
 
 
@@ -255,10 +255,10 @@ def _content(path: Path) -> bytes:
                 return file.read(status.st_size)
     except OSError as error:
         raise ArtifactError(
-            f"{shown(path)}: cannot be read ({error.strerror or error}); expected a model file (.npz)"
+            f"{shown_path(path)}: cannot be read ({error.strerror or error}); expected a model file (.npz)"
         ) from None
     found = f"{status.st_size} bytes" if stat.S_ISREG(status.st_mode) else "not a regular file"
-    raise ArtifactError(f"{shown(path)}: {found}; expected a model file (.npz) of at most {_SIZE_CAP} bytes")
+    raise ArtifactError(f"{shown_path(path)}: {found}; expected a model file (.npz) of at most {_SIZE_CAP} bytes")
 
 
 def _inflated(content: bytes) -> bytes:

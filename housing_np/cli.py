@@ -18,6 +18,7 @@ from .errors import ArtifactError, HousingError, printable, quoted
 
 T = TypeVar("T")
 DONE, GATE_FAILED, BAD_INPUT, BAD_ARTIFACT = 0, 1, 2, 3
+_LONGEST = 400  # characters of what argparse says of the arguments
 _STATUSES = """exit status:
   0    done
   1    a limit that you set is broken; nothing was written
@@ -126,7 +127,8 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def error(self, message: str) -> NoReturn:
-        say(f"{self.prog}: {message}; see --help")
+        told = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
+        say(f"{self.prog}: {told}; see --help")
         self.exit(BAD_INPUT)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .arrays import Floats
 from .calibration import Calibration
-from .errors import HousingError, quoted
+from .errors import HousingError, cut, quoted
 from .least_squares import Summary
 from .linear import LinearRegression
 from .metrics import Score
@@ -313,7 +313,7 @@ class Limits(NamedTuple):
         ['uint8: the largest deviation is 0.25, over the limit 0.1; most of the error is in the weight of rooms']
         """
         worst = max(shares, key=lambda share: share.refitted)
-        because = f"most of the error is in the weight of {worst.feature}"
+        because = f"most of the error is in the weight of {cut(worst.feature)}"
         drop = reference.r2 - quantized.r2
         lines = []
         if self.max_r2_drop is not None and not drop <= self.max_r2_drop:

@@ -23,11 +23,11 @@ def as_path(path: Any, error: type[HousingError]) -> Path:
         reason = "it is no text that a file system can hold"
     except TypeError:
         reason = f"it is a {type(path).__name__}, not a str or a Path"
-    said = shown(repr(path)) if isinstance(path, str) else quoted(path)
+    said = shown_path(repr(path)) if isinstance(path, str) else quoted(path)
     raise error(f"{said}: no file can be called so ({reason}); give the path of a file")
 
 
-def shown(path: str | os.PathLike[str]) -> str:
+def shown_path(path: str | os.PathLike[str]) -> str:
     """Return a path as a message shows it: of one that is too long, the end."""
     text = str(path)
     return text if len(text) <= _LONGEST else f"…{text[1 - _LONGEST :]}"

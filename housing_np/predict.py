@@ -20,7 +20,7 @@ from .calibration import Calibration
 from .california import TARGET, california_rows, load_california
 from .errors import ArtifactError, HousingError, listed, printable
 from .files import open_whole
-from .paths import as_path, shown
+from .paths import as_path, shown_path
 from .quantized import Model, QuantizedLinear
 from .rows import Rows, Skipped, expect, format_of, open_rows, stop
 from .table import files
@@ -44,11 +44,13 @@ def main(arguments: Sequence[str]) -> int:
             expect(name)
     if not is_model and not Path(path).exists():
         raise ArtifactError(
-            f"{shown(path)}: no such model; make it with python -m housing_np.train, or name a MODEL.npz"
+            f"{shown_path(path)}: no such model; make it with python -m housing_np.train, or name a MODEL.npz"
         )
     model = load(path)
     if options.bounds and not isinstance(model, QuantizedLinear):
-        raise HousingError(f"{path} is a float model: bounds are for quantized ones, which can be off from it")
+        raise HousingError(
+            f"{shown_path(path)} is a float model: bounds are for quantized ones, which can be off from it"
+        )
     with _output(options.output) as out:
         if inputs:
             _predict(model, inputs, options, out)
@@ -101,7 +103,7 @@ def _output(path: str | None) -> Iterator[TextIO]:
         return
     if not is_written(path):
         raise HousingError(
-            f"{path}: answers are written as CSV, JSON or JSON Lines; end the name in .csv, .json or .jsonl"
+            f"{shown_path(path)}: answers are written as CSV, JSON or JSON Lines; end the name in .csv, .json or .jsonl"
         )
     try:
         with open_whole(as_path(path, HousingError)) as file:
@@ -112,7 +114,7 @@ def _output(path: str | None) -> Iterator[TextIO]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise HousingError(f"{shown(path)}: cannot be written ({error.strerror})") from None
+        raise HousingError(f"{shown_path(path)}: cannot be written ({error.strerror})") from None
 
 
 def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from .arrays import Floats, as_numbers, as_rows, refuse_inexact
 from .errors import HousingError, TableError, cut, quoted
 from .names import as_name, as_names, require_option
-from .paths import as_path, shown
+from .paths import as_path, shown_path
 from .rows import Decimal, Format, Rows, Skipped, TextColumnError, open_rows, stop
 
 Block = tuple[Floats, Floats]
@@ -286,7 +286,7 @@ def open_table(
     X, y = _joined(blocks)
     if len(y) > 1 and np.all(y == y[0]):
         raise TableError(
-            f"{shown(path)}: the target {quoted(target)} is {y[0]} in all {len(y)} rows: nothing to predict"
+            f"{shown_path(path)}: the target {quoted(target)} is {y[0]} in all {len(y)} rows: nothing to predict"
         )
     return replace(stream, held=((X, y),))
 
@@ -332,9 +332,11 @@ def files(path: str | Path) -> tuple[str, ...]:
             return (str(path),)
         found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
     except (OSError, ValueError) as error:
-        raise TableError(f"{shown(path)}: not a pattern of files ({error})") from None
+        raise TableError(f"{shown_path(path)}: not a pattern of files ({error})") from None
     if not found:
-        raise TableError(f"{shown(path)}: no file matches; give the path of a file, or a pattern such as 'part-*.csv'")
+        raise TableError(
+            f"{shown_path(path)}: no file matches; give the path of a file, or a pattern such as 'part-*.csv'"
+        )
     return tuple(map(str, found))
 
 
@@ -379,6 +381,8 @@ def read_rows(features: Sequence[str], path: str | Path, skipped: Skipped | None
             blocks += rows.blocks(features)
     if not blocks:
         if skipped and skipped.count:
-            raise TableError(f"{shown(path)}: no row is left, {skipped.count} were skipped; the first: {skipped.first}")
-        raise TableError(f"{shown(path)}: no rows; expected at least one")
+            raise TableError(
+                f"{shown_path(path)}: no row is left, {skipped.count} were skipped; the first: {skipped.first}"
+            )
+        raise TableError(f"{shown_path(path)}: no rows; expected at least one")
     return np.concatenate(blocks)

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from ..errors import TableError
-from ..paths import as_path, shown
+from ..paths import as_path, shown_path
 
 CHUNK_BYTES = 1 << 20
 
@@ -206,7 +206,7 @@ def open_source(path: str | Path) -> Iterator[Source]:
     with refused(path):
         file = path.open("rb")  # closed below, where its errors are not those of opening it
     with file:
-        yield Source(shown(path), file, path if path.is_file() else None)
+        yield Source(shown_path(path), file, path if path.is_file() else None)
 
 
 @contextmanager
@@ -216,11 +216,11 @@ def refused(path: str | Path) -> Iterator[None]:
         yield
     except IsADirectoryError:
         raise TableError(
-            f"{shown(path)}: cannot be read (a folder); name the files in it: {shown(_pattern(Path(path)))!r}"
+            f"{shown_path(path)}: cannot be read (a folder); name the files in it: {shown_path(_pattern(Path(path)))!r}"
         ) from None
     except OSError as error:
         reason = error.strerror or error
-        raise TableError(f"{shown(path)}: cannot be read ({reason}); give the path of a file of rows") from None
+        raise TableError(f"{shown_path(path)}: cannot be read ({reason}); give the path of a file of rows") from None
 
 
 def _pattern(folder: Path) -> str:
