@@ -66,7 +66,8 @@ class Calibration:
         if percentile < 100:
             with np.errstate(over="ignore", invalid="ignore"):
                 low, high = np.percentile(as_matrix(X).astype(np.float64), [100 - percentile, percentile], axis=0)
-            if not np.isfinite(high - low).all():
+                spans = high - low
+            if not np.isfinite(spans).all():
                 raise HousingError("the range of a column is beyond float64: rescale it")
             total._moments = known._replace(low=low, high=high)
         return total

@@ -61,10 +61,10 @@ def _loaded(source: Source) -> NDArray[Any]:
         if not dtype.hasobject:
             if 0 in shape:
                 return np.empty(shape, dtype)
-            if source.path:
-                return np.memmap(source.path, dtype, "r", file.tell(), shape, order)
             size = prod(shape) * dtype.itemsize
-            if len(data := file.read(size)) == size:
+            if source.path and file.tell() + size <= source.path.stat().st_size:
+                return np.memmap(source.path, dtype, "r", file.tell(), shape, order)
+            if not source.path and len(data := file.read(size)) == size:
                 return np.frombuffer(data, dtype).reshape(shape, order=order)
     except _NOT_A_HEADER:
         pass
@@ -101,7 +101,10 @@ def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], Literal["C"
         map(_TYPE.fullmatch, _types(found["descr"]))
     ):
         raise ValueError("not the lengths or the types of an array")
-    return np.lib.format.descr_to_dtype(found["descr"]), found["shape"], "F" if found["fortran_order"] else "C"
+    dtype = np.lib.format.descr_to_dtype(found["descr"])
+    if not dtype.itemsize:
+        raise ValueError("not an array of anything")
+    return dtype, found["shape"], "F" if found["fortran_order"] else "C"
 
 
 def _types(descr: Any) -> Iterator[str]:
