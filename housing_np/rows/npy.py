@@ -3,6 +3,7 @@
 import re
 from ast import literal_eval
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from math import prod
 from typing import Any, BinaryIO, Literal
 
@@ -54,25 +55,29 @@ def read(source: Source, on_error: OnError) -> Rows:
 
 
 def _loaded(source: Source) -> NDArray[Any]:
-    """Return the array of a file, mapped, or that of standard input."""
+    problem = "not a .npy array of numbers, or not whole; write one with numpy.save"
     file = source.file()
-    try:
+    with suppress(*_NOT_A_HEADER):
         dtype, shape, order = _header(file)
-        if not dtype.hasobject:
-            if 0 in shape:
-                return np.empty(shape, dtype)
-            size = prod(shape) * dtype.itemsize
-            if source.path and file.tell() + size <= source.path.stat().st_size:
-                return np.memmap(source.path, dtype, "r", file.tell(), shape, order)
-            if not source.path and len(data := file.read(size)) == size:
-                return np.frombuffer(data, dtype).reshape(shape, order=order)
-    except _NOT_A_HEADER:
-        pass
-    else:
         if dtype.hasobject:
             problem = "an .npy of Python objects; save numbers only, with array.astype(float)"
-            raise TableError(f"{source.name}: {problem}")
-    raise TableError(f"{source.name}: not a .npy array of numbers, or not whole; write one with numpy.save")
+        elif (array := _array(source, file, dtype, shape, order)) is not None:
+            return array
+    raise TableError(f"{source.name}: {problem}")
+
+
+def _array(
+    source: Source, file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...], order: Literal["C", "F"]
+) -> NDArray[Any] | None:
+    """Return the array behind the header, that of a file mapped; None where there are fewer numbers than declared."""
+    size = prod(shape) * dtype.itemsize
+    if not size:
+        return np.empty(shape, dtype)
+    if source.path:
+        is_whole = file.tell() + size <= source.path.stat().st_size
+        return np.memmap(source.path, dtype, "r", file.tell(), shape, order) if is_whole else None
+    data = file.read(size)
+    return np.frombuffer(data, dtype).reshape(shape, order=order) if len(data) == size else None
 
 
 def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], Literal["C", "F"]]:
@@ -97,9 +102,7 @@ def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], Literal["C"
     found = literal_eval(text.strip())
     if found.keys() != {"descr", "fortran_order", "shape"} or not isinstance(found["shape"], tuple):
         raise ValueError("not the keys of a header")
-    if not all(type(length) is int for length in found["shape"]) or not all(
-        map(_TYPE.fullmatch, _types(found["descr"]))
-    ):
+    if {type(length) for length in found["shape"]} - {int} or not all(map(_TYPE.fullmatch, _types(found["descr"]))):
         raise ValueError("not the lengths or the types of an array")
     dtype = np.lib.format.descr_to_dtype(found["descr"])
     if not dtype.itemsize:
