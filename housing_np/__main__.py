@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from . import signals
-from .errors import HousingError
+from .errors import HousingError, quoted
 
 COMMANDS = {
     "train": "fit a model, evaluate it, quantize it and save it",
@@ -36,8 +36,8 @@ def main(arguments: Sequence[str]) -> int:
         from .rows import nearest
 
         near = nearest(first, COMMANDS)
-        known = f"did you mean {near!r}?" if near else f"the commands are: {', '.join(COMMANDS)}"
-        raise HousingError(f"no command {first!r}; {known}")
+        known = f"did you mean {quoted(near)}?" if near else f"the commands are: {', '.join(COMMANDS)}"
+        raise HousingError(f"no command {quoted(first)}; {known}")
     command = parser.parse_args([first]).command
     try:
         # A command reads its own arguments: only the one that runs is imported.

@@ -1,13 +1,13 @@
 """Numbers to small unsigned integers and back, as ONNX QuantizeLinear and DequantizeLinear define it."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import as_numbers, read_only, refuse_inexact, refuse_nonfinite
-from .errors import HousingError
+from .errors import HousingError, quoted
 
 _TINY, _MAX = np.finfo(np.float32).smallest_normal, np.finfo(np.float32).max
 # The scale, x / scale and (q - zero_point) * scale are each rounded to float32: at most 3 * 256 * 2**-24 of a scale.
@@ -55,12 +55,16 @@ class Affine:
     axis: int | None = None
     bits: int = 8
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Made anew: numpy's own copies and pickles of arrays can be written to.
+        return type(self), (self.scale, self.zero_point, self.axis, self.bits)
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bits", _checked_bits(self.bits))
+        object.__setattr__(self, "bits", as_bits(self.bits))
+        object.__setattr__(self, "axis", _as_axis(self.axis))
         with np.errstate(over="ignore"):
             scale = as_numbers(self.scale, "scale").astype(np.float32)
         zero_point = as_numbers(self.zero_point, "zero_point")
-        _check_axis(self.axis)
         expected = 0 if self.axis is None else 1
         if scale.ndim != expected or zero_point.shape != scale.shape:
             raise HousingError(
@@ -102,8 +106,7 @@ class Affine:
         >>> Affine.fit([[1.0, -1.0], [3.0, 2.0]], axis=1).zero_point
         array([ 0, 85], dtype=uint8)
         """
-        bits, x = _checked_bits(bits), _numbers(x)
-        _check_axis(axis)
+        bits, axis, x = as_bits(bits), _as_axis(axis), _numbers(x)
         if x.size == 0:
             raise HousingError("x is empty: a range needs at least one number")
         others = None if axis is None else tuple(i for i in range(x.ndim) if i != _position(x, axis))
@@ -203,20 +206,28 @@ def scale_and_zero_point(low: np.ndarray, high: np.ndarray, bits: int) -> tuple[
     return scale, zero_point.astype(np.uint8)
 
 
-def _checked_bits(bits: int) -> int:
-    if not isinstance(bits, int | np.integer) or bits not in range(2, 9):
-        raise HousingError(f"bits is {bits!r}: expected an integer from 2 to 8")
+def as_bits(bits: Any) -> int:
+    """Return how many bits there are, 2 to 8; refuse all else."""
+    if not _is_integer(bits) or not 2 <= bits <= 8:
+        raise HousingError(f"bits is {quoted(bits)}: expected an integer from 2 to 8")
     return int(bits)
 
 
-def _check_axis(axis: int | None) -> None:
-    if not isinstance(axis, int | np.integer | None):
-        raise HousingError(f"axis is {axis!r}: expected None or an integer")
+def _as_axis(axis: Any) -> int | None:
+    if axis is not None and not _is_integer(axis):
+        raise HousingError(f"axis is {quoted(axis)}: expected None or an integer")
+    return None if axis is None else int(axis)
+
+
+def _is_integer(value: Any) -> bool:
+    """Whether it is one of Python's or numpy's integers, which an array without dimensions may hold."""
+    value = value[()] if isinstance(value, np.ndarray) else value
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _position(x: np.ndarray, axis: int) -> int:
     if not -x.ndim <= axis < x.ndim:
-        raise HousingError(f"axis {axis} does not exist in an array of {x.ndim} dimensions")
+        raise HousingError(f"axis {quoted(axis)} does not exist in an array of {x.ndim} dimensions")
     return axis % x.ndim
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import frames
-from .errors import HousingError, NumbersError
+from .errors import HousingError, NumbersError, listed, quoted
 
 Floats = npt.NDArray[np.float64]
 
@@ -82,7 +82,7 @@ def _of_frame(frame: Any, names: tuple[str, ...], name: str) -> npt.NDArray[Any]
         return whole
     arrays = []
     for column, values in zip(names, frames.columns_of(frame), strict=True):
-        place = f"{name}: column {column!r}"
+        place = f"{name}: column {quoted(column)}"
         try:
             array = frames.column_array(values)
         except frames.NotNumbersError as error:
@@ -129,9 +129,8 @@ def _is_real(dtype: np.dtype[Any]) -> bool:
 
 
 def _is_a(value: object) -> str:
-    shown = repr(value)
-    shown = shown if len(shown) <= 60 else f"{shown[:50]}…"
-    return f"is {shown}, a {type(value).__name__}; an argument must be a number, not a string that looks like a number"
+    kind = type(value).__name__
+    return f"is {quoted(value)}, a {kind}; an argument must be a number, not a string that looks like a number"
 
 
 def as_matrix(values: Any, name: str = "X") -> npt.NDArray[Any]:
@@ -144,6 +143,14 @@ def as_matrix(values: Any, name: str = "X") -> npt.NDArray[Any]:
             f"{name}.reshape(1, -1) one row. Reshape your data{none}"
         )
     return array
+
+
+def as_number(value: Any, name: str) -> float:
+    """Return one real number."""
+    array = as_numbers(value, name)
+    if array.ndim:
+        raise HousingError(f"{name} is {quoted(value)}: expected one number")
+    return float(array)
 
 
 def as_rows(
@@ -166,7 +173,7 @@ def as_rows(
         require_names(values, feature_names, name)
     if array.shape[1] != len(feature_names):
         raise HousingError(
-            f"{name} has {array.shape[1]} columns, expected {len(feature_names)}: {', '.join(feature_names)} "
+            f"{name} has {array.shape[1]} columns, expected {len(feature_names)}: {listed(feature_names)} "
             f"({name} has {array.shape[1]} features, but model is expecting {len(feature_names)} features as input)"
         )
     refuse_inexact(array, name, feature_names)
@@ -181,10 +188,10 @@ def require_names(values: Any, expected: Sequence[str] | npt.NDArray[np.object_]
     said = "The feature names should match those that were passed during fit"
     if sorted(names) == sorted(expected):
         raise HousingError(
-            f"{name}: {said}. Feature names must be in the same order as they were in fit: {', '.join(expected)}; "
-            f"found {', '.join(names)}"
+            f"{name}: {said}. Feature names must be in the same order as they were in fit: {listed(expected)}; "
+            f"found {listed(names)}"
         )
-    raise HousingError(f"{name}: {said}: {', '.join(expected)}; found {', '.join(names)}")
+    raise HousingError(f"{name}: {said}: {listed(expected)}; found {listed(names)}")
 
 
 def as_weights(values: Any, rows: int) -> Floats | None:
@@ -207,13 +214,6 @@ def as_weights(values: Any, rows: int) -> Floats | None:
         row = int(np.argmax(weights < 0))
         raise HousingError(f"sample_weight[{row}] is {weights[row]}: expected 0 or more; weight 0 leaves the row out")
     return weights
-
-
-def as_names(names: Sequence[str] | npt.NDArray[np.object_] | None) -> tuple[str, ...]:
-    """Return names as a tuple; of one name, or none."""
-    if names is None:
-        return ()
-    return (names,) if isinstance(names, str) else tuple(str(name) for name in names)
 
 
 def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -290,7 +290,7 @@ def _refuse(
 def inexact_integer(value: object) -> str:
     """Return what is wrong with an integer that float64 would round, and what to do."""
     return (
-        f"{value} is an integer beyond 2**53 that float64 cannot hold exactly; "
+        f"{quoted(value)} is an integer beyond 2**53 that float64 cannot hold exactly; "
         "subtract an offset first, or give it as a decimal to round it"
     )
 
@@ -341,4 +341,4 @@ def reduce_rows(ufunc: np.ufunc, rows: Floats) -> Floats:
 def _place(name: str, index: Sequence[int], columns: Sequence[str] | npt.NDArray[np.object_] | None) -> str:
     if columns is None:
         return f"{name}{list(index)}"
-    return f"{name}: row {index[0]}, column {columns[index[1]]!r}"
+    return f"{name}: row {index[0]}, column {quoted(columns[index[1]])}"

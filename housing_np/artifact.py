@@ -5,19 +5,21 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from io import BytesIO
+from itertools import zip_longest
 from math import prod
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
-from .errors import ArtifactError, HousingError
+from .errors import ArtifactError, HousingError, cut, quoted
 from .files import open_new
 from .linear import FittedLinear, LinearRegression
+from .names import require_apart
+from .paths import as_path, shown_path
 from .quantized import FIELDS, Field, Model, QuantizedLinear, Scheme
 from .signals import held
 
@@ -96,11 +98,12 @@ def load(path: str | Path) -> Model:
     ArtifactError
         If there is no such file, or anything in it is not as `save` writes it.
     """
+    path = as_path(path, ArtifactError)
     content = _content(path)
     try:
         return _from_npy(_inflated(content))
     except HousingError as error:
-        raise ArtifactError(f"{_shown(path)}: {error}; make the file again with train or quantize") from None
+        raise ArtifactError(f"{shown_path(path)}: {error}; make the file again with train or quantize") from None
 
 
 def to_bytes(model: Model | FittedLinear) -> bytes:
@@ -169,7 +172,8 @@ def _write(contents: Mapping[Path, bytes | None]) -> None:
                     else:
                         path.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"{_shown(path)}: cannot be written ({_reason(error)})") from None
+        reason = getattr(error, "strerror", None) or error
+        raise ArtifactError(f"{shown_path(path)}: cannot be written ({reason})") from None
 
 
 def _to_record(model: Model | FittedLinear) -> np.ndarray:
@@ -205,8 +209,9 @@ def _from_npy(data: bytes) -> Model:
         raise HousingError(f"{field} has shape {weights}, expected (features,) or (targets, features)")
     layout = _layout(kind, weights, names_bytes)
     expected = [(name, layout[name].base.str, layout[name].shape) for name in layout.names or ()]
-    if fields != expected:
-        raise HousingError(f"the record is {fields}, expected {expected}")
+    for found, wanted in zip_longest(fields, expected):
+        if found != wanted:
+            raise HousingError(f"the record is {quoted(found)} where {quoted(wanted)} is expected")
     if len(numbers) != layout.itemsize:
         raise HousingError(f"{_MEMBER} holds {len(numbers)} bytes of numbers, expected {layout.itemsize}")
     return _model(kind, np.frombuffer(numbers, layout)[0], prod(weights[:-1]), weights[-1])
@@ -253,8 +258,8 @@ def _kind(format: bytes) -> str:
     for kind in _FIELDS:
         if format == _format(kind):
             return kind
-    shown = format.decode("ascii", "replace")
-    raise HousingError(f"format is {shown!r}, expected {FORMAT!r} and one of {', '.join(_FIELDS)}")
+    found = quoted(format.decode("ascii", "replace"))
+    raise HousingError(f"format is {found}, expected {FORMAT!r} and one of {', '.join(_FIELDS)}")
 
 
 def _names(data: bytes, count: int) -> tuple[str, ...]:
@@ -269,30 +274,25 @@ def _names(data: bytes, count: int) -> tuple[str, ...]:
 
 def _check_names(features: Sequence[str], targets: Sequence[str]) -> None:
     """Refuse names that a file cannot hold, or that cannot be told apart in what is read and answered by name."""
-    names = Counter((*features, *targets))
-    for name, count in names.items():
+    for name in (*features, *targets):
         if not isinstance(name, str) or not name or "\0" in name or name.encode(errors="replace").decode() != name:
-            raise HousingError(f"{name!r} cannot name a feature or target: give it a name in UTF-8, without NUL")
-        if count > 1:
-            raise HousingError(f"{name!r} names {count} features or targets: give each a name of its own")
-    for target in targets:
-        if f"{target}_bound" in names:
-            raise HousingError(f"'{target}_bound' is what the bound of {target!r} is called: give it another name")
+            raise HousingError(f"{quoted(name)} cannot name a feature or target: give it a name in UTF-8, without NUL")
+    require_apart(features, targets)
 
 
-def _content(path: str | Path) -> bytes:
+def _content(path: Path) -> bytes:
     """Return the bytes of a regular file that is not larger than a model's."""
     try:
-        status = Path(path).stat()
+        status = path.stat()
         if stat.S_ISREG(status.st_mode) and status.st_size <= _SIZE_CAP:
-            with Path(path).open("rb") as file:
+            with path.open("rb") as file:
                 return file.read(status.st_size)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise ArtifactError(
-            f"{_shown(path)}: cannot be read ({_reason(error)}); expected a model file (.npz)"
+            f"{shown_path(path)}: cannot be read ({error.strerror or error}); expected a model file (.npz)"
         ) from None
     found = f"{status.st_size} bytes" if stat.S_ISREG(status.st_mode) else "not a regular file"
-    raise ArtifactError(f"{_shown(path)}: {found}; expected a model file (.npz) of at most {_SIZE_CAP} bytes")
+    raise ArtifactError(f"{shown_path(path)}: {found}; expected a model file (.npz) of at most {_SIZE_CAP} bytes")
 
 
 def _inflated(content: bytes) -> bytes:
@@ -311,14 +311,4 @@ def _inflated(content: bytes) -> bytes:
     except HousingError:
         raise
     except _NOT_A_ZIP as error:
-        raise HousingError(f"not a whole .npz file ({error})") from None
-
-
-def _shown(path: str | Path) -> str:
-    """Return the path as it fits into a line."""
-    return str(path) if str(path).isprintable() else repr(str(path))
-
-
-def _reason(error: OSError | ValueError) -> str:
-    """Return what is wrong with a file, or with a path that no file can have: one with NUL or a lone surrogate."""
-    return str((isinstance(error, OSError) and error.strerror) or error)
+        raise HousingError(f"not a whole .npz file ({cut(str(error))})") from None

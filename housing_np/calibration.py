@@ -5,8 +5,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Floats, as_matrix, reduce_rows, refuse_inexact, refuse_nonfinite
-from .errors import HousingError
+from .arrays import Floats, as_matrix, as_number, reduce_rows, refuse_inexact, refuse_nonfinite
+from .errors import HousingError, listed
 from .frames import names_of
 
 
@@ -18,7 +18,7 @@ class Calibration:
     rows : int
     mean : ndarray, shape (p,)
     covariance : ndarray, shape (p, p)
-        Divided by the number of rows.
+        Divided by the number of rows; not finite where a square is beyond float64, as then are `deviation` and `rms`.
     low, high : ndarray, shape (p,)
         The range that the scheme "integer" covers.
     deviation : ndarray, shape (p,)
@@ -57,13 +57,18 @@ class Calibration:
         HousingError
             If there are no rows, X is not rows of finite numbers, or `percentile` is out of range.
         """
+        percentile = as_number(percentile, "percentile")
         if not 50 < percentile <= 100:
-            raise HousingError(f"percentile is {percentile}: expected more than 50, and at most 100")
+            raise HousingError(f"percentile is {percentile:g}: expected more than 50, and at most 100")
         total = cls()
         total.update(X)
         known = total._known
         if percentile < 100:
-            low, high = np.percentile(as_matrix(X).astype(np.float64), [100 - percentile, percentile], axis=0)
+            with np.errstate(over="ignore", invalid="ignore"):
+                low, high = np.percentile(as_matrix(X).astype(np.float64), [100 - percentile, percentile], axis=0)
+                spans = high - low
+            if not np.isfinite(spans).all():
+                raise HousingError("the range of a column is beyond float64: rescale it")
             total._moments = known._replace(low=low, high=high)
         return total
 
@@ -131,7 +136,7 @@ class Calibration:
 
     @property
     def rms(self) -> Floats:
-        return np.asarray(np.sqrt(self.deviation**2 + self.mean**2))
+        return np.asarray(np.hypot(self.deviation, self.mean))
 
     @property
     def _known(self) -> "_Moments":
@@ -143,7 +148,7 @@ class Calibration:
 def _same(names: tuple[str, ...] | None, others: tuple[str, ...] | None) -> tuple[str, ...] | None:
     """Return the names of columns, where any are known; refuse two that differ."""
     if names is not None and others is not None and names != others:
-        raise HousingError(f"rows with the columns {', '.join(others)} cannot be added to {', '.join(names)}")
+        raise HousingError(f"rows with the columns {listed(others)} cannot be added to {listed(names)}")
     return others if names is None else names
 
 
@@ -160,9 +165,12 @@ class _Moments(NamedTuple):
     def of(cls, X: Floats) -> "_Moments":
         # Row by row, as X.mean(axis=0) adds them, and faster.
         mean = np.einsum("ij->j", X) / len(X)
-        centred = X - mean
+        if not np.isfinite(mean).all():  # the sum is beyond float64, which the mean is not
+            mean = np.einsum("ij->j", X / len(X))
         low, high = reduce_rows(np.minimum, X), reduce_rows(np.maximum, X)
-        return cls(len(X), mean, centred.T @ centred / len(X), low, high)
+        with np.errstate(over="ignore", invalid="ignore"):
+            centred = X - mean
+            return cls(len(X), mean, centred.T @ centred / len(X), low, high)
 
 
 def _total(a: _Moments | None, b: _Moments | None) -> _Moments | None:
@@ -171,16 +179,14 @@ def _total(a: _Moments | None, b: _Moments | None) -> _Moments | None:
         return a or b
     if len(a.mean) != len(b.mean):
         raise HousingError(f"rows of {len(b.mean)} features cannot be added to rows of {len(a.mean)}")
-    rows, shift = a.rows + b.rows, b.mean - a.mean
+    rows = a.rows + b.rows
     first, second = a.rows / rows, b.rows / rows
-    return _Moments(
-        rows,
-        a.mean + shift * second,
+    with np.errstate(over="ignore", invalid="ignore"):
+        shift = b.mean - a.mean
         # Chan, Golub and LeVeque 1983: added up without cancellation.
-        a.covariance * first + b.covariance * second + np.outer(shift, shift) * (first * second),
-        np.minimum(a.low, b.low),
-        np.maximum(a.high, b.high),
-    )
+        covariance = a.covariance * first + b.covariance * second + np.outer(shift, shift) * (first * second)
+        mean = np.where(np.isfinite(shift), a.mean + shift * second, a.mean * first + b.mean * second)
+    return _Moments(rows, mean, covariance, np.minimum(a.low, b.low), np.maximum(a.high, b.high))
 
 
 def _finite_rows(X: ArrayLike) -> Floats:

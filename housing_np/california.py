@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .arrays import Floats
-from .errors import TableError
+from .errors import TableError, quoted
 from .table import Table
 
 FEATURES = (
@@ -20,6 +20,7 @@ FEATURES = (
     "Longitude",
 )
 TARGET = "MedHouseVal"
+_ROWS = 20640
 
 
 def load_california(rows: int | None = None) -> Table:
@@ -48,13 +49,15 @@ def load_california(rows: int | None = None) -> Table:
     ((20640, 8), 'MedInc', np.float64(4.526))
     """
     if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int | np.integer) or rows < 1):
-        raise TableError(f"rows is {rows!r}: expected how many of the first rows to read, at least 1")
+        raise TableError(f"rows is {quoted(rows)}: expected how many of the first rows to read, at least 1")
     # In a checkout the data stand beside the package, in an installed one inside it.
     here = Path(__file__).parent
     path = next((p for p in (here / "data", here.parent / "data") if p.is_dir()), here / "data") / "cal_housing.csv"
     try:
         with path.open(encoding="ascii") as file:
-            raw = np.loadtxt(file, delimiter=",", skiprows=1, max_rows=rows, ndmin=2)
+            raw = np.loadtxt(
+                file, delimiter=",", skiprows=1, max_rows=None if rows is None else min(rows, _ROWS), ndmin=2
+            )
     except OSError:
         raise TableError(f"{path}: the bundled data are missing; install the package again") from None
     longitude, latitude, age, rooms, bedrooms, population, households, income, value = raw.T
@@ -86,5 +89,7 @@ def california_rows(features: Sequence[str], rows: int | None = None) -> Floats:
     """
     missing = [name for name in features if name not in FEATURES]
     if missing:
-        raise TableError(f"the bundled rows have no {missing[0]!r}, which the model needs: give it rows in a file")
+        raise TableError(
+            f"the bundled rows have no {quoted(missing[0])}, which the model needs: give it rows in a file"
+        )
     return load_california(rows).X[:, [FEATURES.index(name) for name in features]]

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
 from . import __version__
-from .errors import ArtifactError, HousingError
+from .errors import ArtifactError, HousingError, printable, quoted
 from .signals import undone
 
 T = TypeVar("T")
 DONE, GATE_FAILED, BAD_INPUT, BAD_ARTIFACT = 0, 1, 2, 3
+_LONGEST = 400  # characters of what argparse says of the arguments
 _STATUSES = """exit status:
   0    done
   1    a limit that you set is broken; nothing was written
@@ -126,7 +127,8 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def error(self, message: str) -> NoReturn:
-        say(f"{self.prog}: {message}; see --help")
+        told = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
+        say(f"{self.prog}: {told}; see --help")
         self.exit(BAD_INPUT)
 
 
@@ -147,9 +149,9 @@ def _names(text: str) -> list[str]:
     try:
         names = [name.strip() for name in next(csv.reader([text], strict=True, skipinitialspace=True), [])]
     except csv.Error as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a line of CSV ({error})") from None
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a line of CSV ({error})") from None
     if not all(names) or not names:
-        raise argparse.ArgumentTypeError(f"{text!r} holds an empty name; expected names with commas between them")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} holds an empty name; expected names with commas between them")
     return names
 
 
@@ -248,17 +250,6 @@ _QUIET = False
 def _quiet(quiet: bool) -> None:
     global _QUIET
     _QUIET = quiet
-
-
-def printable(text: str) -> str:
-    """Return text for a terminal: names and cells may hold line breaks, and what a terminal would obey.
-
-    >>> printable("a\x1b[31m b")
-    'a\\\\x1b[31m b'
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else " " if c in "\n\r" else c.encode("unicode_escape").decode() for c in text)
 
 
 def notes(messages: Iterable[str]) -> None:

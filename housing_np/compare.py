@@ -9,7 +9,6 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from itertools import product
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +17,12 @@ from . import cli
 from .artifact import to_bytes
 from .calibration import Calibration
 from .california import load_california
-from .errors import HousingError
+from .errors import HousingError, cut
 from .evaluation import Share, error_shares, figures
 from .files import open_whole
 from .linear import LinearRegression
 from .naive import naive_models
+from .paths import as_path, shown_path
 from .quantized import ROUNDINGS, Model, QuantizedLinear, Scheme
 from .table import Stream, open_table
 
@@ -121,6 +121,7 @@ def _plot(rows: list[dict[str, Any]], path: str) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise HousingError("--plot needs matplotlib: pip install 'housing_np[plot]'") from None
+    file = as_path(path, HousingError)
     shown = [row for row in rows if row["rms_deviation"] > 0]
     figure = Figure(figsize=(9, 6), layout="constrained")
     axes = figure.subplots()
@@ -147,7 +148,9 @@ def _plot(rows: list[dict[str, Any]], path: str) -> None:
             arrowprops={"arrowstyle": "-", "color": color, "lw": 0.4, "alpha": 0.6, "relpos": (0, 0.5)},
         )
     try:
-        with open_whole(path) as file:
-            figure.savefig(file, format=Path(path).suffix[1:] or "png")
+        with open_whole(file) as out:
+            figure.savefig(out, format=file.suffix[1:] or "png")
     except (OSError, ValueError) as error:
-        raise HousingError(f"{path}: cannot be drawn ({error}); give a .png, .svg or .pdf file") from None
+        raise HousingError(
+            f"{shown_path(path)}: cannot be drawn ({cut(str(error))}); give a .png, .svg or .pdf file"
+        ) from None

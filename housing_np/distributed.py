@@ -7,11 +7,11 @@ values, and adding makes new ones, so Dask may recompute any of them after losin
 from collections.abc import Sequence
 from typing import Any
 
-from .arrays import as_names
 from .errors import HousingError
 from .frames import names_of
 from .least_squares import Summary
 from .linear import LinearRegression
+from .names import as_names
 from .passes import import_dask, tree
 
 
@@ -57,7 +57,7 @@ def fit(
             raise HousingError(
                 f"X has {len(rows)} partitions and {name} has {len(parts)}: repartition one like the other"
             )
-    names = as_names(feature_names) or names_of(X)
+    names = as_names(feature_names, "feature_names") or names_of(X)
     part = dask.delayed(_summarize, pure=True)
     blocks = zip(rows, targets, weights, strict=True)
     leaves = [part(block, fit_intercept, names, target_names) for block in map(list, blocks)]

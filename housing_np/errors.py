@@ -1,8 +1,17 @@
 """The errors that a user can meet; each message is one line: what is wrong, where, what was expected, what to do."""
 
+from collections.abc import Callable, Collection
+from itertools import islice
+
+_LONGEST = 80  # characters of what is quoted
+_MOST = 20  # names in a list
+
 
 class HousingError(ValueError):
     """Wrong input: data, shapes, names or options."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class NumbersError(HousingError, TypeError):
@@ -15,3 +24,43 @@ class TableError(HousingError):
 
 class ArtifactError(HousingError):
     """A model file cannot be read or trusted."""
+
+
+def printable(text: str) -> str:
+    """Return text in one line, with nothing in it that a terminal would obey: names and cells may hold both.
+
+    >>> printable("a\x1b[31m b")
+    'a\\\\x1b[31m b'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c in "\n\r" else c.encode("unicode_escape").decode() for c in text)
+
+
+def cut(text: str) -> str:
+    """Return text as a message shows it: what is longer than a line holds is cut."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def quoted(value: object) -> str:
+    """Return a value as a message quotes it.
+
+    >>> quoted("NEAR BAY"), quoted("9" * 1000)[-3:]
+    ("'NEAR BAY'", '99…')
+    """
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        value = value.item()  # one of numpy's numbers, as Python writes it
+    try:
+        return cut(repr(value))
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits, or lists nested too deep
+        return f"<{type(value).__name__}, too large to be shown>"
+
+
+def listed(names: Collection[object], show: Callable[[object], str] = str) -> str:
+    """Return names as a message lists them: the first, and how many there are where these are not all.
+
+    >>> listed(["rooms", "age"], quoted), listed(range(100))[-18:]
+    ("'rooms', 'age'", '19, … (100 in all)')
+    """
+    shown = ", ".join(cut(show(name)) for name in islice(names, _MOST))
+    return f"{shown}, … ({len(names):,} in all)" if len(names) > _MOST else shown

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from .errors import HousingError
+from .errors import HousingError, quoted
 
 
 class Names(np.ndarray[Any, np.dtype[np.object_]]):
@@ -55,7 +55,7 @@ class Estimator:
         for name, value in params.items():
             if name not in known:
                 raise HousingError(
-                    f"Invalid parameter {name!r} for estimator {self!r}. Valid parameters are: {[*known]}"
+                    f"Invalid parameter {quoted(name)} for estimator {quoted(self)}. Valid parameters are: {[*known]}"
                 )
             setattr(self, name, value)
         return self

@@ -10,7 +10,7 @@ import numpy as np
 
 from .arrays import Floats
 from .calibration import Calibration
-from .errors import HousingError
+from .errors import HousingError, cut, quoted
 from .least_squares import Summary
 from .linear import LinearRegression
 from .metrics import Score
@@ -147,7 +147,7 @@ class Seen(Together):
             raise HousingError("no rows below the names of the columns in any of the files; expected at least one")
         self.all_rows.require_determined()
         if rows > 1 and self.target.low == self.target.high:
-            raise HousingError(f"the target {name!r} is the same in all {rows} rows: nothing to predict")
+            raise HousingError(f"the target {quoted(name)} is the same in all {rows} rows: nothing to predict")
 
 
 @dataclass
@@ -167,7 +167,7 @@ class Worth(Together):
 def require_figures(figures: Figures, target_name: str) -> None:
     """Refuse a target whose squares do not fit float64."""
     if not (isfinite(figures.r2) and isfinite(figures.mse)):
-        raise HousingError(f"{target_name!r} is too large or too small to square in float64: rescale it")
+        raise HousingError(f"{quoted(target_name)} is too large or too small to square in float64: rescale it")
 
 
 class Unseen(NamedTuple):
@@ -289,9 +289,12 @@ def error_shares(model: Model, reference: LinearRegression, rows: Calibration) -
     'people'
     """
     weights, references = np.atleast_2d(model.coef_), np.atleast_2d(reference.coef_)
-    errors = np.abs(weights - references)
-    worst = int(np.argmax((errors * rows.rms).sum(axis=1)))
-    columns = weights[worst], references[worst], errors[worst] * rows.rms, errors[worst] * rows.deviation
+    with np.errstate(over="ignore", invalid="ignore"):
+        errors = np.abs(weights - references)
+        # Of a feature beyond float64 an error of 0 is none either.
+        effects, refitted = (np.where(errors == 0, 0.0, errors * size) for size in (rows.rms, rows.deviation))
+    worst = int(np.argmax(effects.sum(axis=1)))
+    columns = weights[worst], references[worst], effects[worst], refitted[worst]
     shares = map(Share, model.feature_names, *(column.tolist() for column in columns))
     return sorted(shares, key=lambda share: -share.effect)
 
@@ -310,7 +313,7 @@ class Limits(NamedTuple):
         ['uint8: the largest deviation is 0.25, over the limit 0.1; most of the error is in the weight of rooms']
         """
         worst = max(shares, key=lambda share: share.refitted)
-        because = f"most of the error is in the weight of {worst.feature}"
+        because = f"most of the error is in the weight of {cut(worst.feature)}"
         drop = reference.r2 - quantized.r2
         lines = []
         if self.max_r2_drop is not None and not drop <= self.max_r2_drop:
@@ -334,13 +337,14 @@ class Guarantee(NamedTuple):
 
 
 def guarantee(model: QuantizedLinear, reference: LinearRegression, X: np.ndarray) -> Guarantee:
-    """Deviations and bounds on rows X (n, p)."""
-    deviation = np.abs(model.predict(X) - reference.predict(X))
-    bound = model.error_bound(X)
-    return Guarantee(
-        float(np.median(deviation)),
-        float(np.sqrt(np.mean(deviation**2))),
-        float(deviation.max()),
-        float(np.median(bound)),
-        float(bound.max()),
-    )
+    """Deviations and bounds on rows X (n, p); infinite where they are beyond float64."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation = np.abs(model.predict(X) - reference.predict(X))
+        bound = model.error_bound(X)
+        return Guarantee(
+            float(np.median(deviation)),
+            float(np.sqrt(np.mean(deviation**2))),
+            float(deviation.max()),
+            float(np.median(bound)),
+            float(bound.max()),
+        )

@@ -20,6 +20,7 @@ from .california import california_rows
 from .errors import HousingError
 from .evaluation import Share, error_shares, guarantee
 from .linear import LinearRegression
+from .paths import shown_path
 from .quantized import Model, QuantizedLinear
 from .rows import Skipped
 from .table import open_table, read_rows
@@ -74,9 +75,11 @@ def main(arguments: Sequence[str]) -> int:
 def _float_model(path: str, model: Model) -> LinearRegression:
     reference = load(path)
     if not isinstance(reference, LinearRegression):
-        raise HousingError(f"{path} is quantized: --against takes the float model")
+        raise HousingError(f"{shown_path(path)} is quantized: --against takes the float model")
     if (reference.feature_names, reference.target_names_) != (model.feature_names, model.target_names_):
-        raise HousingError(f"{path} has other features or targets than the model: not the one that it was made from")
+        raise HousingError(
+            f"{shown_path(path)} has other features or targets than the model: not the one that it was made from"
+        )
     return reference
 
 

@@ -1,9 +1,8 @@
-"""Files that appear whole or not at all, and what damaged ones raise."""
+"""Files that appear whole or not at all."""
 
 import os
 import re
 import stat
-import tokenize
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -16,19 +15,6 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
-
-# What numpy raises for the header of an .npy that is not the text of a dictionary, or not of a type.
-NOT_A_HEADER = (
-    ValueError,
-    TypeError,
-    LookupError,
-    OverflowError,
-    SyntaxError,
-    RecursionError,
-    MemoryError,
-    Warning,
-    tokenize.TokenError,
-)
 
 
 # Short, whatever the name of the file that it becomes, and nobody else's.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .arrays import as_number
 from .errors import HousingError
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ class Inference:
     def __init__(
         self, solution: "Solution", feature_names: Sequence[str], target_names: Sequence[str], confidence: float
     ) -> None:
+        confidence = as_number(confidence, "confidence")
         if not 0 < confidence < 1:
-            raise HousingError(f"confidence is {confidence}: expected a number between 0 and 1, such as 0.95")
+            raise HousingError(f"confidence is {confidence:g}: expected a number between 0 and 1, such as 0.95")
         self.confidence, self.target_names = confidence, tuple(target_names)
         self._feature_names = tuple(feature_names)
         self.names = (*["intercept"] * solution.fit_intercept, *feature_names)
@@ -74,7 +76,7 @@ class Inference:
         skip = 0 if solution.fit_intercept else 1
         self.identified = solution.identified()[skip:]
         self.coef = np.column_stack([solution.intercept, solution.coef.T])[:, skip:]
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             dof = np.float64(self.degrees_of_freedom)
             self.residual_std = solution.residual_norm / (np.sqrt(dof) if dof else np.nan)
             self.stderr = np.outer(self.residual_std, solution.unit_stderr()[skip:])
@@ -95,12 +97,14 @@ class Inference:
     @property
     def low(self) -> Array:
         """Lower ends of the confidence intervals."""
-        return np.asarray(self.coef - self._quantile() * self.stderr)
+        with np.errstate(over="ignore"):
+            return np.asarray(self.coef - self._quantile() * self.stderr)
 
     @property
     def high(self) -> Array:
         """Upper ends of the confidence intervals."""
-        return np.asarray(self.coef + self._quantile() * self.stderr)
+        with np.errstate(over="ignore"):
+            return np.asarray(self.coef + self._quantile() * self.stderr)
 
     def _quantile(self) -> float:
         return float(_student().ppf((1 + self.confidence) / 2, self.degrees_of_freedom))
@@ -192,8 +196,11 @@ def _condition_number(solution: "Solution") -> float:
     p = len(solution.norms)
     design = np.zeros((p + 1, p + 1))
     design[0, 0] = np.sqrt(solution.rows)
-    design[0, 1:] = design[0, 0] * solution.mean
-    design[1:, 1:] = solution.factor * solution.norms
+    with np.errstate(over="ignore", invalid="ignore"):
+        design[0, 1:] = design[0, 0] * solution.mean
+        design[1:, 1:] = solution.factor * solution.norms
+    if not np.isfinite(design).all():
+        return float("nan")
     if not solution.fit_intercept:
         design = design[1:, 1:]
     singular = np.linalg.svd(design, compute_uv=False)

@@ -2,15 +2,17 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from .arrays import as_numbers, as_rows, as_weights, refuse_inexact, refuse_nonfinite, require_names
-from .errors import HousingError
+from .errors import HousingError, listed, quoted
 from .estimator import Estimator, Names
 from .metrics import r2_score
+from .names import apart_from, as_names, require_apart
 
 if TYPE_CHECKING:
     from .inference import Inference
@@ -19,25 +21,27 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 CHUNK_ROWS = 4096
-_SHOWN = 20  # names in a message
 # Above so many numbers BLAS is worth its price: the last bit of a row then depends on the rows beside it.
 _BLAS_SIZE = 1 << 20
 _IN_ORDER_SIZE = 1 << 15  # numbers that stay in the cache
 
 
-def dot_rows(X: Array, coef: Array) -> Array:
-    """X (n, p) times coef (p,) or (k, p): shape (n,) or (n, k).
+def dot_rows(X: Array, coef: Array, offset: Any) -> Array:
+    """X (n, p) times coef (p,) or (k, p), plus an offset () or (k,): shape (n,) or (n, k). What overflows is infinite.
 
     Up to 2**20 numbers, a row's result is the same to the last bit whichever rows stand beside it, and on every
-    processor: each product is rounded, and they are added from the first feature to the last. A program in another
-    language that does so gives the same bits.
+    processor: each product is rounded, and they are added from the first feature to the last, and the offset then. A
+    program in another language that does so gives the same bits.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         if X.size > _BLAS_SIZE:
-            return np.asarray(X @ coef.T)
-        if coef.ndim == 1:
-            return _dot_in_order(X, coef)
-        return np.stack([_dot_in_order(X, row) for row in coef], axis=1)
+            products = np.asarray(X @ coef.T)
+        elif coef.ndim == 1:
+            products = _dot_in_order(X, coef)
+        else:
+            products = np.stack([_dot_in_order(X, row) for row in coef], axis=1)
+        products += offset  # in place: new memory would cost as much as the products
+    return products
 
 
 def _dot_in_order(X: Array, coef: Array) -> Array:
@@ -131,17 +135,21 @@ class LinearRegression(Estimator):
         Raises
         ------
         HousingError
-            When the shapes and the numbers of names disagree.
+            When the shapes and the numbers of names disagree, a name is used twice, or what is given is no numbers.
         """
-        weights, offset = np.array(coef, dtype=np.float64), np.array(intercept, dtype=np.float64)
-        k, p = len(target_names), len(feature_names)
+        features, targets = as_names(feature_names, "feature_names"), as_names(target_names, "target_names")
+        require_apart(features, targets)
+        weights, offset = as_numbers(coef, "coef"), as_numbers(intercept, "intercept")
+        refuse_inexact(weights, "coef")
+        refuse_inexact(offset, "intercept")
+        k, p = len(targets), len(features)
         if weights.shape not in ((p,), (k, p)) or offset.shape != weights.shape[:-1] or (weights.ndim == 1 and k != 1):
             raise HousingError(
                 f"coefficients of shape {weights.shape} and intercept of shape {offset.shape} do not fit "
                 f"{p} feature and {k} target names"
             )
         model = cls(fit_intercept=bool(np.any(offset)))
-        model._set_coefficients(weights, offset, feature_names, target_names)
+        model._set_coefficients(weights.astype(np.float64), offset.astype(np.float64), features, targets)
         return model
 
     @classmethod
@@ -180,15 +188,16 @@ class LinearRegression(Estimator):
         names = getattr(estimator, "feature_names_in_", None)
         p, k = coef.shape[-1], 1 if coef.ndim == 1 else len(coef)
         features = [f"x{i}" for i in range(p)] if names is None else [str(name) for name in names]
-        model = cls.from_coefficients(coef, intercept, features, ["y"] if k == 1 else [f"y{i}" for i in range(k)])
+        targets = apart_from(features, ["y"] if k == 1 else [f"y{i}" for i in range(k)])
+        model = cls.from_coefficients(coef, intercept, features, targets)
         probe = np.vstack([np.zeros(p), np.ones(p), np.arange(p) % 7 - 2.5])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the probe has no names
-            theirs = np.asarray(estimator.predict(probe))
+        nameless = copy(estimator)  # it would warn that the probe has no names
+        getattr(nameless, "__dict__", {}).pop("feature_names_in_", None)
+        theirs = np.asarray(nameless.predict(probe))
         if (
             theirs.dtype.kind != "f"
             or theirs.size != 3 * k
-            or not np.allclose(theirs.reshape(3, k), model.predict(probe).reshape(3, k), 1e-4)
+            or not np.allclose(theirs.reshape(3, k), model.predict(probe).reshape(3, k), 1e-4, equal_nan=True)
         ):
             raise HousingError(f"expected {expected}, not {kind}: its predictions are not linear in the features")
         return model
@@ -256,8 +265,14 @@ class LinearRegression(Estimator):
         """
         from .least_squares import Summary  # here, not above: predict must not pay for it
 
+        try:
+            coming = iter(blocks)
+        except TypeError:
+            raise HousingError(f"blocks is {quoted(blocks)}: expected an iterable of blocks (X, y)") from None
         summary = Summary(fit_intercept=self.fit_intercept, feature_names=feature_names, target_names=target_names)
-        for block in blocks:
+        for block in coming:
+            if not isinstance(block, tuple | list) or len(block) not in (2, 3):
+                raise HousingError(f"a block is {quoted(block)}: expected (X, y) or (X, y, sample_weight)")
             summary.update(*block)
         return self.set_solution(summary)
 
@@ -265,8 +280,7 @@ class LinearRegression(Estimator):
         """Predictions for rows X (n, p): (n,), or (n, k) for several targets."""
         self.require_fitted()
         rows = as_rows(X, self._names, named=self._named)
-        predictions = dot_rows(rows, self.coef_)
-        predictions += self.intercept_  # in place: new memory would cost as much as the products
+        predictions = dot_rows(rows, self.coef_, self.intercept_)
         refuse_nonfinite_rows(predictions, rows, self._names)
         return predictions
 
@@ -290,7 +304,8 @@ class LinearRegression(Estimator):
         Raises
         ------
         HousingError
-            For a row that alone determines a coefficient: without it there is no prediction.
+            For a row that alone determines a coefficient: without it there is no prediction. For other columns than the
+            model's, and where a prediction is beyond float64.
 
         Examples
         --------
@@ -302,22 +317,25 @@ class LinearRegression(Estimator):
         if self._solution is None:
             raise HousingError("this model was built from coefficients: only a fitted model has leverages; fit it")
         rows, targets = as_rows(X, self._names, named=self._named), _targets(self, y)
-        refuse_nonfinite(np.atleast_2d(targets.T).T, "y", self.target_names_)
         if targets.shape != (len(rows), *self.coef_.shape[:-1]):
             raise HousingError(f"y has shape {targets.shape}: expected {(len(rows), *self.coef_.shape[:-1])}")
+        refuse_nonfinite(np.atleast_2d(targets.T).T, "y", self.target_names_)
         weights = as_weights(sample_weight, len(rows))
         out = np.empty_like(targets)
-        for start in range(0, len(rows), CHUNK_ROWS):
-            part = slice(start, start + CHUNK_ROWS)
-            leverage = self._solution.leverage(rows[part])
-            room = 1 - (leverage if weights is None else leverage * weights[part])
-            if (room < 1e-10).any():
-                raise HousingError(
-                    f"row {start + int(np.argmin(room))} alone determines a coefficient: "
-                    "leaving it out leaves no prediction for it; drop the row or the feature"
-                )
-            residual = targets[part] - self.predict(rows[part])
-            out[part] = targets[part] - (residual.T / room).T
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(rows), CHUNK_ROWS):
+                part = slice(start, start + CHUNK_ROWS)
+                leverage = self._solution.leverage(rows[part])
+                room = 1 - (leverage if weights is None else leverage * weights[part])
+                if (room < 1e-10).any():
+                    raise HousingError(
+                        f"row {start + int(np.argmin(room))} alone determines a coefficient: "
+                        "leaving it out leaves no prediction for it; drop the row or the feature"
+                    )
+                residual = targets[part] - self.predict(rows[part])
+                out[part] = targets[part] - (residual.T / room).T
+        if not np.isfinite(out).all():
+            raise HousingError("a prediction exceeds the range of double precision: rescale the columns")
         return out
 
     def summary(self, confidence: float = 0.95) -> "Inference":
@@ -358,11 +376,12 @@ class LinearRegression(Estimator):
         solution, p = summary.solve(), len(summary.feature_names)
         if solution.rank < p:
             warnings.warn(_dependence(solution, summary.feature_names), np.exceptions.RankWarning, stacklevel=2)
-        coef, intercept = solution.coef.T.copy(), solution.intercept
+        # Copies: who writes to the model does not change its statistics.
+        coef, intercept = solution.coef.T.copy(), solution.intercept.copy()
         if summary.one_target:
             coef, intercept = coef[0], intercept[0]
         self._set_coefficients(coef, intercept, summary.feature_names, summary.target_names, summary.named)
-        self.rank_, self.singular_values_, self._solution = solution.rank, solution.singular_values, solution
+        self.rank_, self.singular_values_, self._solution = solution.rank, solution.singular_values.copy(), solution
         return self
 
     def _set_coefficients(
@@ -387,21 +406,22 @@ def _targets(model: Any, y: npt.ArrayLike) -> Array:
         require_names(y, model.target_names_, "y")
     targets = as_numbers(y, "y")
     shape = (len(targets), *model.coef_.shape[:-1]) if targets.ndim else ()
-    refuse_inexact(np.atleast_2d(targets.T).T, "y", model.target_names_)
     # One column is one target, whether or not it has an axis of its own.
-    return targets.reshape(shape if targets.size == np.prod(shape) else targets.shape).astype(np.float64, copy=False)
+    if targets.size == np.prod(shape):
+        targets = targets.reshape(shape)
+        refuse_inexact(np.atleast_2d(targets.T).T, "y", model.target_names_)
+    return targets.astype(np.float64, copy=False)
 
 
 def _dependence(solution: "Solution", names: Sequence[str]) -> str:
     """Return what to say of features that do not determine their coefficients, and of which."""
     varies = np.asarray(solution.factor.any(axis=0))
-    constant = [repr(name) for name, does in zip(names, varies, strict=True) if not does]
-    others = [repr(name) for name, is_one in zip(names, solution.dependent() & varies, strict=True) if is_one]
-    advice = [f"drop {', '.join(constant)}, which never varies"] if constant else []
+    constant = [name for name, does in zip(names, varies, strict=True) if not does]
+    others = [name for name, is_one in zip(names, solution.dependent() & varies, strict=True) if is_one]
+    advice = [f"drop {listed(constant, quoted)}, which never varies"] if constant else []
     if others:
         number = len(names) - solution.rank - len(constant)
-        shown = ", ".join(others[:_SHOWN]) + f", … ({len(others)} in all)" * (len(others) > _SHOWN)
-        advice.append(f"{shown} depend on each other: drop {number} of them")
+        advice.append(f"{listed(others, quoted)} depend on each other: drop {number} of them")
     return (
         f"the features have rank {solution.rank}, fewer than the {len(names)} coefficients to determine: "
         f"this is the solution of least norm in scaled units; {'; '.join(advice)}"

@@ -96,26 +96,30 @@ class Score:
         refuse_nonfinite(true, "y_true")
         block = Score()
         block.rows = len(true) if weight is None else float(weight.sum())
-        block._mean = true.mean(axis=0) if weight is None else weight @ true / block.rows
-        block._total = _sum_of_squares(true - block._mean, weight)
-        block._unexplained = _sum_of_squares(residual, weight)
+        with np.errstate(over="ignore", invalid="ignore"):
+            block._mean = true.mean(axis=0) if weight is None else weight @ true / block.rows
+            block._total = _sum_of_squares(true - block._mean, weight)
+            block._unexplained = _sum_of_squares(residual, weight)
         block._low, block._high = true.min(axis=0), true.max(axis=0)
         if reference is not None:
             _, deviation = _difference("reference", reference, "y_pred", y_pred)
             block.largest_deviation = float(np.abs(deviation).max())
-            block._deviation = _sum_of_squares(deviation, weight)
+            with np.errstate(over="ignore"):
+                block._deviation = _sum_of_squares(deviation, weight)
         vars(self).update(vars(self + block))
         return None
 
     def __add__(self, other: "Score") -> "Score":
         """Return the score of the rows of both."""
-        total, shift = Score(), other._mean - self._mean
+        total = Score()
         total.rows = self.rows + other.rows
         share = other.rows / total.rows if total.rows else 0.0
-        total._total = self._total + other._total + shift * (shift * self.rows * share)
-        total._mean = self._mean + shift * share
-        total._unexplained = self._unexplained + other._unexplained
-        total._deviation = self._deviation + other._deviation
+        with np.errstate(over="ignore", invalid="ignore"):
+            shift = other._mean - self._mean
+            total._total = self._total + other._total + shift * (shift * self.rows * share)
+            total._mean = self._mean + shift * share
+            total._unexplained = self._unexplained + other._unexplained
+            total._deviation = self._deviation + other._deviation
         total.largest_deviation = float(np.maximum(self.largest_deviation, other.largest_deviation))
         total._low, total._high = np.minimum(self._low, other._low), np.maximum(self._high, other._high)
         return total
@@ -126,26 +130,29 @@ class Score:
 
     @property
     def mse(self) -> float:
-        """Mean squared error, in squared target units."""
-        return float(np.mean(self._unexplained / self._some_rows()))
+        """Mean squared error, in squared target units; infinite where the squares are too large for float64."""
+        with np.errstate(over="ignore"):
+            return float(np.mean(self._unexplained / self._some_rows()))
 
     @property
     def rms_deviation(self) -> float:
-        """Root of the mean squared deviation from the reference, in target units."""
-        return float(np.sqrt(np.mean(self._deviation / self._some_rows())))
+        """Root of the mean squared deviation from the reference, in target units; infinite as `mse`."""
+        with np.errstate(over="ignore"):
+            return float(np.sqrt(np.mean(self._deviation / self._some_rows())))
 
     @property
     def r2(self) -> float:
         """Coefficient of determination, 1 − Σ(y − ŷ)² / Σ(y − ȳ)², averaged over targets.
 
         For a constant target 1 if it is met exactly, else 0 (scikit-learn's convention); NaN where the squares are too
-        small for float64.
+        small or too large for float64.
         """
         self._some_rows()
         # A mean that is rounded is not a difference: a constant target is told by its range.
         constant = self._low == self._high
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(self._total == 0, np.nan, self._unexplained / self._total)
+        is_known = (self._total > 0) & np.isfinite(self._total) & np.isfinite(self._unexplained)
+        with np.errstate(over="ignore"):
+            ratio = np.divide(self._unexplained, self._total, out=np.full(is_known.shape, np.nan), where=is_known)
         return float(np.mean(np.where(constant, self._unexplained == 0, 1.0 - ratio)))
 
     def _some_rows(self) -> float:
@@ -178,7 +185,7 @@ def _difference(name: str, values: ArrayLike, other_name: str, others: ArrayLike
     left, right = as_numbers(values, name), as_numbers(others, other_name)
     for array, which in ((left, name), (right, other_name)):
         refuse_inexact(array, which)
-    if left.shape != right.shape or not left.ndim:
+    if left.shape != right.shape or not left.ndim or 0 in left.shape[1:]:
         raise HousingError(
             f"{name} has shape {left.shape} and {other_name} {right.shape}: they must be equal, (n,) or (n, k)"
         )

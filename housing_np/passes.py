@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from .arrays import Floats
-from .errors import HousingError, TableError
+from .errors import HousingError, TableError, cut
+from .paths import shown_path
 from .rows import Skipped
 from .table import Block, Stream
 
@@ -185,7 +186,9 @@ def _add_up(sums: Sequence[Any]) -> Any:
 def _total_of_files(empty: S, stream: Stream) -> "_Read[S]":
     for path in stream.paths:
         if not Path(path).exists():
-            raise TableError(f"{path}: a worker does not see this file; put it where all see it under one path")
+            raise TableError(
+                f"{shown_path(path)}: a worker does not see this file; put it where all see it under one path"
+            )
     return _Read(total(empty, stream), stream.skipped)
 
 
@@ -216,13 +219,15 @@ def connect(address: str) -> Iterator[Any]:
     try:
         client = distributed.Client(address, timeout=_TIMEOUT)
     except (OSError, ValueError, TypeError, ImportError) as error:
-        raise HousingError(f"no Dask scheduler answers at {address} ({error}); give one as tcp://host:8786") from None
+        raise HousingError(
+            f"no Dask scheduler answers at {cut(address)} ({cut(str(error))}); give one as tcp://host:8786"
+        ) from None
     with client:
         try:
             client.wait_for_workers(1, _TIMEOUT)
         except TimeoutError:
             raise HousingError(
-                f"no worker came to the scheduler at {address} in {_TIMEOUT} seconds; start one"
+                f"no worker came to the scheduler at {cut(address)} in {_TIMEOUT} seconds; start one"
             ) from None
         found = {"the scheduler": client.run_on_scheduler(find_spec, __package__), **client.run(find_spec, __package__)}
         if missing := [where for where, spec in found.items() if spec is None]:

@@ -23,8 +23,9 @@ from .arrays import Floats
 from .artifact import load
 from .calibration import Calibration
 from .california import TARGET, california_rows, load_california
-from .errors import ArtifactError, HousingError
+from .errors import ArtifactError, HousingError, listed, printable
 from .files import open_whole
+from .paths import as_path, shown_path
 from .quantized import Model, QuantizedLinear
 from .rows import Rows, Skipped, expect, format_of, open_rows, stop
 from .table import files
@@ -47,10 +48,14 @@ def main(arguments: Sequence[str]) -> int:
         if name != "-":
             expect(name)
     if not is_model and not Path(path).exists():
-        raise ArtifactError(f"{path}: no such model; make it with python -m housing_np.train, or name a MODEL.npz")
+        raise ArtifactError(
+            f"{shown_path(path)}: no such model; make it with python -m housing_np.train, or name a MODEL.npz"
+        )
     model = load(path)
     if options.bounds and not isinstance(model, QuantizedLinear):
-        raise HousingError(f"{path} is a float model: bounds are for quantized ones, which can be off from it")
+        raise HousingError(
+            f"{shown_path(path)} is a float model: bounds are for quantized ones, which can be off from it"
+        )
     with _output(options.output) as out:
         if inputs:
             _predict(model, inputs, options, out)
@@ -103,10 +108,10 @@ def _output(path: str | None) -> Iterator[TextIO]:
         return
     if not is_written(path):
         raise HousingError(
-            f"{path}: answers are written as CSV, JSON or JSON Lines; end the name in .csv, .json or .jsonl"
+            f"{shown_path(path)}: answers are written as CSV, JSON or JSON Lines; end the name in .csv, .json or .jsonl"
         )
     try:
-        with open_whole(path) as file:
+        with open_whole(as_path(path, HousingError)) as file:
             text = TextIOWrapper(file, encoding="utf-8", newline="\n")
             yield text
             text.flush()
@@ -114,7 +119,7 @@ def _output(path: str | None) -> Iterator[TextIO]:
     except BrokenPipeError:
         sys.exit(cli.DONE)  # as on stdout
     except OSError as error:
-        raise HousingError(f"{path}: cannot be written ({error.strerror})") from None
+        raise HousingError(f"{shown_path(path)}: cannot be written ({error.strerror})") from None
 
 
 def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -> None:
@@ -167,7 +172,7 @@ def _answers(
         known = set(names)
         unused = [name for name in rows.columns if name not in known] if rows.named else []
         if ignored := [*unused, *(f"{name} ({why})" for name, why in rows.left_out.items())]:
-            cli.note(f"ignored columns: {', '.join(ignored)}")
+            cli.note(f"ignored columns: {listed(ignored)}")
         for X in blocks:
             count += len(X)
             outside += int(is_outside(X).sum())
@@ -200,7 +205,7 @@ def _answer(model: Model, X: Floats, bounds: bool) -> Floats:
 
 def _write(answer: Answer, blocks: Iterable[Floats], out: TextIO, format: str) -> None:
     for text in written(answer, blocks, format):
-        out.write("\n".join(map(cli.printable, text.split("\n"))) if out.isatty() else text)
+        out.write("\n".join(map(printable, text.split("\n"))) if out.isatty() else text)
         # A slow pipe is answered as it comes.
         out.flush()
 

@@ -1,18 +1,19 @@
 """A linear model in uint8: from a float model, integer inference, and a bound on what the rounding can do."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, NamedTuple, Self, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .affine import Affine, scale_and_zero_point
-from .arrays import Floats, as_numbers, as_rows, read_only, refuse_nonfinite, require_names
+from .affine import Affine, as_bits, scale_and_zero_point
+from .arrays import Floats, as_numbers, as_rows, read_only, refuse_inexact, refuse_nonfinite, require_names
 from .calibration import Calibration
-from .errors import HousingError
+from .errors import HousingError, listed, quoted
 from .linear import LinearRegression, dot_rows, refuse_nonfinite_rows
+from .names import as_names, require_apart, require_option
 from .threads import each, worth
 
 Scheme = Literal["per-tensor", "per-channel", "integer"]
@@ -63,6 +64,17 @@ FIELDS: dict[str, dict[str, Field]] = {
         input_scale=Field("<f4", "feature"),
         input_offset=Field("<f8", "feature"),
     ),
+}
+
+# What a model holds beside its weights, in the types of its file; of "integer", the bias may come as float64.
+_HELD: dict[str, dict[str, Field]] = {
+    scheme: {
+        name: field
+        for name, field in stored.items()
+        if name not in ("bits", "weights", "scale", "zero_point", "intercept")
+    }
+    | {"bias": Field("<f8", "target"), "center": stored.get("center", Field("<f4", "feature"))}
+    for scheme, stored in FIELDS.items()
 }
 
 
@@ -121,21 +133,59 @@ class QuantizedLinear:
     named: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("weights", "bias", "center", "slack", "input_scale", "input_offset"):
-            if (values := getattr(self, name)) is not None:
-                object.__setattr__(self, name, read_only(np.array(values)))
-        self.affine.dequantize(self.weights)  # refuses weights of more bits
+        require_option(self.scheme, SCHEMES, "scheme")
+        for name, kind in (("affine", Affine), ("named", bool)):
+            if not isinstance(value := getattr(self, name), kind):
+                raise HousingError(f"{name} is {quoted(value)}: expected {kind.__name__}")
+        self._hold_weights()
+        self._hold_names()
+        for name, field in _HELD[self.scheme].items():
+            self._hold(name, field)
         if self.radius < 0 or np.any(self.slack < 0):
             raise HousingError("radius and slack must not be negative")
         if self.scheme == "integer":
-            if np.any(self._inputs()[0] <= 0):
-                raise HousingError("input_scale must be positive")
-            if self._largest_sum > _INT32_MAX:
-                raise HousingError(
-                    f"the int32 sum of the scheme 'integer' could reach {self._largest_sum:.0f}: "
-                    "use the scheme 'per-channel', or features and targets centred on 0"
-                )
-            object.__setattr__(self, "bias", read_only(self.bias.astype(np.int32)))
+            self._hold_integers()
+        elif self.input_scale is not None or self.input_offset is not None:
+            raise HousingError(f"input_scale and input_offset are for the scheme 'integer', not {self.scheme!r}")
+        if self.scheme == "per-tensor" and np.any(self.center):
+            raise HousingError("center must be 0 in the scheme 'per-tensor'")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Made anew: numpy's own copies and pickles of arrays can be written to, and what is cached would not follow.
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
+    def _hold(self, name: str, field: Field) -> None:
+        stored = _stored(getattr(self, name), name, field, self.weights.shape)
+        object.__setattr__(self, name, stored if stored.ndim or field.per != "model" else stored[()])
+
+    def _hold_weights(self) -> None:
+        weights = as_numbers(self.weights, "weights")
+        self.affine.dequantize(weights)  # refuses weights of more bits
+        if weights.ndim not in (1, 2) or not weights.size:
+            raise HousingError(f"weights have shape {weights.shape}: expected (features,) or (targets, features)")
+        object.__setattr__(self, "weights", read_only(weights.astype(np.uint8)))
+        per, axis = FIELDS[self.scheme]["scale"].per, self.affine.axis
+        if axis not in ((None,) if per == "model" else (-1, weights.ndim - 1)):
+            raise HousingError(f"affine has axis {axis}: the scheme {self.scheme!r} has one scale for each {per}")
+
+    def _hold_names(self) -> None:
+        counts = {"feature_names_in_": self.weights.shape[-1], "target_names_": self.weights[..., 0].size}
+        for name, count in counts.items():
+            names = as_names(getattr(self, name), name)
+            if len(names) != count:
+                raise HousingError(f"{name} has {len(names)} names, expected {count}: {listed(names)}")
+            object.__setattr__(self, name, names)
+        require_apart(self.feature_names_in_, self.target_names_)
+
+    def _hold_integers(self) -> None:
+        if np.any(self._inputs()[0] <= 0):
+            raise HousingError("input_scale must be positive")
+        if self._largest_sum > _INT32_MAX:
+            raise HousingError(
+                f"the int32 sum of the scheme 'integer' could reach {self._largest_sum:.12g}: "
+                "use the scheme 'per-channel', or features and targets centred on 0"
+            )
+        self._hold("bias", FIELDS["integer"]["bias"])
 
     def __repr__(self) -> str:
         from .shown import in_brackets  # here, not above: predict must not pay for it
@@ -147,7 +197,8 @@ class QuantizedLinear:
         from .shown import html_table, titled
 
         p, targets = self.weights.shape[-1], self.target_names_
-        scale = self.affine.scale / (1.0 if self.input_scale is None else self.input_scale)
+        with np.errstate(over="ignore"):
+            scale = self.affine.scale / (1.0 if self.input_scale is None else self.input_scale)
         columns: dict[str, list[Any]] = {
             "scale": ["", *np.broadcast_to(scale, p)],
             "zero point": ["", *np.broadcast_to(self.affine.zero_point, p)],
@@ -209,26 +260,32 @@ class QuantizedLinear:
         >>> QuantizedLinear.from_linear(model, X).predict(X).round(2)
         array([1., 4., 5.])
         """
-        if scheme not in SCHEMES:
-            raise HousingError(f"scheme is {scheme!r}: expected one of {', '.join(SCHEMES)}")
-        if rounding not in ROUNDINGS:
-            raise HousingError(f"rounding is {rounding!r}: expected one of {', '.join(ROUNDINGS)}")
-        model = _finite(model)
+        require_option(scheme, SCHEMES, "scheme")
+        require_option(rounding, ROUNDINGS, "rounding")
+        bits, model = as_bits(bits), _finite(model)
         rows = X if isinstance(X, Calibration) else Calibration.of(_finite_rows(X, model.feature_names, model._named))
         if model._named and rows.names not in (None, model.feature_names):
             raise HousingError(
-                f"the calibration is of rows with the columns {', '.join(rows.names or ())}: the model has "
-                f"{', '.join(model.feature_names)}"
+                f"the calibration is of rows with the columns {listed(rows.names or ())}: the model has "
+                f"{listed(model.feature_names)}"
             )
         if len(rows.mean) != model.n_features_in_:
             raise HousingError(f"the calibration has {len(rows.mean)} features, the model {model.n_features_in_}")
+        with np.errstate(all="ignore"):  # what comes of numbers that are too large or too small, the model refuses
+            return cls._rounded(model, rows, scheme, bits, rounding)
+
+    @classmethod
+    def _rounded(
+        cls, model: LinearRegression, rows: Calibration, scheme: Scheme, bits: int, rounding: Rounding
+    ) -> Self:
         exact = _Exact.of_inputs(model, rows) if scheme == "integer" else _Exact.of_features(model, rows)
-        affine, weights, proven = _ROUND[rounding](exact, rows.deviation if scheme == "per-channel" else None, bits)
+        deviation = rows.deviation if scheme == "per-channel" else None
+        _require_squares(exact, deviation, model.feature_names)
+        affine, weights, proven = _ROUND[rounding](exact, deviation, bits)
         error = _values(affine, weights, scheme) - exact.coef
         bias = exact.intercept - error @ exact.mean
         if scheme == "integer":
-            with np.errstate(over="ignore"):
-                bias = np.rint(bias / affine.scale)
+            bias = np.rint(bias / affine.scale)
         center = _center(scheme, exact.mean)
         return cls(
             scheme=scheme,
@@ -255,14 +312,17 @@ class QuantizedLinear:
         target_names: tuple[str, ...],
     ) -> Self:
         """Return the model of which these are the `numbers`, as they come from a file."""
+        require_option(scheme, SCHEMES, "scheme")
+        if lacking := [name for name in FIELDS[scheme] if name not in numbers]:
+            raise HousingError(f"the numbers lack {listed(lacking)}")
         axis = -1 if scheme == "per-channel" else None
         return cls(
             scheme=scheme,
             weights=numbers["weights"],
-            affine=Affine(numbers["scale"], numbers["zero_point"], axis, int(numbers["bits"])),
+            affine=Affine(numbers["scale"], numbers["zero_point"], axis, as_bits(numbers["bits"])),
             bias=numbers["bias" if scheme == "integer" else "intercept"],
             center=numbers.get("center", np.zeros(len(feature_names), np.float32)),
-            radius=np.float32(numbers["radius"]),
+            radius=cast(np.float32, numbers["radius"]),
             slack=numbers["slack"],
             feature_names_in_=feature_names,
             target_names_=target_names,
@@ -298,7 +358,8 @@ class QuantizedLinear:
     @property
     def coef_(self) -> Floats:
         """What the weights stand for, per unit of the raw features; shape (p,) or (k, p)."""
-        return self._folded if self.input_scale is None else self._folded / self.input_scale
+        with np.errstate(over="ignore"):
+            return self._folded if self.input_scale is None else self._folded / self.input_scale
 
     @cached_property
     def _steps(self) -> Floats:
@@ -313,8 +374,7 @@ class QuantizedLinear:
         if self.scheme == "integer":
             return self.predict_quantized(self.quantize_input(X))
         rows = as_rows(X, self.feature_names_in_, named=self.named)
-        predictions = dot_rows(rows, self._folded)
-        predictions += self.bias
+        predictions = dot_rows(rows, self._folded, self.bias)
         refuse_nonfinite_rows(predictions, rows, self.feature_names_in_)
         return predictions
 
@@ -427,6 +487,22 @@ class QuantizedLinear:
 Model = LinearRegression | QuantizedLinear
 
 
+def _stored(values: Any, name: str, field: Field, weights: tuple[int, ...]) -> NDArray[Any]:
+    """Return a copy in the type of a file that cannot be written to; refuse what that does not hold exactly."""
+    array, kind, shape = as_numbers(values, name), np.dtype(field.type).newbyteorder("="), field.shape(weights)
+    if array.shape != shape:
+        raise HousingError(f"{name} has shape {array.shape}: expected {shape}")
+    # Of a bound, infinity says that nothing is known.
+    if not (np.isfinite(array).all() or (name in ("radius", "slack") and not np.isnan(array).any())):
+        raise HousingError(f"{name} holds a number that is not finite: rescale the features or targets")
+    refuse_inexact(array, name)
+    with np.errstate(over="ignore", invalid="ignore"):
+        stored = array.astype(kind)
+    if not np.array_equal(stored, array):
+        raise HousingError(f"{name} holds a number that {kind} does not: give it as {kind}")
+    return read_only(stored)
+
+
 def _finite_rows(X: ArrayLike, feature_names: tuple[str, ...], named: bool) -> Floats:
     rows = as_rows(X, feature_names, named=named)
     refuse_nonfinite(rows, "X", feature_names)
@@ -477,6 +553,15 @@ class _Exact(NamedTuple):
         return np.minimum(coef, 0.0).min(axis=0), np.maximum(coef, 0.0).max(axis=0)
 
 
+def _require_squares(exact: _Exact, deviation: Floats | None, names: Sequence[str]) -> None:
+    """Refuse a feature whose deviation is needed and beyond float64, and weights that are in steps of it."""
+    if deviation is not None and not np.isfinite(deviation).all():
+        name = names[int(np.argmin(np.isfinite(deviation)))]
+        raise HousingError(f"column {quoted(name)} is too large to square in float64: rescale it")
+    if not np.isfinite(exact.coef).all():
+        raise HousingError("a weight times the step of its feature is beyond float64: rescale the features")
+
+
 _Rounded = tuple[Affine, NDArray[np.uint8], bool | None]
 
 
@@ -497,12 +582,11 @@ def _optimal(exact: _Exact, deviation: Floats | None, bits: int) -> _Rounded:
     # Imported here: prediction must not pay for it.
     from .rounding import search
 
+    if not np.isfinite(exact.covariance).all():
+        raise HousingError("the features are too large or too small to square: rescale them")
     per_tensor = deviation is None
     ratio = np.ones_like(exact.mean) if deviation is None else _evenly_weighted(exact, deviation)[0]
-    try:
-        found = search(exact.coef, exact.covariance, ratio, bits, shared_zero_point=per_tensor)
-    except (OverflowError, np.linalg.LinAlgError):
-        raise HousingError("the weights or the features are too large or too small to square: rescale them") from None
+    found = search(exact.coef, exact.covariance, ratio, bits, shared_zero_point=per_tensor)
     if per_tensor:
         affine = Affine(found.scale[0], found.zero_point[0], None, bits)
     else:
@@ -566,9 +650,11 @@ def _input_scale(rows: Calibration) -> NDArray[np.float32]:
 
 def _finite(estimator: Any) -> LinearRegression:
     model = LinearRegression.of(estimator, "a fitted LinearRegression to quantize")
-    for name, values in (("coef_", model.coef_), ("intercept_", model.intercept_)):
-        if not np.isfinite(values).all():
-            raise HousingError(f"{name} of the float model holds a number that is not finite: fit it again")
+    numbers = np.column_stack([np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)])
+    for target, column in np.argwhere(~np.isfinite(numbers))[:1].tolist():
+        what = [*(f"the weight of {quoted(name)}" for name in model.feature_names), "the intercept"][column]
+        place = f"{what} for {quoted(model.target_names_[target])}"
+        raise HousingError(f"{place} is {numbers[target, column]} in the float model: fit it again, or correct it")
     return model
 
 

@@ -15,6 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .affine import as_bits
+from .arrays import as_numbers, refuse_nonfinite
+from .errors import HousingError
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -71,8 +75,9 @@ def search(
 
     Raises
     ------
-    numpy.linalg.LinAlgError
-        If H is not positive semidefinite.
+    HousingError
+        If H is not positive semidefinite, the shapes disagree, or a number is not finite, or cannot be squared in
+        float64.
 
     Notes
     -----
@@ -91,7 +96,36 @@ def search(
     >>> found.q, found.scale, found.zero_point, found.proven
     (array([1, 0], dtype=uint8), array([0.5, 0.5], dtype=float32), array([0, 3], dtype=uint8), True)
     """
-    problem = _Problem(W, H, ratio, bits)
+    weights, covariance, ratios = (_finite(each, name) for each, name in ((W, "W"), (H, "H"), (ratio, "ratio")))
+    p = ratios.size
+    if (
+        ratios.ndim != 1
+        or weights.shape[-1:] != (p,)
+        or weights.ndim > 2
+        or not weights.size
+        or covariance.shape != (p, p)
+    ):
+        shapes = f"{weights.shape}, {covariance.shape} and {ratios.shape}"
+        raise HousingError(f"W, H and ratio have the shapes {shapes}: expected (p,) or (k, p), (p, p) and (p,)")
+    if np.any(ratios <= 0):
+        raise HousingError("ratio must be positive")
+    try:
+        with np.errstate(all="ignore"):  # what comes of numbers that are too large or too small shows in the cost
+            found = _search(_Problem(weights, covariance, ratios, as_bits(bits)), shared_zero_point, node_limit)
+    except (OverflowError, np.linalg.LinAlgError):
+        found = None
+    if found is None or not np.isfinite(found.cost):
+        raise HousingError("the weights or the features are too large or too small to square: rescale them")
+    return found._replace(q=found.q.reshape(weights.shape))
+
+
+def _finite(values: ArrayLike, name: str) -> Floats:
+    array = as_numbers(values, name)
+    refuse_nonfinite(array, name)
+    return array.astype(np.float64)
+
+
+def _search(problem: "_Problem", shared_zero_point: bool, node_limit: int) -> Rounded:
     grid, q = _best_finalist(problem, _grids(problem, shared_zero_point), node_limit)
     solved = problem.solved(q, grid)
     # Where features nearly cancel, rounding the solution to float32 can cost more than it saves.
@@ -99,7 +133,7 @@ def search(
         grid = solved
     q, cost, proven = problem.improve(q, grid, node_limit)
     scale, zero_point, integers = (problem.restore(x) for x in (problem.scale(grid), grid.zeros, q))
-    return Rounded(scale, zero_point.astype(np.uint8), integers.reshape(np.shape(W)).astype(np.uint8), cost, proven)
+    return Rounded(scale, zero_point.astype(np.uint8), integers.astype(np.uint8), cost, proven)
 
 
 class _Grid(NamedTuple):

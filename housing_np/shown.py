@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import quoted
+
 _ROWS, _COLUMNS = 20, 12
 
 
@@ -31,7 +33,7 @@ def counted(number: float, one: str) -> str:
 
 def columns(features: Sequence[str], targets: Sequence[str]) -> str:
     """Return how many features there are, and which target or how many."""
-    what = f"target {targets[0]!r}" if len(targets) == 1 else counted(len(targets), "target")
+    what = f"target {quoted(targets[0])}" if len(targets) == 1 else counted(len(targets), "target")
     return f"{counted(len(features), 'feature')}, {what}"
 
 

@@ -7,12 +7,14 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from .arrays import Floats
-from .errors import TableError
+from .arrays import Floats, as_numbers, as_rows, refuse_inexact
+from .errors import HousingError, TableError, cut, quoted
+from .names import as_name, as_names, require_option
+from .paths import as_path, shown_path
 from .rows import Decimal, Format, Rows, Skipped, TextColumnError, open_rows, stop
 
 Block = tuple[Floats, Floats]
@@ -20,6 +22,7 @@ OnError = Literal["stop", "skip"]
 
 # Above so many numbers (128 MiB) a table stays in its files.
 _MEMORY_NUMBERS = 1 << 24
+_LONGEST_ADVICE = 400  # characters of names to be typed
 # What pandas calls a column without a name: the index of the frame that was written.
 _UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*")
 _INDEX = "the index that pandas wrote; to_csv(index=False) writes none"
@@ -35,12 +38,26 @@ class Table:
     y : ndarray of float64, shape (n,)
     feature_names : tuple of str, length p
     target_name : str
+
+    Raises
+    ------
+    HousingError
+        If the numbers or the names are none, or their shapes disagree.
     """
 
     X: Floats
     y: Floats
     feature_names: tuple[str, ...]
     target_name: str
+
+    def __post_init__(self) -> None:
+        names, y = as_names(self.feature_names, "feature_names"), as_numbers(self.y, "y")
+        as_name(self.target_name, "target_name")
+        X = as_rows(self.X, names)
+        if y.shape != (len(X),):
+            raise HousingError(f"y has shape {y.shape}: expected {(len(X),)}, one for each row of X")
+        refuse_inexact(y, "y")
+        vars(self).update(X=X, y=y.astype(np.float64, copy=False), feature_names=names)
 
     def __iter__(self) -> Iterator[Block]:
         yield self.X, self.y
@@ -129,7 +146,9 @@ class Stream:
         names = [*self.feature_names, self.target_name]
         known = {*names, *self.left_out, *rows.left_out}
         if rows.named and (other := [name for name in rows.columns if name not in known]):
-            raise TableError(f"{rows.source}: column {other[0]!r} is not in the first file; all need the same columns")
+            raise TableError(
+                f"{rows.source}: column {quoted(other[0])} is not in the first file; all need the same columns"
+            )
         try:
             for block in rows.blocks(names):
                 # Copied apart once: what walks over them many times walks over whole lines of memory.
@@ -137,7 +156,9 @@ class Stream:
         except TextColumnError as error:
             if self.target_name in error.columns:
                 raise
-            raise TableError(f"{error}; leave out what is no number: --ignore {in_csv(error.columns)}") from None
+            text = in_csv(error.columns)
+            text = text if len(text) <= _LONGEST_ADVICE else "and their names"
+            raise TableError(f"{error}; leave out what is no number: --ignore {text}") from None
 
     def told(self) -> list[str]:
         """Return what its reader should know: how it is written, what is left out of it, the bad rows so far."""
@@ -214,6 +235,7 @@ def read_table(
     ...     read_table(path, target="price").feature_names
     ('rooms',)
     """
+    require_option(on_error, get_args(OnError), "on_error", TableError)
     reading = {"format": format, "separator": separator, "decimal": decimal, "header": header}
     stream = open_table(path, target, features, ignore, on_error, in_memory=True, **reading)
     return stream.table()
@@ -263,7 +285,9 @@ def open_table(
         raise _without_rows(rows.source, stream)
     X, y = _joined(blocks)
     if len(y) > 1 and np.all(y == y[0]):
-        raise TableError(f"{path}: the target {target!r} is {y[0]} in all {len(y)} rows: nothing to predict")
+        raise TableError(
+            f"{shown_path(path)}: the target {quoted(target)} is {y[0]} in all {len(y)} rows: nothing to predict"
+        )
     return replace(stream, held=((X, y),))
 
 
@@ -302,38 +326,41 @@ def _drained(blocks: deque[Block], coming: Iterator[Block], opened: ExitStack) -
 
 def files(path: str | Path) -> tuple[str, ...]:
     """Return the file of a path, or all that match a pattern, in the order of their names."""
-    path = Path(path)
+    path = as_path(path, TableError)
     try:
         if set("*?[").isdisjoint(str(path)) or path.exists():
             return (str(path),)
         found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
     except (OSError, ValueError) as error:
-        raise TableError(f"{path}: not a pattern of files ({error})") from None
+        raise TableError(f"{shown_path(path)}: not a pattern of files ({error})") from None
     if not found:
-        raise TableError(f"{path}: no file matches; give the path of a file, or a pattern such as 'part-*.csv'")
+        raise TableError(
+            f"{shown_path(path)}: no file matches; give the path of a file, or a pattern such as 'part-*.csv'"
+        )
     return tuple(map(str, found))
 
 
 def _with_columns(stream: Stream, rows: Rows, features: Sequence[str] | None, ignore: Sequence[str]) -> Stream:
     """Return the stream with the features that a file has, and what is left out of it."""
-    target = stream.target_name
+    target = as_name(stream.target_name, "target")
+    features, ignore = as_names(features, "features"), as_names(ignore, "ignore")
     rows.require([name for name in ignore if name not in rows.left_out])
     if not features and target not in rows.columns:
         raise TableError(f"{rows.missing([target])}; name one of these")
     index = {name: _INDEX for name in rows.columns if _UNNAMED.fullmatch(name) and name != target and not features}
     others = [name for name in rows.columns if name != target and name not in {*ignore, *index}]
-    features = tuple(features or others)
+    features = features or tuple(others)
     if both := [name for name in features if name in {target, *ignore}]:
         what = "the target" if both[0] == target else "to be ignored"
-        raise TableError(f"{rows.source}: {both[0]!r} is {what}: it cannot be a feature too")
+        raise TableError(f"{rows.source}: {quoted(both[0])} is {what}: it cannot be a feature too")
     if not features:
-        raise TableError(f"{rows.source}: no column beside the target {target!r}; expected at least one feature")
+        raise TableError(f"{rows.source}: no column beside the target {quoted(target)}; expected at least one feature")
     if len(set(features)) < len(features):
-        raise TableError(f"{rows.source}: a feature is named twice in {in_csv(features)}; name each once")
+        raise TableError(f"{rows.source}: a feature is named twice in {cut(in_csv(features))}; name each once")
     rows.require([*features, target])
     chosen = {target, *features}
     left_out = (*rows.left_out, *(name for name in rows.columns if name not in chosen))
-    found = [f"{name!r} is left out ({why})" for name, why in {**rows.left_out, **index}.items()]
+    found = [f"{quoted(name)} is left out ({why})" for name, why in {**rows.left_out, **index}.items()]
     notes = tuple(f"{rows.source}: {note}" for note in (*rows.notes, *found))
     return replace(stream, feature_names=features, left_out=left_out, notes=notes)
 
@@ -354,6 +381,8 @@ def read_rows(features: Sequence[str], path: str | Path, skipped: Skipped | None
             blocks += rows.blocks(features)
     if not blocks:
         if skipped and skipped.count:
-            raise TableError(f"{path}: no row is left, {skipped.count} were skipped; the first: {skipped.first}")
-        raise TableError(f"{path}: no rows; expected at least one")
+            raise TableError(
+                f"{shown_path(path)}: no row is left, {skipped.count} were skipped; the first: {skipped.first}"
+            )
+        raise TableError(f"{shown_path(path)}: no rows; expected at least one")
     return np.concatenate(blocks)

@@ -14,7 +14,7 @@ from . import cli
 from .artifact import to_bytes, write_set
 from .calibration import Calibration
 from .california import load_california
-from .errors import HousingError
+from .errors import HousingError, printable
 from .evaluation import Head, Limits, Seen, Unseen, Worth, error_shares, require_figures
 from .linear import LinearRegression
 from .passes import connect, total, total_on_cluster
@@ -144,7 +144,7 @@ def _text(report: dict[str, Any]) -> str:
     sample_rows = [[str(row["row"]), *(f"{row[name]:.4g}" for name in columns[1:])] for row in report["samples"]]
     return "\n".join(
         [
-            f"{report['rows']:,} rows, {len(report['features'])} features, target {cli.printable(report['target'])}"
+            f"{report['rows']:,} rows, {len(report['features'])} features, target {printable(report['target'])}"
             + f"; bad rows skipped: {report['rows_skipped']:,}" * bool(report["rows_skipped"]),
             _names("features", report["features"]),
             *[_names("left out", report["left_out"])] * bool(report["left_out"]),
@@ -161,7 +161,7 @@ def _text(report: dict[str, Any]) -> str:
 
 def _names(what: str, names: list[str]) -> str:
     shown = ", ".join(names[:_NAMES]) + f", … and {len(names) - _NAMES} more" * (len(names) > _NAMES)
-    return f"{what}: {cli.printable(shown)}"
+    return f"{what}: {printable(shown)}"
 
 
 def _unseen(name: str, values: dict[str, float | None]) -> str:

@@ -157,3 +157,32 @@ def test_what_is_not_rows_of_numbers_is_refused(rows, message):
 
 def test_integers_are_rows_of_numbers():
     assert_array_equal(Calibration.of([[1], [2]]).mean, [1.5], strict=True)
+
+
+def test_a_mean_is_known_where_the_sum_is_beyond_float64():
+    rows = Calibration.of([[1.5e308], [1e308], [1.7e308]])
+    assert_allclose(rows.mean, [1.4e308])
+    assert (rows.low, rows.high) == ([1e308], [1.7e308])
+
+
+def test_the_mean_of_the_whole_range_of_float64_is_known():
+    total = Calibration.of([[1.5e308]]) + Calibration.of([[-1.5e308], [-1.5e308]])
+    assert_allclose(total.mean, [-0.5e308])
+
+
+def test_squares_beyond_float64_are_infinite():
+    rows = Calibration.of([[1e200, 1.0], [-1e200, 2.0]])
+    assert rows.deviation.tolist() == [np.inf, 0.5]
+    assert_allclose(rows.rms, [np.inf, np.sqrt(2.5)])
+    assert rows.covariance[1, 1] == 0.25
+
+
+@pytest.mark.parametrize("percentile", ["99", None, [99.0], np.nan, True])
+def test_a_percentile_is_one_number(percentile):
+    with pytest.raises(HousingError, match="percentile"):
+        Calibration.of([[1.0], [2.0]], percentile)
+
+
+def test_percentiles_beyond_float64_are_refused():
+    with pytest.raises(HousingError, match="the range of a column is beyond float64: rescale it"):
+        Calibration.of([[1.7e308], [-1.7e308], [1.0]], 90.0)

@@ -1,6 +1,7 @@
 """The bundled table."""
 
 import hashlib
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -107,9 +108,13 @@ def test_california_needs_no_network():
 
 
 def test_a_number_of_rows_below_one_is_refused():
-    for rows in (0, -1, 1.5, True):
-        with pytest.raises(TableError, match=f"rows is {rows!r}: expected how many of the first rows"):
+    for rows in (0, -1, 1.5, True, "a", [1], -(2**70)):
+        with pytest.raises(TableError, match=rf"rows is {re.escape(repr(rows))}: expected how many of the first rows"):
             load_california(rows)
+
+
+def test_more_rows_than_there_are_are_all(california):
+    assert len(load_california(10**30).y) == len(california.table.y)
 
 
 def test_its_features_are_those_of_the_table(table):

@@ -420,10 +420,100 @@ def test_without_scipy_the_summary_is_what_needs_none(monkeypatch):
 def test_a_prediction_is_added_up_from_the_first_feature_to_the_last(shape, order):
     rng = np.random.default_rng(sum(shape))
     X = np.asarray(rng.normal(size=shape) * 10.0 ** rng.integers(-9, 9, shape[1]), order=order)
-    coef = rng.normal(size=(2, shape[1]))
-    for row, sums in zip(X.tolist(), dot_rows(X, coef).tolist(), strict=True):
-        for weights, found in zip(coef.tolist(), sums, strict=True):
+    coef, offset = rng.normal(size=(2, shape[1])), rng.normal(size=2)
+    for row, sums in zip(X.tolist(), dot_rows(X, coef, offset).tolist(), strict=True):
+        for weights, last, found in zip(coef.tolist(), offset.tolist(), sums, strict=True):
             expected = row[0] * weights[0]
             for x, weight in zip(row[1:], weights[1:], strict=True):
                 expected += x * weight
-            assert found == expected
+            assert found == expected + last
+
+
+SMALL = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0], [5.0, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (SMALL[:, :1], [1.0, 2.0, 3.0, 4.0], "X has 1 columns, expected 2: x0, x1"),
+        (SMALL[:, [0, 1, 1]], [1.0, 2.0, 3.0, 4.0], "X has 3 columns, expected 2: x0, x1"),
+        (SMALL[:3], [1.0, 2.0, 3.0, 4.0], r"y has shape \(4,\): expected \(3,\)"),
+        (SMALL, [[1.0, np.nan]] * 4, r"y has shape \(4, 2\): expected \(4,\)"),
+        (SMALL, [[1, 2**53 + 1]] * 4, r"y has shape \(4, 2\): expected \(4,\)"),
+        (SMALL, np.full((4, 1, 2), np.nan), r"y has shape \(4, 1, 2\): expected \(4,\)"),
+        (SMALL, 3.0, r"y has shape \(\): expected \(4,\)"),
+        (
+            SMALL,
+            [1e308, -1e308, 1e308, 1e308],
+            "a prediction exceeds the range of double precision",
+        ),
+    ],
+)
+def test_leave_one_out_is_of_the_columns_and_rows_of_the_fit(X, y, message):
+    model = LinearRegression().fit(SMALL, [1.0, 4.0, 5.0, 2.0])
+    with pytest.raises(HousingError, match=message):
+        model.leave_one_out(X, y)
+
+
+@pytest.mark.parametrize(
+    ("coef", "intercept", "message"),
+    [
+        ([[1.0], [1.0, 2.0]], 0.0, "coef is not an array of numbers"),
+        (["1", "2"], 0.0, "coef has dtype <U1: expected real numbers"),
+        ([1.0, 2.0], None, "intercept has dtype object: expected real numbers"),
+        ([1, 2**53 + 1], 0, r"coef\[1\]: 9007199254740993 is an integer beyond 2\*\*53"),
+        ([1, 2], 2**53 + 1, "intercept: 9007199254740993 is an integer beyond"),
+        ([1.0, 2.0, 3.0], 0.0, r"coefficients of shape \(3,\) and intercept of shape \(\) do not fit 2 feature and 1"),
+    ],
+)
+def test_coefficients_are_numbers_that_float64_holds(coef, intercept, message):
+    with pytest.raises(HousingError, match=message):
+        LinearRegression.from_coefficients(coef, intercept, ["a", "b"], ["y"])
+
+
+@pytest.mark.parametrize("block", [None, 1.0, (), (SMALL,), (SMALL, 1, 2, 3), "ab", {"X": 1, "y": 2}, SMALL])
+def test_a_block_that_is_no_block_is_refused(block):
+    with pytest.raises(HousingError, match=r"a block is .*: expected \(X, y\) or \(X, y, sample_weight\)|y has shape"):
+        LinearRegression().fit_blocks([block])
+
+
+@pytest.mark.parametrize("blocks", [None, 1.0, np.array(1.0), LinearRegression])
+def test_blocks_that_are_none_are_refused(blocks):
+    with pytest.raises(HousingError, match=r"blocks is .*: expected an iterable of blocks \(X, y\)"):
+        LinearRegression().fit_blocks(blocks)
+
+
+@pytest.mark.parametrize("fit_intercept", ["yes", None, 2, 0.5, [True], np.array([True, False])])
+def test_an_intercept_is_there_or_not(fit_intercept):
+    with pytest.raises(HousingError, match=r"fit_intercept is .*: expected True or False"):
+        LinearRegression(fit_intercept).fit(SMALL, [1.0, 4.0, 5.0, 2.0])
+
+
+def test_who_writes_to_a_fitted_model_changes_its_predictions_and_not_its_statistics():
+    model = LinearRegression().fit(SMALL, [[1.0, 2.0], [4.0, 0.0], [5.0, 1.0], [2.0, 2.0]])
+    before, predicted = str(model.summary()), model.predict(SMALL)
+    for array in (model.coef_, model.intercept_, model.singular_values_):
+        array *= 2
+    assert_array_equal(model.predict(SMALL), 2 * predicted)
+    assert str(model.summary()) == before
+
+
+class Named:
+    """A linear model that warns of rows without names, as scikit-learn's do."""
+
+    def __init__(self):
+        self.coef_, self.intercept_, self.feature_names_in_ = np.array([1.0, 2.0]), 0.5, np.array(["a", "b"], object)
+
+    def predict(self, X):
+        if hasattr(self, "feature_names_in_"):
+            warnings.warn("X does not have valid feature names", stacklevel=1)
+        return X @ self.coef_ + self.intercept_
+
+
+def test_the_filters_of_warnings_are_left_alone():
+    theirs = Named()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warnings, "catch_warnings", lambda: pytest.fail("the filters are changed"))
+        model = LinearRegression.of(theirs)
+    assert model.feature_names == ("a", "b")
+    assert list(theirs.feature_names_in_) == ["a", "b"]

@@ -174,3 +174,25 @@ def test_equals_scikit_learn(true, pred):
 def test_a_constant_target_in_blocks_scores_as_in_one(value):
     score = Score.of([value, value], [value, value]) + Score.of([value], [value + 1])
     assert score.r2 == r2_score([value] * 3, [value, value, value + 1]) == 0.0
+
+
+def test_squares_beyond_float64_are_infinite_and_leave_r2_unknown():
+    score = Score.of([1e200, -1e200, 0.0], [-1e200, 1e200, 0.0], [0.0, 0.0, 0.0])
+    assert (score.mse, score.rms_deviation, score.largest_deviation) == (np.inf, np.inf, 1e200)
+    assert np.isnan(score.r2)
+    assert np.isnan((score + Score.of([1.0, 2.0], [1.0, 2.0])).r2)
+
+
+def test_a_ratio_beyond_float64_is_infinite():
+    assert r2_score([0.0, 1e-160], [1e150, -1e150]) == -np.inf
+
+
+def test_a_constant_target_beyond_squares_is_met_or_not():
+    assert r2_score([1e308] * 4, [1e308] * 4) == 1.0
+    assert r2_score([1e308] * 4, [1e308, 1e308, 1e308, -1e308]) == 0.0
+
+
+@pytest.mark.parametrize("values", [[[]], np.zeros((3, 0)), np.zeros((2, 3, 0))])
+def test_no_target_is_no_target(values):
+    with pytest.raises(HousingError, match=r"they must be equal, \(n,\) or \(n, k\)"):
+        Score.of(values, values)

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -22,7 +25,7 @@ from strategies import (
 from housing_np import Affine, HousingError, LinearRegression, QuantizedLinear
 from housing_np.calibration import Calibration
 from housing_np.metrics import Score
-from housing_np.quantized import SCHEMES
+from housing_np.quantized import ROUNDINGS, SCHEMES
 
 FLOATS = ("per-tensor", "per-channel")
 
@@ -573,3 +576,134 @@ def test_several_targets_per_target_scale_is_affine_with_axis_0():
     weights = np.array([[1e-3, -2e-3], [50.0, 100.0]])
     affine = Affine.fit(weights, axis=0)
     assert np.all(np.abs(affine.dequantize(affine.quantize(weights)) - weights) <= affine.max_error[:, np.newaxis])
+
+
+ROWS = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0], [5.0, 1.0]])
+
+
+def parts(scheme):
+    """What a model of two features is made of, by name."""
+    model = QuantizedLinear.from_linear(LinearRegression().fit(ROWS, [1.0, 4.0, 5.0, 2.0]), ROWS, scheme)
+    return {name: getattr(model, name) for name in QuantizedLinear.__dataclass_fields__}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "changes", "message"),
+    [
+        ("per-channel", {"weights": [0.5, 1.0]}, "q must be integers from 0 to 255"),
+        ("per-channel", {"weights": [1, 2, 3]}, "axis -1 has length 3, expected 2, one per scale"),
+        ("per-tensor", {"weights": np.zeros((1, 1, 2), int)}, r"weights have shape \(1, 1, 2\)"),
+        ("per-tensor", {"weights": np.zeros((2, 0), int)}, r"weights have shape \(2, 0\)"),
+        ("per-channel", {"affine": None}, "affine is None: expected Affine"),
+        ("per-channel", {"affine": Affine(1.0, 0)}, "affine has axis None: the scheme 'per-channel' has one scale for"),
+        (
+            "per-tensor",
+            {"affine": Affine([1.0, 1.0], [0, 0], -1)},
+            "affine has axis -1: the scheme .per-tensor. has",
+        ),
+        ("per-channel", {"named": "yes"}, "named is 'yes': expected bool"),
+        ("per-channel", {"scheme": "int4"}, "scheme is 'int4': expected one of per-tensor, per-channel, integer"),
+        ("per-channel", {"bias": [1.0]}, r"bias has shape \(1,\): expected \(\)"),
+        ("per-channel", {"bias": np.nan}, "bias holds a number that is not finite: rescale the features or targets"),
+        ("per-channel", {"bias": 2**53 + 1}, "bias: 9007199254740993 is an integer beyond 2"),
+        ("integer", {"bias": 0.5}, "bias holds a number that int32 does not: give it as int32"),
+        ("per-channel", {"center": [0.1, 1.0]}, "center holds a number that float32 does not: give it as float32"),
+        ("per-tensor", {"center": np.float32([0, 1])}, "center must be 0 in the scheme 'per-tensor'"),
+        ("integer", {"center": [1, 256]}, "center holds a number that uint8 does not: give it as uint8"),
+        ("integer", {"center": [-1, 2]}, "center holds a number that uint8 does not"),
+        ("per-channel", {"slack": 1e300}, "slack holds a number that float32 does not"),
+        ("per-channel", {"slack": np.nan}, "slack holds a number that is not finite"),
+        ("per-channel", {"radius": 0.1}, "radius holds a number that float32 does not"),
+        ("integer", {"input_scale": [np.inf, 1.0]}, "input_scale holds a number that is not finite"),
+        ("integer", {"input_scale": None}, "input_scale has dtype object"),
+        ("per-channel", {"input_scale": [1.0, 1.0]}, "input_scale and input_offset are for the scheme 'integer', not"),
+        ("per-tensor", {"input_offset": [1.0, 1.0]}, "input_scale and input_offset are for the scheme 'integer', not"),
+        ("per-channel", {"feature_names_in_": ["a"]}, "feature_names_in_ has 1 names, expected 2: a"),
+        ("per-channel", {"target_names_": ["y", "z"]}, "target_names_ has 2 names, expected 1: y, z"),
+    ],
+)
+def test_a_model_is_made_of_what_fits_it_exactly(scheme, changes, message):
+    with pytest.raises(HousingError, match=message):
+        QuantizedLinear(**{**parts(scheme), **changes})
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_plain_lists_make_the_same_model(scheme):
+    plain = {name: part.tolist() if isinstance(part, np.ndarray) else part for name, part in parts(scheme).items()}
+    model, expected = QuantizedLinear(**plain), QuantizedLinear(**parts(scheme))
+    for name, value in vars(expected).items():
+        if isinstance(value, np.ndarray):
+            assert_array_equal(getattr(model, name), value, strict=True)
+    assert type(model.radius) is np.float32
+
+
+def test_an_infinite_bound_is_a_bound():
+    model = QuantizedLinear(**{**parts("per-channel"), "slack": np.float32(np.inf)})
+    assert model.error_bound(ROWS).tolist() == [np.inf] * 4
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_numbers_of_a_model_have_to_be_all_there(scheme):
+    model = QuantizedLinear(**parts(scheme))
+    for name in model.numbers():
+        others = {key: value for key, value in model.numbers().items() if key != name}
+        with pytest.raises(HousingError, match=f"the numbers lack {name}$"):
+            QuantizedLinear.from_numbers(scheme, others, ("a", "b"), ("y",))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("copied", [lambda x: x, copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_no_array_of_a_model_or_of_its_copy_can_be_written(scheme, copied):
+    model = QuantizedLinear(**parts(scheme))
+    expected = model.predict(ROWS)  # so that what is cached would be copied too
+    other = copied(model)
+    assert_array_equal(other.predict(ROWS), expected)
+    assert_array_equal(other.error_bound(ROWS), model.error_bound(ROWS))
+    held = {name: getattr(other, name) for name in ("weights", "bias", "center", "slack", "_folded")}
+    held |= {"scale": other.affine.scale, "zero_point": other.affine.zero_point}
+    held |= {name: getattr(other, name) for name in ("input_scale", "input_offset") if scheme == "integer"}
+    assert [name for name, array in held.items() if array.flags.writeable] == []
+
+
+@pytest.mark.parametrize(
+    ("coef", "intercept", "place"),
+    [
+        ([1.0, np.nan], 0.0, "the weight of 'b' for 'y' is nan"),
+        ([-np.inf, 1.0], 0.0, "the weight of 'a' for 'y' is -inf"),
+        ([1.0, 1.0], np.nan, "the intercept for 'y' is nan"),
+        ([[1.0, 1.0], [1.0, np.inf]], [0.0, 0.0], "the weight of 'b' for 'z' is inf"),
+        ([[1.0, 1.0], [1.0, 1.0]], [0.0, np.inf], "the intercept for 'z' is inf"),
+    ],
+)
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_a_float_model_of_no_finite_numbers_is_not_quantized(coef, intercept, place, scheme, rounding):
+    model = LinearRegression.from_coefficients(coef, intercept, ["a", "b"], ["y", "z"][: np.ndim(coef)])
+    for X in (ROWS, Calibration.of(ROWS)):
+        with pytest.raises(HousingError, match=f"{place} in the float model: fit it again, or correct it"):
+            QuantizedLinear.from_linear(model, X, scheme, rounding=rounding)
+
+
+def test_a_linear_model_of_scikit_learn_of_no_finite_numbers_is_not_quantized():
+    from sklearn.linear_model import LinearRegression as Theirs
+
+    theirs = Theirs().fit(ROWS, [1.0, 4.0, 5.0, 2.0])
+    theirs.coef_[1] = np.nan
+    with pytest.raises(HousingError, match="the weight of 'x1' for 'y' is nan in the float model"):
+        QuantizedLinear.from_linear(theirs, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "rounding", "message"),
+    [
+        ("per-channel", "nearest", "column 'x1' is too large to square in float64: rescale it"),
+        ("per-channel", "optimal", "column 'x1' is too large to square in float64: rescale it"),
+        ("per-tensor", "optimal", "the features are too large or too small to square: rescale them"),
+        ("integer", "nearest", "the range of a feature, .* is too wide for a float32 scale: rescale it"),
+    ],
+)
+def test_a_feature_too_large_to_square_is_refused_where_squares_are_needed(scheme, rounding, message):
+    X = ROWS * [1.0, 1e200]
+    model = LinearRegression().fit(X, [1.0, 4.0, 5.0, 2.0])
+    with pytest.raises(HousingError, match=message):
+        QuantizedLinear.from_linear(model, X, scheme, rounding=rounding)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from housing_np import rounding
+from housing_np import HousingError, rounding
 from housing_np.rounding import _factor, _Grid, _Problem, search
 
 ROUNDED = 1e-11  # of Σ H_jj e_j², the size of what cancels in a cost
@@ -348,3 +348,25 @@ def test_order_is_by_what_remains_when_the_others_have_adapted():
         alone = np.square(ratio[left]) / np.diag(np.linalg.inv(H[np.ix_(left, left)]))
         assert left[np.argmax(alone)] == j
         left.remove(j)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"W": [1.0]}, r"shapes \(1,\), \(2, 2\) and \(2,\): expected \(p,\) or \(k, p\), \(p, p\) and \(p,\)"),
+        ({"W": [[[1.0, 2.0]]]}, "W, H and ratio have the shapes"),
+        ({"W": [[], []]}, "W, H and ratio have the shapes"),
+        ({"H": np.eye(3)}, "W, H and ratio have the shapes"),
+        ({"ratio": [[1.0, 1.0]]}, "W, H and ratio have the shapes"),
+        ({"W": [1.0, np.nan]}, r"W\[1\]: nan is not a finite number"),
+        ({"H": [[1.0, np.inf], [np.inf, 1.0]]}, r"H\[0, 1\]: inf is not a finite number"),
+        ({"ratio": [1.0, 0.0]}, "ratio must be positive"),
+        ({"bits": 9}, "bits is 9: expected an integer from 2 to 8"),
+        ({"bits": np.nan}, "bits is nan: expected an integer from 2 to 8"),
+        ({"W": [1e200, 1.0]}, "too large or too small to square: rescale them"),
+        ({"H": [[1.0, 2.0], [2.0, 1.0]]}, "too large or too small to square: rescale them"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(changes, message):
+    with pytest.raises(HousingError, match=message):
+        search(**({"W": [1.0, 2.0], "H": np.eye(2), "ratio": [1.0, 1.0], "bits": 4} | changes))

@@ -299,3 +299,31 @@ def test_a_column_of_text_is_told_as_that(format):
     rows = ['{"x": null, "y": 2, "t": ""}', '{"x": 1, "y": 2, "t": "<1H OCEAN"}', '{"x": 1, "y": 2, "t": "INLAND"}']
     content = "\n".join(rows) if format == "jsonl" else f"[{','.join(rows)}]"
     assert refusal(content, ["x", "t"], format) == "column 't' holds text ('<1H OCEAN'), not numbers"
+
+
+def nested(depth, kind):
+    return {"lists": "[" * depth + "]" * depth, "objects": '{"a":' * depth + "1" + "}" * depth}[kind]
+
+
+@pytest.mark.parametrize("kind", ["lists", "objects"])
+@pytest.mark.parametrize("form", ["{}", '{{"x": {}, "y": 1}}'])
+def test_a_row_that_nests_deep_is_a_bad_row_whatever_its_depth(kind, form):
+    # How deep Python goes depends on who calls: so every depth around its limit.
+    for depth in (*range(850, 1000), 100_000):
+        bad = form.format(nested(depth, kind))
+        content = '{"x": 1, "y": 2}\n' + bad + '\n{"x": 3, "y": 4}\n'
+        errors = []
+        assert read(content, ["x", "y"], "jsonl", errors.append) == PLAIN
+        (error,) = map(str, errors)
+        assert error.startswith("standard input: line 2")
+        assert len(error) < 300
+
+
+@pytest.mark.parametrize("key", ["inputs", "dataframe_split", "instances"])
+def test_a_document_that_nests_deep_is_refused_whatever_its_depth(key):
+    for depth in (*range(300, 1000, 9), 100_000):
+        content = f'{{"{key}": ' * depth + '{"columns": ["x", "y"], "data": [[1, 2], [3, 4]]}' + "}" * depth
+        try:
+            assert read(content, ["x", "y"], "json") == PLAIN
+        except TableError as error:
+            assert len(str(error)) < 300  # noqa: PT017

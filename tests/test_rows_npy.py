@@ -1,5 +1,6 @@
 """Rows of .npy arrays: every type, and every refusal."""
 
+import warnings
 from io import BytesIO
 from unittest import mock
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 from reading import PLAIN, read, read_file
 
-from housing_np import TableError
+from housing_np import LinearRegression, TableError, load, save
 from housing_np.rows import open_rows, rows
+from housing_np.rows.npy import _header
 
 
 def test_npy_rows_before_a_bad_one_come_before_its_error(tmp_path):
@@ -166,3 +168,99 @@ def test_an_integer_that_float64_would_round_is_refused(layout, tmp_path):
         pytest.raises(TableError, match="row 2, column 'x1': 9007199254740993 is an integer beyond 2\\*\\*53"),
     ):
         list(opened.blocks(["x0", "x1"]))
+
+
+NAMED = [
+    [("a'b", "f8"), ("y", "?")],
+    [('a"b', "f8"), ("y", ">f4")],
+    [("a'\"b", "f8"), ("y", "S3")],
+    [("a\\b", "f8"), ("y", "U5")],
+    [("a\tb\n", "f8"), ("y", "M8[25s]")],
+    [("5L,", "f8"), ("é", "m8")],
+    [("日本", "f8"), ("y", "V5")],
+    [("a", "f8", (2, 3)), ("b", [("c", "f4"), ("d", "S2")])],
+    [(("title", "a"), "f8"), ("b", "i1")],
+    [(f"column{i}", "f8") for i in range(2000)],
+    np.dtype([("a", "i1"), ("b", "f8")], align=True),
+]
+
+
+@pytest.mark.parametrize("kind", ["f8", ">i2", "?", "S3", "U5", "c16", "M8[ns]", *NAMED], ids=range(7 + len(NAMED)))
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+@pytest.mark.parametrize(("shape", "order"), [((3,), "C"), ((2, 3), "C"), ((2, 3), "F"), ((0, 2), "C"), ((), "C")])
+def test_a_header_is_read_as_numpy_reads_it(kind, version, shape, order):
+    file, array = BytesIO(), np.zeros(shape, kind, order)
+    try:
+        np.lib.format.write_array(file, array, version)
+    except (UnicodeEncodeError, ValueError):
+        assert version == (1, 0) or "日" in str(kind) or version == (2, 0)
+        return
+    file.seek(0)
+    assert _header(file) == (
+        array.dtype,
+        shape,
+        "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C",
+    )
+    assert file.read() == array.tobytes(order)
+
+
+def npy(text, version=1, numbers=bytes(64)):
+    size = len(text.encode("latin-1")).to_bytes(2 if version == 1 else 4, "little")
+    return b"\x93NUMPY" + bytes([version, 0]) + size + text.encode("latin-1") + numbers
+
+
+def test_a_header_of_python_2_is_read_without_a_word(tmp_path):
+    (tmp_path / "old.npy").write_bytes(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (4L, 2L), }\n"))
+    assert read_file(tmp_path / "old.npy", ["x0", "x1"]) == [[0.0, 0.0]] * 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'descr': 'a8', 'fortran_order': False, 'shape': (4, 2), }",  # numpy warns of this type
+        "{'descr': [('x', 'a8')], 'fortran_order': False, 'shape': (4,), }",
+        "{'descr': 'f8', 'fortran_order': False, 'shape': (4, 2), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (0x4for, 2), }",  # Python warns of these three
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (4, 2) is 1, }",
+        r"{'descr': '\<f8', 'fortran_order': False, 'shape': (4, 2), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (4, -2), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (4, True), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': [4, 2], }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': 4, }",
+        "{'descr': '<f8', 'shape': (4, 2), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (4, 2), 'more': 1}",
+        "{'descr': [('x',)], 'fortran_order': False, 'shape': (4,), }",
+        "{'descr': [('x', '<f8'), ('x', '<f8')], 'fortran_order': False, 'shape': (4,), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (999999999, 999999999), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999999999, 999999999999999999), }",
+        "{'descr': [], 'fortran_order': False, 'shape': (4,), }",
+        "{'descr': 4, 'fortran_order': False, 'shape': (4, 2), }",
+        "[{}: 1]",
+        "{[]: 1}",
+        "(" * 200,
+        "[" * 60_000,
+    ],
+)
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_header_that_numpy_does_not_write_is_refused_without_a_warning(text, version, tmp_path):
+    (tmp_path / "h.npy").write_bytes(npy(text + "\n", version))
+    for source in (read_file, lambda path, names: read(path.read_bytes(), names, "npy")):
+        with pytest.raises(TableError, match="not a .npy array of numbers, or not whole; write one with numpy.save"):
+            source(tmp_path / "h.npy", ["x0", "x1"])
+
+
+def test_a_header_longer_than_a_line_may_be_is_refused(tmp_path):
+    text = "{'descr': '<f8', 'fortran_order': False, 'shape': (4, 2), }" + " " * (1 << 20)
+    (tmp_path / "h.npy").write_bytes(npy(text + "\n", 2))
+    with pytest.raises(TableError, match="not a .npy array of numbers"):
+        read_file(tmp_path / "h.npy", ["x0", "x1"])
+
+
+def test_the_filters_of_warnings_are_left_alone(tmp_path):
+    np.save(tmp_path / "rows.npy", np.array(PLAIN))
+    save(LinearRegression.from_coefficients([1.0], 0.0, ["a"], ["y"]), tmp_path / "m.npz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warnings, "catch_warnings", lambda: pytest.fail("the filters are changed"))
+        assert read_file(tmp_path / "rows.npy", ["x0", "x1"]) == PLAIN
+        assert read((tmp_path / "rows.npy").read_bytes(), ["x0", "x1"], "npy") == PLAIN
+        assert load(tmp_path / "m.npz").feature_names == ("a",)

@@ -106,3 +106,22 @@ def test_what_only_begins_like_parquet_is_refused(tmp_path):
     (tmp_path / "rows.parquet").write_bytes(b"PAR1 and so on")
     with pytest.raises(TableError, match="rows.parquet: not a Parquet file"):
         read_file(tmp_path / "rows.parquet", ["x"])
+
+
+def test_a_name_that_is_no_utf_8_is_refused(tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "p.parquet"
+    parquet.write_table(pyarrow.table({"qz": [1.0, 2.0], "y": [1.0, 2.0]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"qz", b"\xff\xfe"))
+    with pytest.raises(TableError, match=r"p\.parquet: the name of a column is not UTF-8; write the file again"):
+        read_file(path, ["y"])
+
+
+@pytest.mark.parametrize(
+    "metadata", ["3", "[1]", "{}", '{"index_columns": 3}', '{"index_columns": null}', "[" * 5000, "{", b"\xff\xfe"]
+)
+def test_metadata_of_pandas_that_are_none_tell_nothing(metadata, tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.table({"x": [1.0, 3.0], "y": [2.0, 4.0]}).replace_schema_metadata({"pandas": metadata})
+    parquet.write_table(table, tmp_path / "p.parquet")
+    assert read_file(tmp_path / "p.parquet", ["x", "y"]) == PLAIN

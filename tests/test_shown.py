@@ -171,7 +171,7 @@ EVIL = "<script>&\"'"
 
 def test_names_are_text_and_not_html():
     X = np.arange(6.0)[:, None]
-    model = LinearRegression().fit(X, [0, 1, 2, 3, 4, 6], feature_names=[EVIL], target_names=[EVIL])
+    model = LinearRegression().fit(X, [0, 1, 2, 3, 4, 6], feature_names=[EVIL], target_names=[f"{EVIL}y"])
     table = Table(X, X[:, 0], (EVIL,), "y")
     for each in (model, model.summary(), QuantizedLinear.from_linear(model, X), table):
         assert "<script" not in each._repr_html_()

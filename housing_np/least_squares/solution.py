@@ -129,7 +129,8 @@ class Solution:
             offset = ldexp(int(self.scaled_mean @ columns[:, -1]) * self.steps, -2 * FIXED - self.step)
         offset = 1 / self.rows + offset if self.fit_intercept else math.nan
         squares = np.where(self.identified(), np.concatenate([[offset], squares]), math.nan)
-        return np.asarray(np.sqrt(squares) / np.concatenate([[1.0], self.norms]))
+        with np.errstate(over="ignore"):
+            return np.asarray(np.sqrt(squares) / np.concatenate([[1.0], self.norms]))
 
     def dependent(self) -> npt.NDArray[np.bool_]:
         """Return which columns (p,) the data cannot tell apart: other weights of these predict the rows as well."""

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import as_matrix, as_names, as_numbers, as_weights, refuse_inexact
-from ..errors import HousingError
+from ..arrays import as_matrix, as_numbers, as_weights, refuse_inexact
+from ..errors import HousingError, listed, quoted
 from ..frames import name_of, names_of
+from ..names import apart_from, as_names, require_apart
 from .gram import Gram
 from .solution import Solution
 
@@ -50,10 +51,14 @@ class Summary:
         feature_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
         target_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
     ) -> None:
-        self.fit_intercept = fit_intercept
-        self.feature_names: tuple[str, ...] = as_names(feature_names)  # empty until the first block tells them
+        if not isinstance(fit_intercept, bool | np.bool_ | int) or fit_intercept not in (0, 1):
+            raise HousingError(f"fit_intercept is {quoted(fit_intercept)}: expected True or False")
+        self.fit_intercept = bool(fit_intercept)
+        self.feature_names: tuple[str, ...] = as_names(
+            feature_names, "feature_names"
+        )  # empty until the first block tells them
         self.named: bool = bool(self.feature_names)
-        self.target_names: tuple[str, ...] = as_names(target_names)
+        self.target_names: tuple[str, ...] = as_names(target_names, "target_names")
         self.one_target: bool = True
         self._shape: Shape | None = None
         self._gram: Gram | None = None
@@ -123,23 +128,24 @@ class Summary:
         self.named |= columns is not None
         count = targets[0] if targets else 1
         self._shape, self.one_target = shape, not targets
-        self.feature_names = _named(self.feature_names or columns, "x", features)
-        if targets:
-            self.target_names = _named(self.target_names or names_of(y), "y", count)
-        else:
-            self.target_names = _named(self.target_names or (name_of(y) or "y",), "y", count)
+        given = self.target_names or (names_of(y) if targets else as_names(name_of(y), "y")) or ()
+        self.feature_names = _named(self.feature_names or columns, [f"x{i}" for i in range(features)], given)
+        defaults = [f"y{i}" for i in range(count)] if targets else ["y"]
+        self.target_names = _named(given, defaults, self.feature_names)
+        require_apart(self.feature_names, self.target_names)
         self._gram = Gram(self.feature_names, self.target_names, self.fit_intercept)
 
 
-def _named(given: Sequence[str] | None, letter: str, count: int) -> tuple[str, ...]:
-    names = tuple(given or (f"{letter}{i}" for i in range(count)))
+def _named(given: Sequence[str] | None, defaults: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that were given, or else the defaults, apart from the names of the others."""
+    names, count = tuple(given or apart_from(others, defaults)), len(defaults)
     if len(names) != count or len(set(names)) != count:
-        raise HousingError(f"{len(set(names))} different names for {count} columns: {', '.join(map(repr, names))}")
+        raise HousingError(f"{len(set(names))} different names for {count} columns: {listed(names, quoted)}")
     return names
 
 
 def _described(shape: Shape) -> str:
     columns, features, targets, names = shape
     text = f"{features} features and y of shape ({', '.join(['n', *map(str, targets)])})"
-    text += f", columns {', '.join(columns)}" if columns else ""
-    return text + (f", targets {', '.join(names)}" if names else "")
+    text += f", columns {listed(columns)}" if columns else ""
+    return text + (f", targets {listed(names)}" if names else "")

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import TableError
+from ..names import require_option
+from ..paths import as_path
 from .rows import OnError, Rows, Skipped, TextColumnError, nearest, positional_names, stop
 from .source import open_source, refused
 
@@ -84,8 +86,8 @@ def open_rows(
     ...         print(rows.columns, [block.tolist() for block in rows.blocks(["price"])])
     ('rooms', 'price') [[[1.5], [2.0]]]
     """
-    if format not in (None, *FORMATS):
-        raise TableError(f"format is {format!r}: expected one of {', '.join(FORMATS)}")
+    if format is not None:
+        require_option(format, FORMATS, "format", TableError)
     with open_source(path) as source:
         if wait:
             source.wait()
@@ -99,7 +101,7 @@ def open_rows(
 def expect(path: str | Path) -> None:
     """Refuse a path where there is nothing, as `open_rows` would, before anything is done for its rows."""
     with refused(path):
-        Path(path).stat()
+        as_path(path, TableError).stat()
 
 
 def format_of(path: str | Path) -> str | None:

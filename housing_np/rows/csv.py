@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Floats
-from ..errors import TableError
+from ..errors import TableError, quoted
 from . import numbers, text
 from .rows import (
     BLOCK_NUMBERS,
@@ -60,10 +60,14 @@ class Dialect:
     header: bool = True
 
     def __post_init__(self) -> None:
-        if self.separator is not None and (len(self.separator) != 1 or self.separator in '"\r\n'):
-            raise TableError(f"the separator {self.separator!r} is not one character; a tab is $'\\t' in a shell")
-        if self.decimal not in (".", ","):
-            raise TableError(f"the decimal mark {self.decimal!r} is neither '.' nor ','")
+        if self.separator is not None and (
+            not isinstance(self.separator, str) or len(self.separator) != 1 or self.separator in '"\r\n'
+        ):
+            raise TableError(f"the separator {quoted(self.separator)} is not one character; a tab is $'\\t' in a shell")
+        if not isinstance(self.decimal, str) or self.decimal not in (".", ","):
+            raise TableError(f"the decimal mark {quoted(self.decimal)} is neither '.' nor ','")
+        if not isinstance(self.header, bool):
+            raise TableError(f"header is {quoted(self.header)}: expected True or False")
 
     @property
     def longest_field(self) -> int:
@@ -292,7 +296,7 @@ class _Cutter:
         column = at = 0
         while (field := whole.match(text, at)) and len(field[0]) <= csv.field_size_limit():
             column, at = column + 1, field.end()
-        name = repr(self.names[column]) if column < len(self.names) else column + 1
+        name = quoted(self.names[column]) if column < len(self.names) else column + 1
         return TableError(f", column {name}: not CSV ({reason}); correct its quotes or remove the line")
 
 
@@ -341,7 +345,7 @@ def _number(text: str, column: str, decimal: str) -> float:
     try:
         return numbers.of_text(text, decimal)
     except TableError as error:
-        raise TableError(f", column {column!r}{error}") from None
+        raise TableError(f", column {quoted(column)}{error}") from None
 
 
 def _next_records(cutter: _Cutter, queue: deque[str], texts: Iterator[str]) -> list[list[str]]:

@@ -10,7 +10,7 @@ from math import prod
 from typing import Any
 
 from ..arrays import Floats
-from ..errors import TableError
+from ..errors import TableError, cut, listed, quoted
 from . import numbers
 from .rows import (
     FIRST_ROWS,
@@ -47,7 +47,7 @@ class _Doubled:
         ends = [token.start() for token in re.finditer(r'"(?:[^"\\]|\\.)*+"|\}', text) if token[0] == "}"]
         place = max(text.rfind(json.dumps(self.key, ensure_ascii=False), 0, ends[self.closed - 1]), 0)
         line = f" (line {text.count(chr(10), 0, place) + 1})" if "\n" in text.strip() else ""
-        return TableError(f": the key {self.key!r} stands twice in one object{line}; keep one of them")
+        return TableError(f": the key {quoted(self.key)} stands twice in one object{line}; keep one of them")
 
 
 def _parsed(text: str) -> tuple[Any, list[_Doubled]]:
@@ -190,6 +190,8 @@ def read_document(source: Source, on_error: OnError) -> Rows:
         if isinstance(error, _NoRowsError) and doubled:
             error = doubled[-1].problem(text)
         raise TableError(f"{source.name}{error}") from None
+    except RecursionError:
+        raise TableError(f"{source.name}: nested too deep; {_EXPECTED}") from None
     columns, named = (found.columns, True) if found.columns else _columns(filter(_is_row, found.rows))
     columns = tuple(name for name in columns if name not in found.index)
     if found.columns:
@@ -298,11 +300,15 @@ def _tensors(document: dict[str, Any]) -> _Found:
                 raise TableError(": an input needs 'name', 'shape', 'datatype' and 'data'")
         values = _flat(data)
         if datatype not in _DATATYPES and len(document["inputs"]) == 1:
-            raise TableError(f": input {name!r} has datatype {datatype}; expected one of {', '.join(_DATATYPES)}")
+            raise TableError(
+                f": input {quoted(name)} has datatype {cut(datatype)}; expected one of {', '.join(_DATATYPES)}"
+            )
         if not all(type(size) is int and size >= 0 for size in shape) or prod(shape) != len(values):
-            raise TableError(f": input {name!r} has shape {shape} and {len(values)} numbers; they have to agree")
+            raise TableError(
+                f": input {quoted(name)} has shape {quoted(shape)} and {len(values)} numbers; they have to agree"
+            )
         if name in columns:
-            raise TableError(f": the name {name!r} stands twice in 'inputs'; names must be unique")
+            raise TableError(f": the name {quoted(name)} stands twice in 'inputs'; names must be unique")
         columns[name] = [int(value) if datatype == "BOOL" and isinstance(value, bool) else value for value in values]
         shapes.add(tuple(shape))
     request_id = str(document.get("id", ""))
@@ -311,7 +317,7 @@ def _tensors(document: dict[str, Any]) -> _Found:
         p = shape[1]
         return _Found([values[i : i + p] for i in range(0, len(values), p)], (), "v2", request_id)
     if len({shape[:1] for shape in shapes}) > 1 or any(prod(shape[1:]) != 1 or not shape for shape in shapes):
-        found = ", ".join(map(str, map(list, sorted(shapes))))
+        found = listed([*map(list, sorted(shapes))])
         raise TableError(
             f": 'inputs' have the shapes {found}; expected one tensor [rows, features], or [rows] for each"
         )
@@ -379,7 +385,7 @@ def _picker(wanted: Sequence[str], length: int | None, declared: tuple[str, ...]
             if _ENVELOPES & set(row):
                 raise TableError(f": {_not_row(row, columns)}")
             near = nearest(lacking[0], row)
-            raise TableError(f": no {', '.join(map(repr, lacking))}{f' (did you mean {near!r}?)' if near else ''}")
+            raise TableError(f": no {listed(lacking, quoted)}{f' (did you mean {quoted(near)}?)' if near else ''}")
         return [_number(row[name], name) for name in wanted]
 
     return pick
@@ -390,14 +396,14 @@ def _not_row(row: Any, columns: Sequence[str]) -> str:
     if (isinstance(row, dict) and _ENVELOPES & set(row)) or (isinstance(row, list) and any(map(_is_row, row))):
         return f"{expected}; if it is a whole document, say --format json, or end its name in .json"
     if isinstance(row, list):
-        return f"{expected}, found a list of {len(row)}{': ' * bool(columns)}{', '.join(columns)}"
+        return f"{expected}, found a list of {len(row)}{': ' * bool(columns)}{listed(columns)}"
     if isinstance(row, int | float) and not isinstance(row, bool):
-        return f"{expected}, found the number {row}: wrap the numbers of a row in a list, [[{row}, …]]"
-    return f"{expected}, found {numbers.shown(row)}"
+        return f"{expected}, found the number {quoted(row)}: wrap the numbers of a row in a list, [[{quoted(row)}, …]]"
+    return f"{expected}, found {quoted(row)}"
 
 
 def _number(value: Any, column: str) -> float:
     try:
         return numbers.of_json(value)
     except TableError as error:
-        raise TableError(f", column {column!r}{error}") from None
+        raise TableError(f", column {quoted(column)}{error}") from None

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 from ..arrays import inexact_integer
-from ..errors import TableError
+from ..errors import TableError, cut, quoted
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "nat", "-", "--", "?"})
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -66,7 +66,7 @@ def of_integer(value: int) -> float:
     try:
         number = float(value)
     except OverflowError:
-        raise TableError(f": {shown(value)} does not fit a 64-bit float; rescale the column") from None
+        raise TableError(f": {quoted(value)} does not fit a 64-bit float; rescale the column") from None
     if number != value:
         raise TableError(f": {inexact_integer(value)}")
     return number
@@ -99,15 +99,6 @@ def text_columns(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> dict[st
     return found
 
 
-def shown(value: Any) -> str:
-    """Return a value as a message shows it: what is long is cut."""
-    return _cut(repr(value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:50]}…"
-
-
 def _pointed(text: str, decimal: str) -> str:
     if decimal == ".":
         return text
@@ -118,8 +109,8 @@ def _advice(text: str, decimal: str) -> str:
     """Return what a cell is that is no number, and what to write instead."""
     other = {".": _DECIMAL_COMMA, ",": _DECIMAL_POINT}[decimal]
     if text.lower() in MISSING:
-        return f"{repr(text) + ' stands for a missing number' if text else 'the cell is empty'}; fill it in"
-    cell = shown(text)
+        return f"{quoted(text) + ' stands for a missing number' if text else 'the cell is empty'}; fill it in"
+    cell = quoted(text)
     if text.lower() in _TRUTH:
         return f"{cell} is a truth value, not a number; write {_TRUTH[text.lower()]}"
     if _DATE.fullmatch(text):
@@ -127,17 +118,20 @@ def _advice(text: str, decimal: str) -> str:
     if _GROUPED.fullmatch(text):
         group = text.lstrip("+-0123456789")[0]
         number = text.replace(group, "").replace(",", ".")
-        return f"{cell} is not a number: it has a thousands separator; write {number}{_OR_DECIMAL * (group == ',')}"
+        return (
+            f"{cell} is not a number: it has a thousands separator; write {cut(number)}{_OR_DECIMAL * (group == ',')}"
+        )
     if other.fullmatch(text):
         if decimal == ".":
-            return f"{cell} is not a number: it has a decimal comma; say --decimal , or write {text.replace(',', '.')}"
+            number = cut(text.replace(",", "."))
+            return f"{cell} is not a number: it has a decimal comma; say --decimal , or write {number}"
         return f"{cell} is not a number: it has a decimal point where --decimal , was said"
     bare = re.sub(rf"[{_CURRENCY} ]", "", text)
     if any(sign in text for sign in _CURRENCY) and _is_number(bare):
         bare = bare.replace(bare.lstrip("+-0123456789")[:1], "") if _GROUPED.fullmatch(bare) else bare
-        return f"{cell} is not a number: it has a currency sign; write {bare}"
+        return f"{cell} is not a number: it has a currency sign; write {cut(bare)}"
     if text.endswith("%") and _is_number(text[:-1].strip()):
-        return f"{cell} is not a number: it has a percent sign; write {text[:-1].strip()} in every row"
+        return f"{cell} is not a number: it has a percent sign; write {cut(text[:-1].strip())} in every row"
     if set(text) <= {'"', "'"}:
         return f"{cell} is a quote alone, not a number; remove it"
     return f"{cell} is not a number; correct it"
@@ -150,7 +144,10 @@ def _is_number(text: str) -> bool:
 def _json_advice(value: Any) -> str:
     import json
 
-    text = _cut(json.dumps(value, default=repr))
+    try:
+        text = cut(json.dumps(value, default=repr))
+    except RecursionError:
+        text = quoted(value)
     if value is None:
         return "null stands for a missing number; fill it in"
     if isinstance(value, bool):

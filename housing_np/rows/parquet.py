@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..arrays import Floats
-from ..errors import TableError
+from ..errors import TableError, cut, listed, quoted
 from ..frames import arrow_array
 from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, check_names, checked, positions
 from .source import Source
@@ -20,11 +20,14 @@ def read(source: Source, on_error: OnError) -> Rows:
     broken = (pyarrow.ArrowException, OSError)
     try:
         file = pyarrow.parquet.ParquetFile(source.file())
+        schema = file.schema_arrow
+        names = schema.names
+    except UnicodeDecodeError:
+        raise TableError(f"{source.name}: the name of a column is not UTF-8; write the file again") from None
     except broken as error:
         raise TableError(f"{source.name}: {_reason(error, 'not a Parquet file')}") from None
-    schema = file.schema_arrow
     index = _index_columns(schema)
-    columns = tuple(name for name in schema.names if name not in index)
+    columns = tuple(name for name in names if name not in index)
     check_names(source.name, columns)
 
     def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
@@ -32,7 +35,9 @@ def read(source: Source, on_error: OnError) -> Rows:
         for name in names:
             if not _is_numeric(schema.field(name).type):
                 kind = schema.field(name).type
-                raise TextColumnError(f"{source.name}: column {name!r} holds {kind}; expected numbers", [name])
+                raise TextColumnError(
+                    f"{source.name}: column {quoted(name)} holds {cut(str(kind))}; expected numbers", [name]
+                )
         return read_batches(names)
 
     def read_batches(names: list[str]) -> Iterator[Floats]:
@@ -48,7 +53,7 @@ def read(source: Source, on_error: OnError) -> Rows:
             yield from checked(source.name, start, [arrow_array(batch.column(name)) for name in names], names, on_error)
             start += batch.num_rows
 
-    hint = f" ({', '.join(map(repr, index))} is an index of pandas: reset_index() makes it a column)" if index else ""
+    hint = f" ({listed(index, quoted)} is an index of pandas: reset_index() makes it a column)" if index else ""
     left_out = dict.fromkeys(index, "the index that pandas wrote")
     rows = Rows(source.name, columns, True, blocks, left_out, hint=hint)
     return rows
@@ -57,10 +62,13 @@ def read(source: Source, on_error: OnError) -> Rows:
 def _index_columns(schema: Any) -> list[str]:
     """Return the columns that the file's own pandas metadata calls its index."""
     try:
-        described = (schema.pandas_metadata or {}).get("index_columns", [])
-    except ValueError:  # metadata that is no JSON tell nothing
+        described = schema.pandas_metadata
+    except (ValueError, RecursionError):  # metadata that is no JSON tell nothing
         return []
-    return [name for name in described if isinstance(name, str) and name in schema.names]
+    index = described.get("index_columns") if isinstance(described, dict) else None
+    return [
+        name for name in (index if isinstance(index, list) else []) if isinstance(name, str) and name in schema.names
+    ]
 
 
 def _is_numeric(kind: Any) -> bool:
@@ -74,7 +82,7 @@ def _is_numeric(kind: Any) -> bool:
 
 def _reason(error: Exception, damage: str) -> str:
     """Return what is wrong with a file, and what to do; what the system refuses to give is no damage."""
-    said = (str(error).splitlines() or ["cannot be read"])[0]
+    said = cut((str(error).splitlines() or ["cannot be read"])[0])
     if isinstance(error, MemoryError) or said.startswith("Unknown error: Failed to launch"):
         return f"cannot be read ({said}); give it more memory, or write the file again in smaller row groups"
     return f"{damage} ({said}); write the file again"

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, inexact_integer, rounded_by_float64
-from ..errors import TableError
-from .numbers import shown, text_columns
+from ..errors import TableError, listed, quoted
+from .numbers import text_columns
 
 # Small enough that a row's prediction does not depend on the rows beside it.
 BLOCK_NUMBERS = 1 << 18
@@ -57,8 +57,8 @@ def refuse_text(source: str, rows: Sequence[Sequence[Any]], names: Sequence[str]
     """Refuse columns that hold text in the first rows, all at once: no other row will be better."""
     words = text_columns(rows, names)
     if words:
-        which = f"column{'s' * (len(words) > 1)} {', '.join(map(repr, words))}"
-        held = f"hold{'s' * (len(words) == 1)} text ({', '.join(map(shown, words.values()))}), not numbers"
+        which = f"column{'s' * (len(words) > 1)} {listed(words, quoted)}"
+        held = f"hold{'s' * (len(words) == 1)} text ({listed(words.values(), quoted)}), not numbers"
         raise TextColumnError(f"{source}: {which} {held}", list(words))
 
 
@@ -104,10 +104,9 @@ class Rows:
 
     def missing(self, names: Sequence[str]) -> TableError:
         """Return what to say of names that no column has."""
-        found = ", ".join(self.columns[:50]) + ", …" * (len(self.columns) > 50)
         near = nearest(names[0], self.columns)
-        text = f"no column {', '.join(map(repr, names))}; the columns are: {found}"
-        return TableError(f"{self.source}: {text}{f' (did you mean {near!r}?)' if near else ''}{self.hint}")
+        text = f"no column {listed(names, quoted)}; the columns are: {listed(self.columns)}"
+        return TableError(f"{self.source}: {text}{f' (did you mean {quoted(near)}?)' if near else ''}{self.hint}")
 
 
 def positions(rows: Rows, names: Sequence[str]) -> list[int]:
@@ -119,7 +118,7 @@ def positions(rows: Rows, names: Sequence[str]) -> list[int]:
     if rows.named:
         raise rows.missing(lacking)
     if len(names) != len(rows.columns):
-        raise TableError(f"{rows.source}: {width(len(known))} without names; expected {len(names)}: {', '.join(names)}")
+        raise TableError(f"{rows.source}: {width(len(known))} without names; expected {len(names)}: {listed(names)}")
     return list(range(len(names)))
 
 
@@ -157,7 +156,7 @@ def check_names(source: str, columns: Sequence[Any]) -> None:
         if not name:
             raise TableError(f"{source}: column {position} has no name; every column needs one")
         if name in seen:
-            raise TableError(f"{source}: column {position} repeats the name {name!r}; names must be unique")
+            raise TableError(f"{source}: column {position} repeats the name {quoted(name)}; names must be unique")
         seen.add(name)
 
 
@@ -171,11 +170,12 @@ def assembled(
             values.append(pick(record))
         except TextColumnError:
             raise
-        except TableError as error:
+        except (TableError, RecursionError) as error:
             if values:
                 yield np.array(values)
             values = []
-            on_error(TableError(f"{source}: {place.format(*where)}{error}"))
+            problem = error if isinstance(error, TableError) else ": nested too deep; flatten it"
+            on_error(TableError(f"{source}: {place.format(*where)}{problem}"))
         if sum(map(len, values[:1])) * len(values) >= BLOCK_NUMBERS:
             yield np.array(values)
             values = []
@@ -204,7 +204,7 @@ def checked(
             yield block[begin:row]
         begin, worst = row + 1, int(np.argmax(bad[row]))
         problem = _problem(columns[worst][row])
-        on_error(TableError(f"{source}: row {start + row + 1}, column {names[worst]!r}: {problem}"))
+        on_error(TableError(f"{source}: row {start + row + 1}, column {quoted(names[worst])}: {problem}"))
     if begin < len(block):
         yield block[begin:]
 

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from ..errors import TableError
+from ..paths import as_path, shown_path
 
 CHUNK_BYTES = 1 << 20
 
@@ -201,11 +202,11 @@ def open_source(path: str | Path) -> Iterator[Source]:
     if str(path) == "-":
         yield Source("standard input", sys.stdin.buffer)
         return
-    path = Path(path)
+    path = as_path(path, TableError)
     with refused(path):
         file = path.open("rb")  # closed below, where its errors are not those of opening it
     with file:
-        yield Source(str(path), file, path if path.is_file() else None)
+        yield Source(shown_path(path), file, path if path.is_file() else None)
 
 
 @contextmanager
@@ -214,10 +215,12 @@ def refused(path: str | Path) -> Iterator[None]:
     try:
         yield
     except IsADirectoryError:
-        raise TableError(f"{path}: cannot be read (a folder); name the files in it: {_pattern(Path(path))!r}") from None
+        raise TableError(
+            f"{shown_path(path)}: cannot be read (a folder); name the files in it: {shown_path(_pattern(Path(path)))!r}"
+        ) from None
     except OSError as error:
         reason = error.strerror or error
-        raise TableError(f"{path}: cannot be read ({reason}); give the path of a file of rows") from None
+        raise TableError(f"{shown_path(path)}: cannot be read ({reason}); give the path of a file of rows") from None
 
 
 def _pattern(folder: Path) -> str:
