@@ -77,7 +77,7 @@ def save(model: Model | FittedLinear, path: str | Path) -> int:
     array([5.])
     """
     content = to_bytes(model)
-    _write({Path(path): content})
+    _write({as_path(path, ArtifactError): content})
     return len(content)
 
 
