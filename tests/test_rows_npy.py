@@ -1,5 +1,6 @@
 """Rows of .npy arrays: every type, and every refusal."""
 
+import tracemalloc
 from io import BytesIO
 from unittest import mock
 
@@ -144,6 +145,25 @@ def test_npy_cut_short_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(TableError, match=r"rows\.npy: not a \.npy array of numbers"):
         read_file(path, ["x", "y"])
+
+
+def traced(read):
+    """What reading raises, and the memory that was reserved for it."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(TableError, match="not a .npy array of numbers, or not whole"):
+            read()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_no_memory_is_reserved_for_what_a_header_says_and_a_pipe_does_not_hold(version):
+    file = BytesIO()
+    np.lib.format.write_array(file, np.array(PLAIN), version)
+    content = file.getvalue().replace(b"(2, 2)", b"(9999, 9999)").replace(b"      \n", b"\n", 1)
+    assert traced(lambda: read(content, ["x", "y"], "npy")) < 4 << 20
 
 
 @pytest.mark.parametrize("text", ["{", "{'descr': '<f8', 'fortran_order': False, 'shape': (9**30, 2), }", "((((", "\0"])

@@ -2,7 +2,9 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from io import SEEK_END
+from math import prod
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +44,9 @@ def _loaded(source: Source) -> NDArray[Any]:
             if source.path:
                 data = np.load(source.path, mmap_mode="r", allow_pickle=False)
             else:
-                data = np.load(source.file(), allow_pickle=False)
+                file = source.file()
+                _require_whole(file)
+                data = np.load(file, allow_pickle=False)
     except TableError:
         raise
     except (*NOT_A_HEADER, EOFError, OSError) as error:
@@ -52,6 +56,17 @@ def _loaded(source: Source) -> NDArray[Any]:
     if not isinstance(data, np.ndarray):
         raise TableError(f"{source.name}: {problem}")
     return data
+
+
+def _require_whole(file: BinaryIO) -> None:
+    """Refuse what is shorter than its header says before memory is reserved for it, as mapping a file does."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    start = file.tell()
+    if start + prod(shape) * dtype.itemsize > file.seek(0, SEEK_END):
+        raise EOFError
+    file.seek(0)
 
 
 def _refuse_text(source: str, data: NDArray[Any], names: Sequence[str]) -> None:
