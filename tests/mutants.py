@@ -138,7 +138,8 @@ def main() -> int:
     chosen = modules() if options.modules == ["all"] else options.modules
     if unknown := set(chosen) - set(modules()):
         parser.error(f"no module {', '.join(sorted(unknown))}; there are: {', '.join(modules())}")
-    return 0 if all([report(module, options.jobs) for module in chosen]) else 1
+    enough = [report(module, options.jobs) for module in chosen]
+    return 0 if all(enough) else 1
 
 
 if __name__ == "__main__":
