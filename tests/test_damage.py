@@ -101,7 +101,7 @@ def test_the_counts_and_what_failed_are_printed(capsys, monkeypatch):
         assert damage.main() == status
     printed = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert printed[:2] == [[*damage.VERDICTS, "failed"], ["csv", "1", "0", "0", "0"]]
-    assert printed[3:] == [["csv", "2", "0", "1", "1"], "--seed 5 --only csv --case 1: too slow".split()]
+    assert printed[3:] == [["csv", "2", "0", "1", "1"], ["--seed", "5", "--only", "csv", "--case", "1:", "too", "slow"]]
 
 
 def test_one_case_can_be_judged_again(capsys, monkeypatch):

@@ -1,5 +1,6 @@
 """Rows of .npy arrays: every type, and every refusal."""
 
+import pickle
 import tracemalloc
 from io import BytesIO
 from unittest import mock
@@ -137,6 +138,51 @@ def test_nobody_is_told_to_load_what_cannot_be_trusted(content, tmp_path):
         with pytest.raises(TableError) as caught:
             source(path, ["x", "y"])
         assert str(caught.value).partition(": ")[2] == told
+
+
+class Trap:
+    """What leaves a mark where it is unpickled."""
+
+    ran = False
+
+    @classmethod
+    def spring(cls):
+        cls.ran = True
+
+    def __reduce__(self):
+        return Trap.spring, ()
+
+
+def trapped(form):
+    """The bytes of an .npy of objects, or of a pickle."""
+    array = np.empty((2, 2), object)
+    array[...] = Trap()
+    objects = BytesIO()
+    np.save(objects, array, allow_pickle=True)
+    return {
+        "objects": objects.getvalue(),
+        "pickle": pickle.dumps(Trap()),
+        "old pickle": pickle.dumps(Trap(), protocol=0),
+    }[form]
+
+
+@pytest.mark.parametrize("form", ["objects", "pickle", "old pickle"])
+@pytest.mark.parametrize("place", ["a file", "standard input"])
+def test_a_pickle_is_refused_and_does_not_run(form, place, tmp_path):
+    path, content = tmp_path / "rows.npy", trapped(form)
+    path.write_bytes(content)
+    with pytest.raises(
+        TableError, match=r"a pickle, which can run code|of Python objects|not a \.npy array of numbers"
+    ):
+        read_file(path, ["x", "y"]) if place == "a file" else read(content, ["x", "y"], "npy")
+    assert not Trap.ran
+
+
+def test_the_trap_would_run():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trap, "ran", False)
+        np.load(BytesIO(trapped("objects")), allow_pickle=True)
+        assert Trap.ran
 
 
 def test_npy_cut_short_is_refused(tmp_path):
