@@ -113,6 +113,20 @@ def test_the_exact_gram_matrix_of_more_rows_than_are_summed_at_once():
     assert_array_equal(half.to_float(), np.array(whole, dtype=float))
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_shifted_gram_matrix_is_that_about_zero(weighted):
+    rng = np.random.default_rng(6)
+    A, shift = rng.integers(-99, 99, (50, 3)) / 8.0, np.array([1000.25, -3.0, 0.0])
+    weight = rng.integers(1, 9, 50) * 2.0**-7 if weighted else np.ones(50)
+    rows = np.column_stack([np.ones(50), A])
+    gram = ExactGram.of_shifted((rows.T * weight) @ rows, shift, weighted)
+    exact = rational_gram(A[:, :2] + shift[:2], A[:, 2:] + shift[2:], weight)
+    assert_array_equal(gram.to_float(), np.array(exact, dtype=float))
+    more = ExactGram.of(A[:, :2], A[:, 2:], weight * 2.0**-40 if weighted else None) + gram
+    again = rational_gram(A[:, :2], A[:, 2:], weight * 2.0**-40 if weighted else None)
+    assert_array_equal(more.to_float(), (np.array(exact) + np.array(again)).astype(float))
+
+
 @pytest.mark.parametrize("columns", [1, 8, 128, 1000, 2048])
 def test_the_fast_path_s_buffer_stays_within_the_cache(columns):
     size = 8 * columns * _chunk_rows(columns)
