@@ -169,24 +169,24 @@ def another_array(r: Random, content: bytes) -> bytes:
 # Models
 
 
-def _members(content: bytes) -> bytes:
-    with zipfile.ZipFile(BytesIO(content)) as archive:
-        return archive.read("m.npy")
+def member(content: bytes) -> bytes:
+    with zipfile.ZipFile(BytesIO(content)) as opened:
+        return opened.read("m.npy")
 
 
-def _zip(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED, comment: bytes = b"") -> bytes:
+def archive(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED, comment: bytes = b"") -> bytes:
     content = BytesIO()
-    with zipfile.ZipFile(content, "w", method) as archive, warnings.catch_warnings():
+    with zipfile.ZipFile(content, "w", method) as written, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of names that are there twice
-        archive.comment = comment
+        written.comment = comment
         for name, data in members:
-            archive.writestr(name, data)
+            written.writestr(name, data)
     return content.getvalue()
 
 
 def _within(damage: Damage) -> Damage:
     """Return a damage to the one member of an archive, which is deflated again and has the right checksum."""
-    return lambda r, content: _zip(("m.npy", damage(r, _members(content))))
+    return lambda r, content: archive(("m.npy", damage(r, member(content))))
 
 
 _NUMBERS = (0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 5e-324, -1e-310, 1e308, -1e308, 1e39, 255, 256, -1)
@@ -230,19 +230,19 @@ def _renamed(r: Random, record: bytes) -> bytes:
 
 def _other_members(r: Random, content: bytes) -> bytes:
     """Return an archive of other members: doubled, swapped, renamed, packed otherwise."""
-    record, other = _members(content), _members(r.choice(artifacts()[r.choice(KINDS)]))
+    record, other = member(content), member(r.choice(artifacts()[r.choice(KINDS)]))
     name = r.choice(["m", "M.npy", "../m.npy", "m.npy/", "a/m.npy", "m.npy\0", "names.npy", "m" * 999])
     return r.choice(
         [
-            _zip(),
-            _zip((name, record)),
-            _zip(("m.npy", record), ("m.npy", other)),
-            _zip((name, other), ("m.npy", record)),
-            _zip(("m.npy", record), (name, other)),
-            _zip(("m.npy", record), method=r.choice([zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])),
-            _zip(("m.npy", record), comment=r.randbytes(r.choice([1, 99]))),
-            _zip(("m.npy", _zip(("m.npy", record)))),
-            _zip(("m.npy", record + bytes(r.choice([1, 1 << 10, 1 << 20, 17 << 20])))),
+            archive(),
+            archive((name, record)),
+            archive(("m.npy", record), ("m.npy", other)),
+            archive((name, other), ("m.npy", record)),
+            archive(("m.npy", record), (name, other)),
+            archive(("m.npy", record), method=r.choice([zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])),
+            archive(("m.npy", record), comment=r.randbytes(r.choice([1, 99]))),
+            archive(("m.npy", archive(("m.npy", record)))),
+            archive(("m.npy", record + bytes(r.choice([1, 1 << 10, 1 << 20, 17 << 20])))),
             content + other,
             record,
         ]
@@ -295,7 +295,7 @@ def artifacts() -> dict[str, list[bytes]]:
     }
 
 
-def _model(path: Path) -> bytes:
+def model_of(path: Path) -> bytes:
     """Return all that a model's file holds, if all of it is valid."""
     model = load(path)
     known = model.numbers() if isinstance(model, QuantizedLinear) else {"coef": model.coef_, "to": model.intercept_}
@@ -437,7 +437,7 @@ def _parquet() -> list[bytes]:
     return files
 
 
-def _rows(path: Path, format: str | None, skip: bool, piped: bool) -> bytes:
+def rows_of(path: Path, format: str | None, skip: bool, piped: bool) -> bytes:
     """Return all rows of a file, which may be given on standard input."""
     rows: list[list[float]] = []
     stdin = mock.Mock(buffer=BytesIO(path.read_bytes()))
@@ -470,11 +470,11 @@ def damaged(group: str, seed: int, case: int) -> tuple[bytes, bytes, Callable[[P
     r = Random(f"{seed} {group} {case}")
     if group in artifacts():
         sound = r.choice(artifacts()[group])
-        return r.choice(_ARTIFACT_DAMAGES)(r, sound), sound, _model
+        return r.choice(_ARTIFACT_DAMAGES)(r, sound), sound, model_of
     sound = r.choice(inputs().get(group, inputs()["csv"]))
     damage = _recompressed if group == "gzip" else r.choice(_INPUT_DAMAGES[group])
     format = r.choice([group, None]) if group in ("npy", "parquet") else None if group == "gzip" else group
-    return damage(r, sound), sound, partial(_rows, format=format, skip=r.random() < 0.5, piped=r.random() < 0.5)
+    return damage(r, sound), sound, partial(rows_of, format=format, skip=r.random() < 0.5, piped=r.random() < 0.5)
 
 
 @cache
@@ -485,7 +485,7 @@ def _expected(group: str, sound: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "sound")
         path.write_bytes(sound)
-        return _model(path)
+        return model_of(path)
 
 
 def _require_line(error: HousingError) -> None:
@@ -497,16 +497,23 @@ def _require_line(error: HousingError) -> None:
 def verdict(group: str, seed: int, case: int, folder: Path) -> str:
     """Return what becomes of a damaged file, one of VERDICTS; raise DamageError for anything else."""
     content, sound, read = damaged(group, seed, case)
-    expected, path = _expected(group, sound), folder / "damaged"
-    path.write_bytes(content)
+    expected = _expected(group, sound)
+    (folder / "damaged").write_bytes(content)
+    with _within_limits():
+        found = judged(read, folder / "damaged")
+    return "refused" if found is None else "equal" if found == expected else "other"
+
+
+def judged(read: Callable[[Path], bytes], path: Path) -> bytes | None:
+    """Return what is read of a file, or None if it is refused; raise DamageError for any other end."""
     Trap.ran = False
-    with _within_limits(), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            found = "equal" if read(path) == expected else "other"
+            found: bytes | None = read(path)
         except HousingError as error:
             _require_line(error)
-            found = "refused"
+            found = None
         except Exception as error:
             raise (
                 error if isinstance(error, DamageError) else DamageError(f"{type(error).__name__}: {error}")
@@ -587,11 +594,11 @@ def main() -> int:
         return 0
     print(f"{'':12}" + "".join(f"{each:>10}" for each in (*VERDICTS, "failed")))
     with ThreadPoolExecutor(options.jobs) as pool:
-        judged = pool.map(partial(_judged, options), [options.only] if options.only else groups())
-        return 1 if sum(map(_told, judged)) else 0
+        counts = pool.map(partial(_counted, options), [options.only] if options.only else groups())
+        return 1 if sum(map(_told, counts)) else 0
 
 
-def _judged(options: argparse.Namespace, group: str) -> tuple[str, Counter[str], list[str]]:
+def _counted(options: argparse.Namespace, group: str) -> tuple[str, Counter[str], list[str]]:
     """Return a kind, the counts of what becomes of its files, and a line for each that failed."""
     cases = list(outcomes(group, options.seed, options.artifacts if group in artifacts() else options.inputs))
     again = f"--seed {options.seed} --only {group} --case"
@@ -599,9 +606,9 @@ def _judged(options: argparse.Namespace, group: str) -> tuple[str, Counter[str],
     return group, Counter(found for _, found, _ in cases), failures
 
 
-def _told(judged: tuple[str, Counter[str], list[str]]) -> int:
+def _told(counted: tuple[str, Counter[str], list[str]]) -> int:
     """Print what became of a kind; return how many failed."""
-    group, count, failures = judged
+    group, count, failures = counted
     print(f"{group:12}" + "".join(f"{count[each]:10,}" for each in (*VERDICTS, "failed")))
     print("\n".join(failures[:SHOWN]), end="\n" * bool(failures), flush=True)
     return len(failures)

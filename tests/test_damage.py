@@ -22,7 +22,7 @@ def test_a_case_is_the_same_whenever_it_is_made():
         assert len({damage.damaged(group, 7, case)[0] for case in range(20)}) > 10
 
 
-def judged(monkeypatch, read, tmp_path):
+def verdict(monkeypatch, read, tmp_path):
     """The verdict on a file that is read like this."""
     monkeypatch.setattr(damage, "damaged", lambda group, seed, case: (b"", damage.artifacts()["float64"][0], read))
     return damage.verdict("float64", 0, 0, tmp_path)
@@ -32,7 +32,7 @@ def numbers_that_are_not_finite(path):
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patch:
         patch.setattr(damage, "load", lambda path: Infinite())
-        return damage._model(path)
+        return damage.model_of(path)
 
 
 class Infinite:
@@ -67,13 +67,13 @@ WRONG = {
 @pytest.mark.parametrize("told", WRONG)
 def test_what_goes_wrong_is_told(told, monkeypatch, tmp_path):
     with pytest.raises(damage.DamageError, match=told.replace("5.0", r"\d+.\d")):
-        judged(monkeypatch, WRONG[told], tmp_path)
+        verdict(monkeypatch, WRONG[told], tmp_path)
 
 
 def test_a_file_that_is_read_as_before_is_equal(monkeypatch, tmp_path):
     sound = damage.artifacts()["float64"][0]
-    assert judged(monkeypatch, lambda path: damage._expected("float64", sound), tmp_path) == "equal"
-    assert judged(monkeypatch, lambda path: b"", tmp_path) == "other"
+    assert verdict(monkeypatch, lambda path: damage._expected("float64", sound), tmp_path) == "equal"
+    assert verdict(monkeypatch, lambda path: b"", tmp_path) == "other"
 
 
 def die(told, group, seed, cases):
