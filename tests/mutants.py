@@ -31,6 +31,7 @@ ROOMS = {
     "least_squares/solution": ["least_squares", "linear", "inference"],
     "least_squares/summary": ["least_squares", "linear", "inference", "frames"],
     "naive": ["compare"],
+    "passes": ["passes", "distributed"],
     "predict": ["commands", "doors"],
     "quantize": ["commands", "doors"],
     "rows": ["rows"],

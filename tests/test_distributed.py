@@ -19,6 +19,8 @@ from housing_np.linear import LinearRegression
 from housing_np.table import Stream, open_stream
 
 distributed = pytest.importorskip("distributed")
+# A cluster that waits for what does not come waits for ever.
+pytestmark = pytest.mark.timeout(120)
 da = pytest.importorskip("dask.array")
 fit = pytest.importorskip("housing_np.distributed").fit
 
