@@ -85,6 +85,20 @@ def test_train_prints_the_same_figures_as_json(trained, tmp_path):
     assert [row["actual"] for row in report["samples"]] == [4.526, 3.585, 3.521, 3.413, 3.422]
 
 
+def test_rows_in_several_files_of_which_the_first_has_one_are_shown_as_in_one(tmp_path):
+    lines = [f"{i},{i * i},{3 * i + i % 3}\n" for i in range(1, 30)]
+    (tmp_path / "whole.csv").write_text("a,b,price\n" + "".join(lines))
+    for name, part in (("part-1", lines[:1]), ("part-2", lines[1:3]), ("part-3", lines[3:])):
+        (tmp_path / f"{name}.csv").write_text("a,b,price\n" + "".join(part))
+    whole, parts = (
+        answer("train", "--data", data, "--target", "price", cwd=tmp_path) for data in ("whole.csv", "part-*.csv")
+    )
+    table = whole.splitlines()[-6:]
+    assert table == parts.splitlines()[-6:]
+    assert table[0].split()[:3] == ["row", "actual", "float64"]
+    assert [line.split()[:2] for line in table[1:]] == [["1", "4"], ["2", "8"], ["3", "9"], ["4", "13"], ["5", "17"]]
+
+
 def test_training_again_gives_equal_files(models, tmp_path):
     answer("train", "--out", "again", cwd=tmp_path)
     assert [(tmp_path / "again" / name).read_bytes() for name in FILES] == [(models / n).read_bytes() for n in FILES]
@@ -127,6 +141,18 @@ def test_a_train_gate_that_fails_writes_nothing(limit, value, tmp_path):
     assert done.stderr.startswith("uint8-per-tensor: ")
     assert f"over the limit {value}" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_train_gate_that_fails_says_for_each_model_which_limit_and_why(tmp_path):
+    done = run("train", "--max-deviation", "0.1", "--max-r2-drop", "0.0001", "--json", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    guilty = "most of the error is in the weight of"
+    assert done.stderr.splitlines() == [
+        f"uint8-per-tensor: R² drops by 0.000174, over the limit 0.0001; {guilty} HouseAge",
+        f"uint8-per-tensor: the largest deviation is 0.555, over the limit 0.1; {guilty} HouseAge",
+        f"uint8-per-channel: the largest deviation is 0.135, over the limit 0.1; {guilty} AveBedrms",
+        f"uint8-integer: the largest deviation is 0.123, over the limit 0.1; {guilty} Latitude",
+    ]
 
 
 def test_a_train_gate_that_holds_changes_nothing(tmp_path):
@@ -543,6 +569,23 @@ def test_a_closed_pipe_is_no_error(models, rows, tmp_path):
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait(60) == 0
+
+
+@posix
+def test_a_reader_that_leaves_a_named_pipe_is_no_error(models, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "many.csv").write_text(f"{HEADER}\n" + f"{ROW}\n" * 50_000)
+    with subprocess.Popen(
+        command("predict", str(models / "float64.npz"), "many.csv", "--output", "pipe"),
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+    ) as process:
+        with (tmp_path / "pipe").open("rb") as reader:
+            assert reader.readline() == b"MedHouseVal\n"
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["many.csv", "pipe"]
 
 
 @posix

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -18,6 +19,8 @@ from housing_np.linear import LinearRegression
 from housing_np.table import Stream, open_stream
 
 distributed = pytest.importorskip("distributed")
+# A cluster that waits for what does not come waits for ever.
+pytestmark = pytest.mark.timeout(120)
 da = pytest.importorskip("dask.array")
 fit = pytest.importorskip("housing_np.distributed").fit
 
@@ -55,6 +58,40 @@ def test_data_frame_fit_keeps_the_names(client, rows):
     assert_allclose(model.coef_, LinearRegression().fit(*rows).coef_, rtol=1e-12)
 
 
+def test_names_can_be_given(client, rows):
+    X, y = rows
+    targets = np.column_stack([y, -y])
+    names = {"feature_names": list("abcd"), "target_names": ["up", "down"]}
+    model = fit(da.from_array(X, chunks=(20000, 4)), da.from_array(targets, chunks=(20000, 2)), **names)
+    assert (model.feature_names_in_, model.target_names_) == (("a", "b", "c", "d"), ("up", "down"))
+    assert_allclose(model.coef_[1], -LinearRegression().fit(X, y).coef_, rtol=1e-12)
+
+
+def test_names_that_are_given_are_stronger_than_those_of_a_frame(client, rows):
+    pandas = pytest.importorskip("pandas")
+    dd = pytest.importorskip("dask.dataframe")
+    table = dd.from_pandas(pandas.DataFrame(rows[0], columns=list("abcd")), npartitions=2)
+    target = dd.from_pandas(pandas.Series(rows[1], name="price"), npartitions=2)
+    model = fit(table, target, feature_names=list("efgh"), target_names=["value"])
+    assert (model.feature_names_in_, model.target_names_) == (("e", "f", "g", "h"), ("value",))
+
+
+def test_weights_and_no_intercept_are_those_of_the_local_fit(client, rows):
+    X, y = rows
+    w = np.random.default_rng(1).uniform(0.5, 2, len(y))
+    lazy = [da.from_array(each, chunks=(10000, *each.shape[1:])) for each in (X, y, w)]
+    model, local = fit(*lazy, fit_intercept=False), LinearRegression(fit_intercept=False).fit(X, y, w)
+    assert_allclose(model.coef_, local.coef_, rtol=1e-12)
+    assert model.intercept_ == 0
+
+
+@pytest.mark.parametrize("name", ["dask", "distributed"])
+def test_without_dask_its_installation_is_told(name, rows, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(HousingError, match=r"^work on a cluster needs Dask: pip install 'housing_np\[dask\]'$"):
+        fit(*rows)
+
+
 def slow(block):
     time.sleep(0.3)
     return block
@@ -80,12 +117,15 @@ def test_bad_number_on_a_worker_is_named(client, rows):
 
 
 def test_partitions_must_match(client, rows):
-    with pytest.raises(HousingError, match="X has 4 partitions and y has 2"):
-        fit(da.from_array(rows[0], chunks=(10000, 4)), da.from_array(rows[1], chunks=20000))
+    X, y = da.from_array(rows[0], chunks=(10000, 4)), da.from_array(rows[1], chunks=10000)
+    with pytest.raises(HousingError, match="^X has 4 partitions and y has 2: repartition one like the other$"):
+        fit(X, da.from_array(rows[1], chunks=20000))
+    with pytest.raises(HousingError, match="^X has 4 partitions and sample_weight has 2: repartition one like"):
+        fit(X, y, da.from_array(rows[1] ** 2, chunks=20000))
 
 
 def test_local_arrays_are_refused(rows):
-    with pytest.raises(HousingError, match="expected a Dask array or data frame, not ndarray"):
+    with pytest.raises(HousingError, match="^expected a Dask array or data frame, not ndarray: use fit instead$"):
         fit(*rows)
 
 

@@ -4,7 +4,23 @@ import numpy as np
 import pytest
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, Table
-from housing_np.evaluation import Figures, Limits, Seen, Share, Unseen, Worth, figures, holdout_split
+from housing_np.calibration import Calibration
+from housing_np.evaluation import (
+    Figures,
+    Head,
+    Limits,
+    Scores,
+    Seen,
+    Share,
+    Unseen,
+    Worth,
+    error_shares,
+    figures,
+    guarantee,
+    held_out_fifth_of,
+    holdout_split,
+    require_figures,
+)
 from housing_np.metrics import Score
 from housing_np.passes import total
 
@@ -112,6 +128,54 @@ def test_the_figures_do_not_depend_on_blocks(size):
     assert got.rms_deviation == pytest.approx(np.sqrt(np.mean((predicted - expected) ** 2)), rel=1e-12)
 
 
+def lossy(table):
+    """A float model of a table, and a quantized one that is not as good."""
+    model = LinearRegression().fit(table.X, table.y)
+    return model, QuantizedLinear.from_linear(model, table.X, "per-tensor", bits=3)
+
+
+def test_scores_of_parts_add_up_and_go_on():
+    table = small(100)
+    model, quantized = lossy(table)
+    empty = Scores({"float64": model, "uint8": quantized}, model)
+    parts = [(table.X[a:b], table.y[a:b]) for a, b in ((0, 0), (0, 30), (30, 70), (70, 100))]
+    nothing, first, second = (total(empty, [part] if len(part[1]) else []) for part in parts[:3])
+    both = nothing + first + second + nothing
+    both.update(*parts[3])
+    whole = total(empty, table).figures()
+    for name, got in both.figures().items():
+        assert got == pytest.approx(whole[name], rel=1e-12, abs=1e-15)
+    assert list(both.figures()) == ["float64", "uint8"]
+
+
+def test_what_parts_are_worth_adds_up_and_goes_on():
+    table = small(100)
+    blocks = [(table.X[a:b], table.y[a:b]) for a, b in ((0, 30), (30, 70), (70, 100))]
+    seen = total(Seen.of(table), blocks)
+    empty = Worth.of({}, LinearRegression().set_solution(seen.all_rows), seen)
+    both = total(empty, blocks[:1]) + total(empty, blocks[1:2])
+    both.update(*blocks[2])
+    whole = total(empty, blocks)
+    assert both.left_out.score.mse == pytest.approx(whole.left_out.score.mse, rel=1e-12)
+    held = [each.held_out.sum.scores["held out"].mse for each in (both, whole)]
+    assert held[0] == pytest.approx(held[1], rel=1e-12)
+
+
+def test_nothing_held_out_adds_up_to_nothing():
+    seen = total(Seen.of(small(2, p=1)), small(2, p=1))
+    empty = held_out_fifth_of(seen.outside_fifth.sum)
+    assert (empty + empty).sum.scores == {}
+
+
+def test_a_guarantee_is_of_deviations_and_bounds():
+    table = small(101)
+    model, quantized = lossy(table)
+    deviation = np.abs(quantized.predict(table.X) - model.predict(table.X))
+    bound = quantized.error_bound(table.X)
+    expected = [np.median(deviation), np.mean(deviation**2) ** 0.5, max(deviation), np.median(bound), max(bound)]
+    assert guarantee(quantized, model, table.X) == pytest.approx(expected, rel=1e-12)
+
+
 def test_leave_one_out_equals_the_refits(california):
     rows = np.arange(0, 20_640, 500)
     table = Table(
@@ -186,6 +250,32 @@ def test_each_broken_limit_is_told_in_one_line(limits, lines):
     broken = limits.broken("m", LOSSY, LOSSLESS, SHARES)
     assert len(broken) == len(lines)
     assert all(line.startswith(start) for line, start in zip(broken, lines, strict=True))
+
+
+def test_a_drop_that_is_the_limit_does_not_break_it():
+    assert Limits(0.25).broken("m", Figures(0.5, 1, 0, 0), Figures(0.75, 1, 0, 0), SHARES) == []
+    assert len(Limits(0.2499).broken("m", Figures(0.5, 1, 0, 0), Figures(0.75, 1, 0, 0), SHARES)) == 1
+
+
+def test_the_feature_that_is_to_blame_is_the_one_whose_error_is_left_by_the_intercept():
+    shares = [Share("age", 1, 0, 9.0, 0.1), Share("people", 1, 0, 8.0, 0.3), Share("rooms", 1, 0, 7.0, 0.2)]
+    for order in (shares, shares[::-1]):
+        (line,) = Limits(max_deviation=0.0).broken("m", LOSSY, LOSSLESS, order)
+        assert (
+            line == "m: the largest deviation is 0.25, over the limit 0; most of the error is in the weight of people"
+        )
+
+
+def test_shares_are_of_the_target_whose_error_is_largest():
+    rows = Calibration.of([[1.0, 10.0], [3.0, 30.0]])  # rms √5 and √500, deviations 1 and 10
+    names = (["a", "b"], ["y", "z", "w"])
+    exact = LinearRegression.from_coefficients([[1.0, 2.0], [3.0, -4.0], [5.0, 6.0]], [0, 0, 0], *names)
+    rounded = LinearRegression.from_coefficients([[1.5, 2.01], [3.5, -4.25], [6.0, 6.0]], [0, 0, 0], *names)
+    # Effects: y 0.5 √5 + 0.01 √500, z 0.5 √5 + 0.25 √500, w √5.
+    assert error_shares(rounded, exact, rows) == [
+        pytest.approx(("b", -4.25, -4.0, 0.25 * 500**0.5, 2.5)),
+        pytest.approx(("a", 3.5, 3.0, 0.5 * 5**0.5, 0.5)),
+    ]
 
 
 def test_a_model_that_gains_breaks_no_limit():
@@ -272,9 +362,39 @@ def test_a_target_that_varies_between_blocks_alone_is_one(targets):
     total(Seen.of(table), blocks).require_variance()
 
 
+def test_a_constant_target_in_two_rows_is_refused():
+    table = Table(np.array([[1.0], [2.0]]), np.full(2, 0.1), ("a",), "price")
+    with pytest.raises(HousingError, match="the target 'price' is the same in all 2 rows: nothing to predict"):
+        total(Seen.of(table), table).require_variance()
+
+
+def test_what_is_seen_is_told_by_the_names_of_the_table():
+    seen = Seen.of(Table(np.ones((1, 2)), np.ones(1), ("a", "b"), "price"))
+    for summary in (seen.all_rows, seen.outside_fifth.sum):
+        assert (summary.feature_names, summary.target_names) == (("a", "b"), ("price",))
+
+
+@pytest.mark.parametrize("bad", [Figures(np.nan, 1, 0, 0), Figures(1, np.inf, 0, 0), Figures(-np.inf, np.inf, 0, 0)])
+def test_figures_that_do_not_fit_are_refused(bad):
+    require_figures(LOSSY, "price")
+    with pytest.raises(HousingError, match="^'price' is too large or too small to square in float64: rescale it$"):
+        require_figures(bad, "price")
+
+
+def test_the_r2_of_two_rows_is_known_and_that_of_one_is_not():
+    assert Unseen.of(Score.of([1.0, 3.0], [1.0, 2.0])) == (0.5, 0.5)
+    assert Unseen.of(Score.of([1.0], [3.0])) == (None, 4.0)
+
+
+def test_no_more_rows_change_nothing_of_the_first():
+    head = Head(np.ones((2, 1)), np.ones(2))
+    for both in (head + Head(), Head() + head):
+        assert both is head
+
+
 def test_no_rows_at_all_are_refused():
     table = Table(np.empty((0, 2)), np.empty(0), ("a", "b"), "price")
-    with pytest.raises(HousingError, match="no rows below the names of the columns in any of the files"):
+    with pytest.raises(HousingError, match="^no rows below the names of the columns in any of the files; expected"):
         total(Seen.of(table), table).require_variance()
 
 

@@ -1,5 +1,7 @@
 """The two paths of the summary: the fast one is used only where it is safe, the exact one is exact."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from housing_np.errors import HousingError
 from housing_np.least_squares import Summary
+from housing_np.least_squares.exact_gram import ExactGram
+from housing_np.least_squares.gram import FAST_ROWS, _chunk_rows
 
 
 def summary_of(X, y, cuts=(), fit_intercept=True):
@@ -56,6 +60,78 @@ def test_fast_and_exact_paths_agree():
     assert_allclose(fast.residual_norm, slow.residual_norm, rtol=1e-12)
     assert_allclose(fast.unit_stderr(), slow.unit_stderr(), rtol=1e-12)
     assert_allclose(fast.singular_values, slow.singular_values, rtol=1e-12)
+
+
+def exact_gram(X, y, weight=None):
+    """The Gram matrix of rows [1, X, y] as ExactGram holds it, in rational numbers."""
+    gram = ExactGram.of(X, y, weight)
+    exponents = gram.unit[:, None] + gram.unit + gram.step
+    return [
+        [each * Fraction(2) ** e for each, e in zip(*both, strict=True)]
+        for both in zip(gram.integers, exponents.tolist(), strict=True)
+    ]
+
+
+def rational_gram(X, y, weight=None):
+    """The same by its definition."""
+    rows = [[Fraction(1), *map(Fraction, row)] for row in np.column_stack([X, y]).tolist()]
+    weights = [1] * len(rows) if weight is None else list(map(Fraction, weight.tolist()))
+    return [
+        [sum(w * row[i] * row[j] for row, w in zip(rows, weights, strict=True)) for j in range(len(rows[0]))]
+        for i in range(len(rows[0]))
+    ]
+
+
+def test_a_column_takes_as_many_slices_as_it_is_wide():
+    # 2**320 + 1 needs all eight: the one is 160 bits below the largest entry.
+    X = np.array([[2.0**160], [1.0]])
+    assert exact_gram(X, np.zeros((2, 1)))[1][1] == 2**320 + 1
+
+
+ENTRIES = st.one_of(
+    st.integers(-9, 9).map(float), st.floats(-1e9, 1e9, width=32).map(lambda x: x if abs(x) > 1e-9 else 0.0)
+)
+
+
+@given(
+    rows=st.lists(st.tuples(ENTRIES, ENTRIES, ENTRIES, st.floats(0.125, 1e6)), min_size=1, max_size=9),
+    weighted=st.booleans(),
+)
+def test_the_exact_gram_matrix_is_that_of_rational_arithmetic(rows, weighted):
+    *columns, weight = np.array(rows).T
+    X, y = np.column_stack(columns[:2]), columns[2][:, None]
+    given = (X, y, weight) if weighted else (X, y)
+    assert exact_gram(*given) == rational_gram(*given)
+
+
+def test_the_exact_gram_matrix_of_more_rows_than_are_summed_at_once():
+    rng = np.random.default_rng(5)
+    X, y = rng.integers(-99, 99, (5000, 2)) / 8, rng.integers(-99, 99, (5000, 1)) / 4
+    assert exact_gram(X, y) == rational_gram(X, y)
+    half = ExactGram.of(X[:3000], y[:3000]) + ExactGram.of(X[3000:] / 64, y[3000:] / 64)
+    whole = rational_gram(np.concatenate([X[:3000], X[3000:] / 64]), np.concatenate([y[:3000], y[3000:] / 64]))
+    assert_array_equal(half.to_float(), np.array(whole, dtype=float))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_shifted_gram_matrix_is_that_about_zero(weighted):
+    rng = np.random.default_rng(6)
+    A, shift = rng.integers(-99, 99, (50, 3)) / 8.0, np.array([1000.25, -3.0, 0.0])
+    weight = rng.integers(1, 9, 50) * 2.0**-7 if weighted else np.ones(50)
+    rows = np.column_stack([np.ones(50), A])
+    gram = ExactGram.of_shifted((rows.T * weight) @ rows, shift, weighted)
+    exact = rational_gram(A[:, :2] + shift[:2], A[:, 2:] + shift[2:], weight)
+    assert_array_equal(gram.to_float(), np.array(exact, dtype=float))
+    more = ExactGram.of(A[:, :2], A[:, 2:], weight * 2.0**-40 if weighted else None) + gram
+    again = rational_gram(A[:, :2], A[:, 2:], weight * 2.0**-40 if weighted else None)
+    assert_array_equal(more.to_float(), (np.array(exact) + np.array(again)).astype(float))
+
+
+@pytest.mark.parametrize("columns", [1, 8, 128, 1000, 2048])
+def test_the_fast_path_s_buffer_stays_within_the_cache(columns):
+    size = 8 * columns * _chunk_rows(columns)
+    assert size <= 4 << 20
+    assert _chunk_rows(columns) == FAST_ROWS or size > 2 << 20
 
 
 @settings(max_examples=25, deadline=None)

@@ -134,6 +134,21 @@ def test_several_targets_have_scikit_learns_shapes():
     assert model.predict([[2.0]]).shape == (1, 2)
 
 
+def test_score_is_r2_of_the_predictions():
+    model = LinearRegression.from_coefficients([1.0], 0.0, ["x"], ["y"])
+    # Residuals 0, 0, 2; deviations from the mean 5/3, 2/3, 7/3, whose squares add up to 78/9.
+    assert model.score([[0.0], [1.0], [2.0]], [0.0, 1.0, 4.0]) == pytest.approx(1 - 4 / (78 / 9), rel=1e-14)
+    # Once and twice, as if the last row were there twice: mean 9/4, squares 81/16, 25/16 and twice 49/16.
+    weighted = model.score([[0.0], [1.0], [2.0]], [0.0, 1.0, 4.0], [1, 1, 2])
+    assert weighted == pytest.approx(1 - 8 / ((81 + 25 + 98) / 16), rel=1e-14)
+
+
+@pytest.mark.parametrize(("coef", "intercept", "size"), [([1.0], 0.0, 16), ([[1.0, 2.0, 3.0]] * 2, [0.0, 1.0], 64)])
+def test_payload_is_eight_bytes_a_number(coef, intercept, size):
+    names = [f"x{i}" for i in range(np.shape(coef)[-1])], [f"y{i}" for i in range(np.size(intercept))]
+    assert LinearRegression.from_coefficients(coef, intercept, *names).payload_bytes == size
+
+
 def rows_of(dtype, rng):
     return rng.integers(-50, 50, (6000, 4)).astype(dtype)
 

@@ -152,6 +152,17 @@ def test_score_of_blocks_equals_the_whole(pairs, block):
     assert score.r2 == pytest.approx(float(exact_r2(true, pred)), rel=1e-9, abs=1e-9)
 
 
+@given(PAIRS, st.integers(1, 7))
+def test_deviations_of_blocks_equal_those_of_the_whole(pairs, block):
+    reference, pred = zip(*pairs, strict=True)
+    score = Score()
+    for start in range(0, len(pairs), block):
+        score += Score.of(pred[start : start + block], pred[start : start + block], reference[start : start + block])
+    distances = np.abs(np.subtract(reference, pred))
+    assert score.rms_deviation == pytest.approx(np.sqrt(np.mean(distances**2)), rel=1e-12)
+    assert score.largest_deviation == distances.max()
+
+
 def test_score_far_from_zero_does_not_cancel():
     # Sums of squares about 0 would lose all digits of the deviations.
     score = Score()

@@ -7,9 +7,10 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from housing_np import HousingError
+from housing_np import HousingError, TableError, passes
 from housing_np.calibration import Calibration
-from housing_np.passes import Selected, Together, total
+from housing_np.passes import Selected, Together, total, tree
+from housing_np.rows import Skipped
 
 ROWS = np.random.default_rng(0).normal(size=(40, 3)) * [1, 100, 0.01] + [5, 0, 1]
 TARGET = ROWS.sum(axis=1)
@@ -46,6 +47,33 @@ def test_sums_of_parts_add_up_part_by_part():
     both = left + right
     np.testing.assert_allclose(both.all.covariance, np.cov(ROWS.T, ddof=0), rtol=1e-12)
     np.testing.assert_array_equal(both.positive.sum.low, ROWS[ROWS[:, 1] > 0].min(axis=0))
+
+
+def test_a_sum_of_selected_rows_goes_on_selecting():
+    left, right = total(empty(), blocks(9)[:2]), total(empty(), blocks(9)[2:4])
+    both = left + right
+    both.update(*blocks(9)[4])
+    assert both.positive.sum.rows == int((ROWS[:, 1] > 0).sum())
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 64, 65, 200])
+def test_a_tree_adds_up_every_task_once(count):
+    dask = pytest.importorskip("dask")
+    tasks = [dask.delayed(3**i) for i in range(count)]
+    assert tree(tasks).compute(scheduler="synchronous") == (3**count - 1) // 2
+
+
+def test_no_task_of_a_tree_adds_up_more_than_eight():
+    dask = pytest.importorskip("dask")
+    with mock.patch.object(passes, "_add_up", side_effect=passes._add_up) as add_up:
+        tree([dask.delayed(i) for i in range(65)]).compute(scheduler="synchronous")
+    assert sorted(len(call.args[0]) for call in add_up.call_args_list) == [1, 1, 2] + [8] * 9
+
+
+def test_what_was_read_of_files_adds_up_with_what_was_skipped():
+    one, other = Skipped(2, TableError("a")), Skipped(3, TableError("b"))
+    both = passes._Read(5, {"x": one}) + passes._Read(7, {"y": other})
+    assert (both.sum, both.skipped) == (12, {"x": one, "y": other})
 
 
 def test_a_pass_leaves_the_empty_sum_empty():

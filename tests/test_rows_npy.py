@@ -1,5 +1,7 @@
 """Rows of .npy arrays: every type, and every refusal."""
 
+import pickle
+import tracemalloc
 import warnings
 from io import BytesIO
 from unittest import mock
@@ -9,7 +11,7 @@ import pytest
 from reading import PLAIN, read, read_file
 
 from housing_np import LinearRegression, TableError, load, save
-from housing_np.rows import open_rows, rows
+from housing_np.rows import npy, open_rows
 from housing_np.rows.npy import _header
 
 
@@ -54,15 +56,54 @@ def test_npy_from_standard_input():
     assert read(file.getvalue(), ["x", "y"], "npy") == PLAIN
 
 
-def test_npy_longer_than_a_block(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "BLOCK_NUMBERS", 4)
+@pytest.mark.parametrize(("numbers", "sizes"), [(4, [2, 2, 2, 2, 2, 1]), (1, [1] * 11)])
+@pytest.mark.parametrize("names", [["x0", "x1"], ["x1", "x0"]])
+def test_npy_longer_than_a_block(names, numbers, sizes, tmp_path, monkeypatch):
+    monkeypatch.setattr(npy, "BLOCK_NUMBERS", numbers)
     data = np.arange(22.0).reshape(11, 2)
-    np.save(tmp_path / "rows.npy", data)
-    assert read_file(tmp_path / "rows.npy", ["x0", "x1"]) == data.tolist()
+    np.save(tmp_path / "rows.npy", np.rec.fromarrays(data.T, names="x0,x1"))
+    np.save(tmp_path / "plain.npy", data)
+    columns = [int(name[1:]) for name in names]
+    for name in ("rows.npy", "plain.npy"):
+        with open_rows(tmp_path / name) as opened:
+            blocks = list(opened.blocks(names if name == "rows.npy" else ["x0", "x1"]))
+        assert [len(block) for block in blocks] == sizes
+        assert np.concatenate(blocks).tolist() == (data[:, columns] if name == "rows.npy" else data).tolist()
+
+
+def test_a_file_is_mapped_and_not_read(tmp_path):
+    path, rows = tmp_path / "rows.npy", 1 << 27
+    with path.open("wb") as file:
+        head = {"descr": "<f8", "fortran_order": False, "shape": (rows, 2)}
+        np.lib.format.write_array_header_1_0(file, head)
+        file.truncate(file.tell() + 16 * rows)  # 2 GiB of zeros that take no room
+    tracemalloc.start()
+    try:
+        with open_rows(path) as opened:
+            assert not next(opened.blocks(["x0", "x1"])).any()
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_every_version_is_read_from_standard_input(version):
+    file = BytesIO()
+    np.lib.format.write_array(file, np.array(PLAIN), version)
+    assert read(file.getvalue(), ["x", "y"], "npy") == PLAIN
+
+
+def test_a_column_that_is_missing_is_named_with_the_file(tmp_path):
+    np.save(tmp_path / "rows.npy", record(x=("f8", [1, 3]), y=("f8", [2, 4])))
+    with (
+        open_rows(tmp_path / "rows.npy") as opened,
+        pytest.raises(TableError, match=rf"^{tmp_path}/rows\.npy: no column 'z'; the columns are: x, y"),
+    ):
+        opened.blocks(["x", "z"])
 
 
 def test_the_row_of_a_bad_npy_cell_is_counted_over_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "BLOCK_NUMBERS", 4)
+    monkeypatch.setattr(npy, "BLOCK_NUMBERS", 4)
     data = np.arange(22.0).reshape(11, 2)
     data[7, 1] = np.inf
     np.save(tmp_path / "rows.npy", data)
@@ -140,12 +181,76 @@ def test_nobody_is_told_to_load_what_cannot_be_trusted(content, tmp_path):
         assert str(caught.value).partition(": ")[2] == told
 
 
+class Trap:
+    """What leaves a mark where it is unpickled."""
+
+    ran = False
+
+    @classmethod
+    def spring(cls):
+        cls.ran = True
+
+    def __reduce__(self):
+        return Trap.spring, ()
+
+
+def trapped(form):
+    """The bytes of an .npy of objects, or of a pickle."""
+    array = np.empty((2, 2), object)
+    array[...] = Trap()
+    objects = BytesIO()
+    np.save(objects, array, allow_pickle=True)
+    return {
+        "objects": objects.getvalue(),
+        "pickle": pickle.dumps(Trap()),
+        "old pickle": pickle.dumps(Trap(), protocol=0),
+    }[form]
+
+
+@pytest.mark.parametrize("form", ["objects", "pickle", "old pickle"])
+@pytest.mark.parametrize("place", ["a file", "standard input"])
+def test_a_pickle_is_refused_and_does_not_run(form, place, tmp_path):
+    path, content = tmp_path / "rows.npy", trapped(form)
+    path.write_bytes(content)
+    with pytest.raises(
+        TableError, match=r"a pickle, which can run code|of Python objects|not a \.npy array of numbers"
+    ):
+        read_file(path, ["x", "y"]) if place == "a file" else read(content, ["x", "y"], "npy")
+    assert not Trap.ran
+
+
+def test_the_trap_would_run():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trap, "ran", False)
+        np.load(BytesIO(trapped("objects")), allow_pickle=True)
+        assert Trap.ran
+
+
 def test_npy_cut_short_is_refused(tmp_path):
     path = tmp_path / "rows.npy"
     np.save(path, np.array(PLAIN))
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(TableError, match=r"rows\.npy: not a \.npy array of numbers"):
         read_file(path, ["x", "y"])
+
+
+def traced(read):
+    """What reading raises, and the memory that was reserved for it."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(TableError, match="not a .npy array of numbers, or not whole"):
+            read()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_no_memory_is_reserved_for_what_a_header_says_and_a_pipe_does_not_hold(version):
+    file = BytesIO()
+    np.lib.format.write_array(file, np.array(PLAIN), version)
+    content = file.getvalue().replace(b"(2, 2)", b"(999, 999)").replace(b"    \n", b"\n", 1)
+    assert traced(lambda: read(content, ["x", "y"], "npy")) < 4 << 20
 
 
 @pytest.mark.parametrize("text", ["{", "{'descr': '<f8', 'fortran_order': False, 'shape': (9**30, 2), }", "((((", "\0"])
