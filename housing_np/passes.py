@@ -11,6 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import reduce
 from importlib.util import find_spec
+from itertools import repeat, takewhile
 from operator import add
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -19,6 +20,7 @@ from .arrays import Floats
 from .errors import HousingError, TableError
 from .rows import Skipped
 from .table import Block, Stream
+from .threads import ahead
 
 Watch = Callable[[Iterable[Any]], Iterable[Any]]
 _FAN_IN = 8
@@ -101,18 +103,8 @@ def total(empty: S, blocks: Iterable[Block]) -> S:
 
 def _read_ahead(blocks: Iterable[Block]) -> Iterator[Block]:
     """Yield the blocks; a thread reads the next one while the caller works on this one."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    coming = iter(blocks)
-    with ThreadPoolExecutor(1) as reader:
-        try:
-            pending = reader.submit(next, coming, None)
-        except RuntimeError:  # the system starts no more threads
-            yield from coming
-            return
-        while (block := pending.result()) is not None:
-            pending = reader.submit(next, coming, None)
-            yield block
+    coming = ahead(lambda each: next(each, None), repeat(iter(blocks)), 1)
+    yield from takewhile(lambda block: block is not None, (block for _, block in coming))
 
 
 def total_on_cluster(client: Any, stream: Stream, empty: S, watch: Watch = iter) -> S:
