@@ -38,12 +38,14 @@ def block(chunk: str, width: int, chosen: list[int], dialect: "Dialect") -> Floa
         )
     except pyarrow.ArrowInvalid:
         return None
-    numbers = np.empty((table.num_rows, len(chosen)))
-    for i, name in enumerate(wanted):
+    numbers = np.empty((len(chosen), table.num_rows))
+    for column, name in zip(numbers, wanted, strict=True):
         # Not by to_numpy, which imports pandas.
-        numbers[:, i] = np.concatenate([np.from_dlpack(part) for part in table.column(name).chunks])
-    # What is not finite is refused by the plain parser; integers beyond 2**53 may be rounded here.
-    return numbers if len(numbers) and (np.abs(numbers) < 2.0**53).all() else None
+        np.concatenate([np.from_dlpack(part) for part in table.column(name).chunks], out=column)
+        # What is not finite is refused by the plain parser; integers beyond 2**53 may be rounded here.
+        if not (np.abs(column) < 2.0**53).all():
+            return None
+    return numbers.T if table.num_rows else None
 
 
 def _may_have_longer(chunk: str, length: int) -> bool:
