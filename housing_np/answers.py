@@ -1,6 +1,7 @@
 """Predictions out: CSV, JSON and JSON Lines, block by block, as they come."""
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -51,11 +52,19 @@ def _csv(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
     # With the first rows, and not before: where none can be answered, nothing is.
     head = in_csv(answer.names) + "\n"
     for block in blocks:
-        columns = (map(repr, column) for column in block.T.tolist())
-        yield head + "\n".join(map(",".join, zip(*columns, strict=True))) + "\n"
+        yield head + _lines(block)
         head = ""
     if head:
         yield head
+
+
+def _lines(block: Floats) -> str:
+    if sys.modules.get("pyarrow"):  # where the rows were read by it, its import costs no more
+        from .rows.arrow_csv import written
+
+        return written(block)
+    columns = (map(repr, column) for column in block.T.tolist())
+    return "\n".join(map(",".join, zip(*columns, strict=True))) + "\n"
 
 
 def _jsonl(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 Rows are counted from 0, as NumPy counts them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from .errors import HousingError, NumbersError, listed, quoted
 Floats = npt.NDArray[np.float64]
 
 _FLOAT64 = np.dtype(np.float64)
+_PIECE_NUMBERS = 1 << 18
 _CHUNK_NUMBERS = 1 << 17  # what is looked at in one go: a mapped file need not fit in memory
 
 
@@ -319,6 +320,18 @@ def _is_rounded(number: Any) -> bool:
         return isinstance(number, int) and float(number) != number
     except OverflowError:
         return True
+
+
+def pieces(rows: npt.NDArray[Any]) -> Iterator[slice]:
+    """Yield where to cut rows (n, p), n at least 1, so that what is computed of a piece stays in the cache.
+
+    Examples
+    --------
+    >>> list(pieces(np.zeros((40_000, 8))))
+    [slice(0, 32768, None), slice(32768, 65536, None)]
+    """
+    step = max(1, _PIECE_NUMBERS // rows.shape[1])
+    return (slice(start, start + step) for start in range(0, len(rows), step))
 
 
 def reduce_rows(ufunc: np.ufunc, rows: Floats) -> Floats:

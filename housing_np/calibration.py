@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Floats, as_matrix, as_number, reduce_rows, refuse_inexact, refuse_nonfinite
+from .arrays import Floats, as_matrix, as_number, pieces, reduce_rows, refuse_inexact, refuse_nonfinite
 from .errors import HousingError, listed
 from .frames import names_of
 
@@ -76,8 +76,8 @@ class Calibration:
         """Add a block of rows X (n, p); their targets y do not matter."""
         rows = _finite_rows(X)
         self.names = _same(self.names, names_of(X))
-        if len(rows):
-            self._moments = _total(self._moments, _Moments.of(rows))
+        for piece in pieces(rows):
+            self._moments = _total(self._moments, _Moments.of(rows[piece]))
 
     def __add__(self, other: Self) -> Self:
         """Return the calibration of the rows of both."""

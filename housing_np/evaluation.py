@@ -7,8 +7,9 @@ from math import inf, isfinite, isnan
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .arrays import Floats
+from .arrays import Floats, pieces
 from .calibration import Calibration
 from .errors import HousingError, cut, quoted
 from .least_squares import Summary
@@ -60,10 +61,11 @@ class Scores:
         """Add a block of rows."""
         if not self.models:
             return
-        expected = self.reference.predict(X)
-        for name, model in self.models.items():
-            predicted = expected if model is self.reference else model.predict(X)
-            self.scores.setdefault(name, Score()).update(y, predicted, expected)
+        for piece in pieces(X):
+            expected = self.reference.predict(X[piece])
+            for name, model in self.models.items():
+                predicted = expected if model is self.reference else model.predict(X[piece])
+                self.scores.setdefault(name, Score()).update(y[piece], predicted, expected)
 
     def __add__(self, other: "Scores") -> "Scores":
         """Return the scores of the rows of both."""
@@ -134,7 +136,7 @@ class Seen(Together):
         summaries = [Summary(feature_names=table.feature_names, target_names=(table.target_name,)) for _ in range(2)]
         return cls(
             summaries[0],
-            Selected(summaries[1], outside_held_out_fifth),
+            Selected(summaries[1], _outside_held_out_fifth),
             Calibration(),
             Range(),
             Head(),
@@ -194,11 +196,12 @@ class LeftOut:
 
     def update(self, X: Floats, y: Floats) -> None:
         """Add a block of rows that the model was fitted to."""
-        try:
-            predicted = self.model.leave_one_out(X, y)
-        except HousingError:  # a row that alone determines a coefficient cannot be predicted without it
-            predicted = np.full_like(y, np.nan)
-        self.score.update(y, predicted)
+        for piece in pieces(X):
+            try:
+                predicted = self.model.leave_one_out(X[piece], y[piece])
+            except HousingError:  # a row that alone determines a coefficient cannot be predicted without it
+                predicted = np.full_like(y[piece], np.nan)
+            self.score.update(y[piece], predicted)
 
     def __add__(self, other: "LeftOut") -> "LeftOut":
         """Return the score of the rows of both."""
@@ -211,7 +214,7 @@ def held_out_fifth_of(others: Summary) -> "Selected[Scores]":
     model = LinearRegression()
     if others.rows >= len(others.feature_names) + others.fit_intercept:
         models = {"held out": model.set_solution(others)}
-    return Selected(Scores(models, model), held_out_fifth)
+    return Selected(Scores(models, model), _held_out_fifth)
 
 
 def holdout_split(n: int, test_size: float = 0.2, seed: int = 42) -> tuple[np.ndarray, np.ndarray]:
@@ -240,20 +243,19 @@ def holdout_split(n: int, test_size: float = 0.2, seed: int = 42) -> tuple[np.nd
     return order[count:], order[:count]
 
 
-# Blocks have few different lengths.
-_split = lru_cache(4)(holdout_split)
+@lru_cache(4)  # blocks have few different lengths
+def _held_out_of(rows: int) -> NDArray[np.bool_]:
+    is_held_out = np.zeros(rows, np.bool_)
+    is_held_out[holdout_split(rows)[1]] = True
+    return is_held_out
 
 
-def held_out_fifth(X: Floats, y: Floats) -> Block:
-    """Return the fifth of a block that is held out."""
-    test = _split(len(y))[1]
-    return np.take(X, test, axis=0), y[test]
+def _held_out_fifth(X: Floats, y: Floats) -> NDArray[np.bool_]:
+    return _held_out_of(len(y))
 
 
-def outside_held_out_fifth(X: Floats, y: Floats) -> Block:
-    """Return the rows of a block that are not held out."""
-    train = _split(len(y))[0]
-    return np.take(X, train, axis=0), y[train]
+def _outside_held_out_fifth(X: Floats, y: Floats) -> NDArray[np.bool_]:
+    return ~_held_out_of(len(y))
 
 
 class Share(NamedTuple):

@@ -110,6 +110,9 @@ def arrow_array(column: Any) -> NDArray[Any]:
     """Return a column of pyarrow as numpy's array, nulls masked; without a mask where there are none."""
     from pyarrow import types
 
+    is_plain = types.is_integer(column.type) or types.is_floating(column.type)
+    if is_plain and not column.null_count and hasattr(column, "__dlpack__"):
+        return np.from_dlpack(column)  # not by to_numpy, which imports pandas
     if types.is_dictionary(column.type):
         column = (
             column.dictionary_decode() if hasattr(column, "dictionary_decode") else column.cast(column.type.value_type)
@@ -124,8 +127,7 @@ def arrow_array(column: Any) -> NDArray[Any]:
         kind: Any = float if column.type.scale > 0 else int
         array = np.array([kind(value or 0) for value in column.to_pylist()], None if kind is float else object)
     else:
-        filled = column.null_count and (types.is_integer(column.type) or types.is_floating(column.type))
-        array = (column.fill_null(0) if filled else column).to_numpy(zero_copy_only=False)
+        array = (column.fill_null(0) if column.null_count and is_plain else column).to_numpy(zero_copy_only=False)
     if not column.null_count:
         return array
     masked: NDArray[Any] = np.ma.array(array, mask=np.asarray(column.is_null()))

@@ -11,18 +11,24 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import reduce
 from importlib.util import find_spec
+from itertools import repeat, takewhile
 from operator import add
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from .arrays import Floats
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import Floats, pieces
 from .errors import HousingError, TableError, cut
 from .paths import shown_path
 from .rows import Skipped
 from .table import Block, Stream
+from .threads import ahead, each, worth
 
 Watch = Callable[[Iterable[Any]], Iterable[Any]]
 _FAN_IN = 8
+_STRETCH_SIZE = 1 << 20  # numbers that a thread is worth
 _TIMEOUT = 10  # seconds
 
 
@@ -50,17 +56,17 @@ class Together:
     ... class Both(Together):
     ...     all: Calibration
     ...     first: "Selected"
-    >>> both = Both(Calibration(), Selected(Calibration(), lambda X, y: (X[:1], y[:1])))
+    >>> both = Both(Calibration(), Selected(Calibration(), lambda X, y: y == y[0]))
     >>> import numpy as np
-    >>> both.update(np.array([[1.0], [3.0]]), np.array([0.0, 0.0]))
+    >>> both.update(np.array([[1.0], [3.0]]), np.array([0.0, 1.0]))
     >>> both.all.mean, both.first.sum.mean
     (array([2.]), array([1.]))
     """
 
     def update(self, X: Floats, y: Floats) -> None:
         """Add a block of rows to every part."""
-        for part in vars(self).values():
-            part.update(X, y)
+        parts = list(vars(self).values())
+        each(lambda part: part.update(X, y), parts, worth(X.size, each=_STRETCH_SIZE))
 
     def __add__(self, other: Self) -> Self:
         """Return the sums of the rows of both."""
@@ -68,15 +74,17 @@ class Together:
 
 
 class Selected(Generic[S]):
-    """The sum of some rows of each block: those that `select(X, y)` gives."""
+    """The sum of some rows of each block: those of which `select(X, y)`, of shape (n,), is true."""
 
-    def __init__(self, sum: S, select: Callable[[Floats, Floats], Block]) -> None:
+    def __init__(self, sum: S, select: Callable[[Floats, Floats], NDArray[np.bool_]]) -> None:
         self.sum = sum
-        self.select: Callable[[Floats, Floats], Block] = select
+        self.select: Callable[[Floats, Floats], NDArray[np.bool_]] = select
 
     def update(self, X: Floats, y: Floats) -> None:
         """Add the selected rows of a block."""
-        self.sum.update(*self.select(X, y))
+        chosen = self.select(X, y)
+        for piece in pieces(X):
+            self.sum.update(X[piece][chosen[piece]], y[piece][chosen[piece]])
 
     def __add__(self, other: "Selected[S]") -> "Selected[S]":
         """Return the sum of the selected rows of both."""
@@ -102,18 +110,8 @@ def total(empty: S, blocks: Iterable[Block]) -> S:
 
 def _read_ahead(blocks: Iterable[Block]) -> Iterator[Block]:
     """Yield the blocks; a thread reads the next one while the caller works on this one."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    coming = iter(blocks)
-    with ThreadPoolExecutor(1) as reader:
-        try:
-            pending = reader.submit(next, coming, None)
-        except RuntimeError:  # the system starts no more threads
-            yield from coming
-            return
-        while (block := pending.result()) is not None:
-            pending = reader.submit(next, coming, None)
-            yield block
+    coming = ahead(lambda each: next(each, None), repeat(iter(blocks)), 1)
+    yield from takewhile(lambda block: block is not None, (block for _, block in coming))
 
 
 def total_on_cluster(client: Any, stream: Stream, empty: S, watch: Watch = iter) -> S:

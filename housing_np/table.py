@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -272,35 +272,45 @@ def open_table(
         rows = opened.enter_context(stream.open(paths[0]))
         stream = _with_columns(stream, rows, features, ignore)
         coming = chain(stream.blocks(rows), replace(stream, paths=paths[1:]))
-        blocks: deque[Block] = deque()
-        size = 0
-        for X, y in coming:
-            blocks.append((X, y))
-            size += X.size + y.size
-            if size > _MEMORY_NUMBERS and not in_memory:
+        X, y, ends = _Growing(len(stream.feature_names)), _Growing(), [0]
+        for part_X, part_y in coming:
+            X.add(part_X)
+            y.add(part_y)
+            ends.append(y.rows)
+            if y.rows * (len(stream.feature_names) + 1) > _MEMORY_NUMBERS and not in_memory:
                 if not Path(paths[0]).is_file():  # what cannot be read twice: standard input, a pipe
                     raise TableError(f"{rows.source}: more than {_MEMORY_NUMBERS} numbers; give them in a file")
-                return replace(stream, begun=_drained(blocks, coming, opened.pop_all()))
-    if not blocks:
+                return replace(stream, begun=_drained((X.whole(), y.whole()), ends, coming, opened.pop_all()))
+    if not y.rows:
         raise _without_rows(rows.source, stream)
-    X, y = _joined(blocks)
-    if len(y) > 1 and np.all(y == y[0]):
+    values = y.whole()
+    if y.rows > 1 and np.all(values == values[0]):
         raise TableError(
-            f"{shown_path(path)}: the target {quoted(target)} is {y[0]} in all {len(y)} rows: nothing to predict"
+            f"{shown_path(path)}: the target {quoted(target)} is {values[0]} in all {y.rows} rows: nothing to predict"
         )
-    return replace(stream, held=((X, y),))
+    return replace(stream, held=((X.whole(), values),))
 
 
-def _joined(blocks: deque[Block]) -> Block:
-    """Return all blocks as one, each given up once it is copied: what is large is not there twice."""
-    start, rows = 0, sum(len(y) for _, y in blocks)
-    X, y = np.empty((rows, blocks[0][0].shape[1])), np.empty(rows)
-    while blocks:
-        part_X, part_y = blocks.popleft()
-        end = start + len(part_y)
-        X[start:end], y[start:end] = part_X, part_y
-        start = end
-    return X, y
+class _Growing:
+    """Rows of a shape that others are added to, in memory that grows where it is: what is large is not there twice."""
+
+    def __init__(self, *shape: int) -> None:
+        self.array: Floats = np.empty((0, *shape))
+        self.rows = 0
+
+    def add(self, part: Floats) -> None:
+        end = self.rows + len(part)
+        if end > len(self.array):
+            self._resize(end + end // 8)
+        self.array[self.rows : end] = part
+        self.rows = end
+
+    def whole(self) -> Floats:
+        self._resize(self.rows)
+        return self.array
+
+    def _resize(self, rows: int) -> None:
+        self.array.resize((rows, *self.array.shape[1:]), refcheck=False)
 
 
 def _without_rows(source: str, stream: Stream) -> TableError:
@@ -316,11 +326,13 @@ def _without_rows(source: str, stream: Stream) -> TableError:
     return TableError(f"{source}: no row is left, {skipped.count} were skipped: {problem}")
 
 
-def _drained(blocks: deque[Block], coming: Iterator[Block], opened: ExitStack) -> Iterator[Block]:
-    """Yield the blocks that were read, each kept no longer than needed, and those that come after them."""
+def _drained(held: Block, ends: list[int], coming: Iterator[Block], opened: ExitStack) -> Iterator[Block]:
+    """Yield the blocks that were read, which have these ends, and those that come after them."""
+    X, y = held
     with opened:
-        while blocks:
-            yield blocks.popleft()
+        for start, end in pairwise(ends):
+            yield X[start:end], y[start:end]
+        del X, y, held
         yield from coming
 
 

@@ -2,8 +2,12 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
+
+from .errors import HousingError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,10 +28,11 @@ def worth(work: float, each: float) -> int:
     wanted = int(work / each)
     if wanted <= 1:
         return 1
-    return max(1, min(wanted, _allowed()))
+    return max(1, min(wanted, allowed()))
 
 
-def _allowed() -> int:
+def allowed() -> int:
+    """Return how many threads this process may keep busy."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     said = [os.environ[name] for name in _SETTINGS if os.environ.get(name, "").strip().isdecimal()]
     return min([processors, *map(int, said[:1])])
@@ -69,3 +74,41 @@ def each(function: Callable[[T], R], items: Sequence[T], threads: int) -> list[R
     if errors:
         raise errors[0]
     return [results[index] for index in range(len(items))]
+
+
+def ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[tuple[T, R]]:
+    """Yield each item and what a function gives for it, in their order; so many threads work on those that come next.
+
+    Without threads, no item is taken before it is asked for. Those before an error of the items come before it.
+    """
+    if not threads:
+        yield from ((item, function(item)) for item in items)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # here, not above: small inputs must not pay for it
+
+    coming, pending = iter(items), deque[tuple[T, Callable[[], R]]]()
+    end: Exception | None = None
+
+    def begun(item: T) -> Callable[[], R]:
+        nonlocal threads
+        if threads:
+            try:
+                return pool.submit(function, item).result
+            except RuntimeError:  # the system starts no more
+                threads = 0
+        return partial(function, item)
+
+    with ThreadPoolExecutor(threads) as pool:
+        while True:
+            while end is None and len(pending) <= threads:
+                try:
+                    item = next(coming)
+                    pending.append((item, begun(item)))
+                except (StopIteration, HousingError) as error:
+                    end = error
+            if not pending:
+                break
+            item, result = pending.popleft()
+            yield item, result()
+    if isinstance(end, HousingError):
+        raise end

@@ -761,6 +761,24 @@ def test_predict_does_not_import_what_trains(model, models, rows, tmp_path):
     assert not (ours | {"scipy", "matplotlib", "dask", "pyarrow", "pandas", "sklearn"}) & set(loaded)
 
 
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_pyarrow_reads_and_writes_without_pandas(format, models, rows, tmp_path):
+    csv, parquet = (pytest.importorskip(f"pyarrow.{name}") for name in ("csv", "parquet"))
+    parquet.write_table(csv.read_csv(rows / "rows.csv"), tmp_path / "rows.parquet")
+    source = tmp_path / "rows.parquet" if format == "parquet" else rows / "rows.csv"
+    code = (
+        "import sys; from housing_np import predict; from housing_np.rows import csv; csv._LARGE = 1\n"
+        f"predict.main([{str(models / 'float64.npz')!r}, {str(source)!r}, '--output', 'out.csv'])\n"
+        "print(*sys.modules)"
+    )
+    done = python("-c", code, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "housing_np.rows.arrow_csv" in done.stdout.split()
+    assert "pandas" not in done.stdout.split()
+    plain = run("predict", models / "float64.npz", rows / "rows.csv", cwd=tmp_path)
+    assert (tmp_path / "out.csv").read_text() == plain.stdout
+
+
 @pytest.mark.parametrize(
     "env",
     [

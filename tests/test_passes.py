@@ -23,7 +23,7 @@ class Both(Together):
 
 
 def positive(X, y):
-    return X[X[:, 1] > 0], y[X[:, 1] > 0]
+    return X[:, 1] > 0
 
 
 def empty():

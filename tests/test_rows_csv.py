@@ -25,7 +25,7 @@ def engine(request, monkeypatch):
     """Each parser of plain lines: what is read and refused is the same."""
     if request.param == "pyarrow":
         arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
-        monkeypatch.setattr(csv_rows, "_parser", lambda source: arrow_csv.block)
+        monkeypatch.setattr(csv_rows, "_parser", lambda source: (arrow_csv.block, 0))
     return request.param
 
 
@@ -113,7 +113,7 @@ def test_the_fast_path_agrees_with_the_plain_one(cells):
 
     content = "k,x\n" + "".join(f"0,{cell}\n" for cell in cells)
     fast = outcome()
-    with mock.patch.object(csv_rows, "_parser", return_value=mock.Mock(return_value=None)):
+    with mock.patch.object(csv_rows, "_parser", return_value=(mock.Mock(return_value=None), 0)):
         assert outcome() == fast
 
 
@@ -454,7 +454,6 @@ def test_a_large_file_is_parsed_by_pyarrow_where_there_is_one(engine, tmp_path, 
     lines = [",".join(map(repr, row)) for row in rows.tolist()]
     (tmp_path / "t.csv").write_text("\n".join(["x,y", *lines, "5,6"]))
     monkeypatch.setattr(csv_rows, "_LARGE", 1)
-    monkeypatch.setattr(csv_rows, "_LARGE_CHUNK", 5000)
     monkeypatch.setattr(source, "CHUNK_BYTES", 5000)
     monkeypatch.setattr(csv_rows, "BLOCK_NUMBERS", 64)
     arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")

@@ -309,13 +309,13 @@ def test_a_header_is_read_as_numpy_reads_it(kind, version, shape, order):
     assert file.read() == array.tobytes(order)
 
 
-def npy(text, version=1, numbers=bytes(64)):
+def content(text, version=1, numbers=bytes(64)):
     size = len(text.encode("latin-1")).to_bytes(2 if version == 1 else 4, "little")
     return b"\x93NUMPY" + bytes([version, 0]) + size + text.encode("latin-1") + numbers
 
 
 def test_a_header_of_python_2_is_read_without_a_word(tmp_path):
-    (tmp_path / "old.npy").write_bytes(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (4L, 2L), }\n"))
+    (tmp_path / "old.npy").write_bytes(content("{'descr': '<f8', 'fortran_order': False, 'shape': (4L, 2L), }\n"))
     assert read_file(tmp_path / "old.npy", ["x0", "x1"]) == [[0.0, 0.0]] * 4
 
 
@@ -348,7 +348,7 @@ def test_a_header_of_python_2_is_read_without_a_word(tmp_path):
 )
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_header_that_numpy_does_not_write_is_refused_without_a_warning(text, version, tmp_path):
-    (tmp_path / "h.npy").write_bytes(npy(text + "\n", version))
+    (tmp_path / "h.npy").write_bytes(content(text + "\n", version))
     for source in (read_file, lambda path, names: read(path.read_bytes(), names, "npy")):
         with pytest.raises(TableError, match="not a .npy array of numbers, or not whole; write one with numpy.save"):
             source(tmp_path / "h.npy", ["x0", "x1"])
@@ -356,7 +356,7 @@ def test_a_header_that_numpy_does_not_write_is_refused_without_a_warning(text, v
 
 def test_a_header_longer_than_a_line_may_be_is_refused(tmp_path):
     text = "{'descr': '<f8', 'fortran_order': False, 'shape': (4, 2), }" + " " * (1 << 20)
-    (tmp_path / "h.npy").write_bytes(npy(text + "\n", 2))
+    (tmp_path / "h.npy").write_bytes(content(text + "\n", 2))
     with pytest.raises(TableError, match="not a .npy array of numbers"):
         read_file(tmp_path / "h.npy", ["x0", "x1"])
 

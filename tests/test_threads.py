@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from housing_np import LinearRegression, QuantizedLinear, threads
+from housing_np import HousingError, LinearRegression, QuantizedLinear, threads
 
 RNG = np.random.default_rng(3)
 
@@ -86,3 +86,47 @@ def test_a_fit_does_not_depend_on_the_number_of_threads(monkeypatch):
     for other in others:
         assert_array_equal(other.coef_, one.coef_)
         assert other.intercept_ == one.intercept_
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 7])
+def test_results_computed_ahead_come_in_order_beside_their_items(number):
+    assert list(threads.ahead(lambda i: i * i, range(50), number)) == [(i, i * i) for i in range(50)]
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_no_more_items_are_taken_ahead_than_there_are_threads(number):
+    taken = []
+    for i, _ in threads.ahead(abs, (taken.append(i) or i for i in range(20)), number):
+        assert len(taken) <= i + 1 + number
+
+
+def test_work_ahead_is_done_by_several_threads():
+    together = threading.Barrier(3, timeout=10)  # which one thread alone would never pass
+    assert len(list(threads.ahead(lambda _: together.wait(), range(9), 3))) == 9
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_results_before_an_error_of_the_items_come_before_it(number):
+    def items():
+        yield from range(5)
+        raise HousingError("the disk is gone")
+
+    seen = []
+    with pytest.raises(HousingError, match="the disk is gone"):
+        for item, _ in threads.ahead(abs, items(), number):
+            seen.append(item)
+    assert seen == list(range(5))
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_where_no_more_threads_can_be_started_the_callers_does_the_rest_of_the_work_ahead(allowed):
+    start, started = threading.Thread.start, []
+
+    def limited(thread):
+        if len(started) == allowed:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    with mock.patch.object(threading.Thread, "start", limited):
+        assert [result for _, result in threads.ahead(lambda i: -i, range(9), 3)] == [-i for i in range(9)]

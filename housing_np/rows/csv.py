@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..errors import TableError, quoted
+from ..threads import ahead, allowed
 from . import numbers, text
 from .rows import (
     BLOCK_NUMBERS,
@@ -36,9 +37,12 @@ _SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # what Excel writes to sa
 _JSON = re.compile(r'[\[{]\s*(["\'{\[]|$|[\w ]+:)')
 _QUOTED = re.compile(r'"[^"]*"')
 _LARGE = 1 << 24  # bytes of a file that are worth the import of pyarrow
-_LARGE_CHUNK = 1 << 22
 _PLACE = "row {} (line {})"
 _INDEX = "an index that pandas wrote? to_csv(index=False) writes none"
+
+
+# What parses whole lines, and in how many threads beside the caller's.
+_Parser = tuple[Callable[[str, int, list[int], "Dialect"], Floats | None], int]
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class Dialect:
 def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     """Return the rows of CSV; the options are those of a `Dialect`."""
     dialect = Dialect(**options)
-    parse = _parser(source)
+    parser = _parser(source)
     coming = chunks(source)
     queue: deque[str] = deque()
     while not any(map(str.strip, queue)):
@@ -133,9 +137,9 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
         if not dialect.header and not set(wanted) <= set(names):
             # Rows without names hold the wanted columns, in their order: one of another width is bad, not the others.
             cutter.names = list(wanted)
-            return _blocks(source.name, texts, cutter, list(range(len(wanted))), parse, on_error)
+            return _blocks(source.name, texts, cutter, list(range(len(wanted))), parser, on_error)
         chosen = [places[i] for i in positions(rows, wanted)]
-        return _blocks(source.name, texts, cutter, chosen, parse, on_error)
+        return _blocks(source.name, texts, cutter, chosen, parser, on_error)
 
     columns = tuple(filter(None, names))
     rows = Rows(source.name, columns, dialect.header, blocks, left_out, tuple(notes), _hint(columns, dialect))
@@ -305,10 +309,11 @@ def _blocks(
     texts: Iterator[str],
     cutter: _Cutter,
     chosen: list[int],
-    parse: Callable[[str, int, list[int], Dialect], Floats | None],
+    parser: _Parser,
     on_error: OnError,
 ) -> Iterator[Floats]:
     row = 0
+    parse, threads = parser
 
     def numbered(found: Iterable[tuple[int, list[str] | TableError]]) -> Iterator[Record]:
         nonlocal row
@@ -324,14 +329,14 @@ def _blocks(
             return [_number(record[i], cutter.names[i], cutter.dialect.decimal) for i in chosen]
         except TableError:
             if row == 1 and on_error is stop:
-                first = [record, *_next_records(cutter, queue, texts)]
+                first = [record, *_next_records(cutter, queue, (chunk for chunk, _ in parsed))]
                 refuse_text(source, [[each[i] for i in chosen] for each in first], [cutter.names[i] for i in chosen])
             raise
 
     queue: deque[str] = deque()
-    for chunk in texts:
-        block = None if cutter.begun else parse(chunk, len(cutter.names), chosen, cutter.dialect)
-        if block is not None:
+    parsed = ahead(lambda chunk: parse(chunk, len(cutter.names), chosen, cutter.dialect), texts, threads)
+    for chunk, block in parsed:
+        if block is not None and not cutter.begun:
             row += len(block)
             cutter.line += chunk.count("\n")
             yield from (block[i : i + _rows_of(block)] for i in range(0, len(block), _rows_of(block)))
@@ -364,16 +369,15 @@ def _rows_of(block: Floats) -> int:
     return max(1, BLOCK_NUMBERS // int(block.shape[1]))
 
 
-def _parser(source: Source) -> Callable[[str, int, list[int], Dialect], Floats | None]:
-    """Return what parses whole lines of numbers: pyarrow's parser for a large file, where there is one, or numpy's."""
+def _parser(source: Source) -> _Parser:
+    """Return what parses whole lines of numbers: numpy's parser, or for a large file pyarrow's, in threads."""
     if source.path is None or source.path.stat().st_size < _LARGE:
-        return _plain_block
+        return _plain_block, 0
     try:
         from .arrow_csv import block
     except ImportError:
-        return _plain_block
-    source.chunk = _LARGE_CHUNK
-    return block
+        return _plain_block, 0
+    return block, allowed()
 
 
 def _plain_block(chunk: str, width: int, chosen: list[int], dialect: Dialect) -> Floats | None:

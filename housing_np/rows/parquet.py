@@ -7,7 +7,7 @@ from ..arrays import Floats
 from ..errors import TableError, cut, listed, quoted
 from ..frames import arrow_array
 from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, check_names, checked, positions
-from .source import Source
+from .source import CHUNK_BYTES, Source
 
 
 def read(source: Source, on_error: OnError) -> Rows:
@@ -19,7 +19,8 @@ def read(source: Source, on_error: OnError) -> Rows:
         raise TableError(f"{source.name}: Parquet needs pyarrow: pip install 'housing_np[parquet]'") from None
     broken = (pyarrow.ArrowException, OSError)
     try:
-        file = pyarrow.parquet.ParquetFile(source.file())
+        # A piece at a time: read ahead, a whole row group would be kept until its end.
+        file = pyarrow.parquet.ParquetFile(source.file(), pre_buffer=False, buffer_size=CHUNK_BYTES)
         schema = file.schema_arrow
         names = schema.names
     except UnicodeDecodeError:

@@ -85,7 +85,6 @@ class Source:
     format: str | None = None
     encoding: str = "utf-8"
     head: bytes = b""
-    chunk: int = 0  # bytes that are read at once, where not as many as usual
 
     def __post_init__(self) -> None:
         while self._may_be_marked() and (more := self._read()):
@@ -129,7 +128,7 @@ class Source:
             _wait_for(self.stream)
         with refused(self.name):
             try:
-                return bytes(self.stream.read1(self.chunk or CHUNK_BYTES))
+                return bytes(self.stream.read1(CHUNK_BYTES))
             except (EOFError, zlib.error) as error:
                 raise TableError(f"{self.name}: damaged, or not whole ({error}); compress it again") from None
             except OSError as error:

@@ -52,11 +52,6 @@ def lines(text: str) -> list[str]:
     return text[:-1].split("\n")
 
 
-def longest_line(text: str) -> int:
-    """Return the length of the longest line of a text."""
-    return max(map(len, text.split("\n")))
-
-
 def undecoded(text: str) -> bool:
     """Whether there is anything in a text that was none."""
     return not text.isascii() and _UNDECODED in text
