@@ -23,31 +23,34 @@ Array = npt.NDArray[np.float64]
 CHUNK_ROWS = 4096
 # Above so many numbers BLAS is worth its price: the last bit of a row then depends on the rows beside it.
 _BLAS_SIZE = 1 << 20
-_NEVER_OVERFLOWS = 2.0**969  # less than half of the last bit of the largest float64
+_IN_ORDER_SIZE = 1 << 15  # numbers that stay in the cache
 
 
-def dot_rows(X: Array, coef: Array) -> Array:
-    """X (n, p) times coef (p,) or (k, p): shape (n,) or (n, k).
+def dot_rows(X: Array, coef: Array, offset: Any = 0.0) -> Array:
+    """Return X (n, p) times coef (p,) or (k, p), plus an offset () or (k,): shape (n,) or (n, k); infinite beyond float64.
 
-    Up to 2**20 numbers, a row's result is the same to the last bit whichever rows stand beside it, so that rows give
-    the same predictions one by one, in blocks, and all at once.
+    Up to 2**20 numbers, a row's result is the same to the last bit whichever rows stand beside it, and on every
+    processor: each product is rounded, and they are added from the first feature to the last. A program in another
+    language that does so gives the same bits.
     """
-    if X.size > _BLAS_SIZE:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(X @ coef.T)
-    X = np.ascontiguousarray(X)
-    if coef.ndim == 1:
-        return np.asarray(np.einsum("ij,j->i", X, coef))
-    return np.stack([np.einsum("ij,j->i", X, row) for row in coef], axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if X.size > _BLAS_SIZE:
+            sums = np.asarray(X @ coef.T)
+        elif coef.ndim == 1:
+            sums = _dot_in_order(X, coef)
+        else:
+            sums = np.stack([_dot_in_order(X, row) for row in coef], axis=1)
+        sums += offset  # in place: new memory would cost as much as the products
+    return sums
 
 
-def add_offset(predictions: Array, offset: Any) -> None:
-    """Add an intercept, in place: new memory would cost as much as the products. What overflows is infinite."""
-    if getattr(offset, "ndim", 0) == 0 and abs(offset) < _NEVER_OVERFLOWS:
-        predictions += offset
-        return
-    with np.errstate(over="ignore"):
-        predictions += offset
+def _dot_in_order(X: Array, coef: Array) -> Array:
+    if len(X) == 1:  # numpy's sum of a single row would be in another order
+        return np.asarray(np.add.accumulate(X[0] * coef)[-1:])
+    rows = max(2, _IN_ORDER_SIZE // len(coef))
+    if len(X) <= rows:
+        return np.asarray(np.add.reduce(np.multiply(X.T, coef[:, None], order="C"), axis=0))
+    return np.concatenate([_dot_in_order(X[start : start + rows], coef) for start in range(0, len(X), rows)])
 
 
 def refuse_nonfinite_rows(predictions: Array, rows: Array, names: Sequence[str] | npt.NDArray[np.object_]) -> None:
@@ -277,8 +280,7 @@ class LinearRegression(Estimator):
         """Predictions for rows X (n, p): (n,), or (n, k) for several targets."""
         self.require_fitted()
         rows = as_rows(X, self._names, named=self._named)
-        predictions = dot_rows(rows, self.coef_)
-        add_offset(predictions, self.intercept_)
+        predictions = dot_rows(rows, self.coef_, self.intercept_)
         refuse_nonfinite_rows(predictions, rows, self._names)
         return predictions
 

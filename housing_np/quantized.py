@@ -12,7 +12,7 @@ from .affine import Affine, as_bits, scale_and_zero_point
 from .arrays import Floats, as_numbers, as_rows, read_only, refuse_inexact, refuse_nonfinite, require_names
 from .calibration import Calibration
 from .errors import HousingError, listed, quoted
-from .linear import LinearRegression, add_offset, dot_rows, refuse_nonfinite_rows
+from .linear import LinearRegression, dot_rows, refuse_nonfinite_rows
 from .names import as_names, require_apart, require_option
 from .threads import each, worth
 
@@ -374,8 +374,7 @@ class QuantizedLinear:
         if self.scheme == "integer":
             return self.predict_quantized(self.quantize_input(X))
         rows = as_rows(X, self.feature_names_in_, named=self.named)
-        predictions = dot_rows(rows, self._folded)
-        add_offset(predictions, self.bias)
+        predictions = dot_rows(rows, self._folded, self.bias)
         refuse_nonfinite_rows(predictions, rows, self.feature_names_in_)
         return predictions
 

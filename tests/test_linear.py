@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reference_sets import reference_sets
 
 from housing_np.errors import HousingError
-from housing_np.linear import LinearRegression
+from housing_np.linear import LinearRegression, dot_rows
 
 SETS = {each.name: each for each in reference_sets()}
 # Filip's powers of degree 10 are rounded before the fit sees them: no fit to them can be closer to the certified one.
@@ -503,3 +503,17 @@ def test_the_filters_of_warnings_are_left_alone():
         model = LinearRegression.of(theirs)
     assert model.feature_names == ("a", "b")
     assert list(theirs.feature_names_in_) == ["a", "b"]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 8), (1, 200), (2, 1), (2, 8), (3, 200), (2, 5000), (5000, 9)])
+def test_a_prediction_is_added_up_from_the_first_feature_to_the_last(shape, order):
+    rng = np.random.default_rng(sum(shape))
+    X = np.asarray(rng.normal(size=shape) * 10.0 ** rng.integers(-9, 9, shape[1]), order=order)
+    coef = rng.normal(size=(2, shape[1]))
+    for row, sums in zip(X.tolist(), dot_rows(X, coef).tolist(), strict=True):
+        for weights, found in zip(coef.tolist(), sums, strict=True):
+            expected = row[0] * weights[0]
+            for x, weight in zip(row[1:], weights[1:], strict=True):
+                expected += x * weight
+            assert found == expected
