@@ -27,7 +27,7 @@ _IN_ORDER_SIZE = 1 << 15  # numbers that stay in the cache
 
 
 def dot_rows(X: Array, coef: Array, offset: Any = 0.0) -> Array:
-    """Return X (n, p) times coef (p,) or (k, p), plus an offset () or (k,): shape (n,) or (n, k); beyond float64, infinity.
+    """Return X (n, p) times coef (p,) or (k, p), plus an offset () or (k,): shape (n,) or (n, k), maybe infinite.
 
     Up to 2**20 numbers, a row's result is the same to the last bit whichever rows stand beside it, and on every
     processor: each product is rounded, and they are added from the first feature to the last. A program in another
