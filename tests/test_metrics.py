@@ -192,6 +192,8 @@ def test_squares_beyond_float64_are_infinite_and_leave_r2_unknown():
     assert (score.mse, score.rms_deviation, score.largest_deviation) == (np.inf, np.inf, 1e200)
     assert np.isnan(score.r2)
     assert np.isnan((score + Score.of([1.0, 2.0], [1.0, 2.0])).r2)
+    # The ratio would fit, but its numerator does not.
+    assert np.isnan(r2_score([0.0, 1e150], [1e200, 0.0]))
 
 
 def test_a_ratio_beyond_float64_is_infinite():
