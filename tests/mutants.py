@@ -25,7 +25,7 @@ ENOUGH = 0.97
 ROOMS = {
     "answers": ["commands", "doors"],
     "errors": ["commands"],
-    "least_squares/exact_gram": ["least_squares", "linear"],
+    "least_squares/exact_gram": ["least_squares"],
     "least_squares/fixed_point": ["least_squares", "linear"],
     "least_squares/gram": ["least_squares", "linear", "threads"],
     "least_squares/solution": ["least_squares", "linear", "inference"],

@@ -85,6 +85,20 @@ def test_weights_and_no_intercept_are_those_of_the_local_fit(client, rows):
     assert model.intercept_ == 0
 
 
+def test_each_partition_is_summed_up_under_what_the_fit_was_given(rows):
+    dask = pytest.importorskip("dask")
+    X, y = rows[0][:100], np.column_stack([rows[1], rows[1] ** 2])[:100]
+    w = np.random.default_rng(1).uniform(0.5, 2, 100)
+    names = {"feature_names": list("abcd"), "target_names": ["up", "down"]}
+    with dask.config.set(scheduler="synchronous"):
+        lazy = [da.from_array(each, chunks=(40, *each.shape[1:])) for each in (X, y, w)]
+        model = fit(*lazy, fit_intercept=False, **names)
+    local = LinearRegression(fit_intercept=False).fit(X, y, w, **names)
+    assert_allclose(model.coef_, local.coef_, rtol=1e-12)
+    assert (model.feature_names_in_, model.target_names_) == (("a", "b", "c", "d"), ("up", "down"))
+    assert_allclose(model.intercept_, [0, 0])
+
+
 @pytest.mark.parametrize("name", ["dask", "distributed"])
 def test_without_dask_its_installation_is_told(name, rows, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
@@ -127,6 +141,8 @@ def test_partitions_must_match(client, rows):
 def test_local_arrays_are_refused(rows):
     with pytest.raises(HousingError, match="^expected a Dask array or data frame, not ndarray: use fit instead$"):
         fit(*rows)
+    with pytest.raises(HousingError, match="^expected a Dask array or data frame, not list: use fit instead$"):
+        fit([[1.0]], [1.0])
 
 
 @pytest.fixture

@@ -88,9 +88,9 @@ def test_a_column_takes_as_many_slices_as_it_is_wide():
     assert exact_gram(X, np.zeros((2, 1)))[1][1] == 2**320 + 1
 
 
-ENTRIES = st.one_of(
-    st.integers(-9, 9).map(float), st.floats(-1e9, 1e9, width=32).map(lambda x: x if abs(x) > 1e-9 else 0.0)
-)
+# All digits of a double, over as many powers of two as eight slices hold of a product.
+WIDE = st.floats(2.0**-10, 2.0**20) | st.floats(-(2.0**20), -(2.0**-10))
+ENTRIES = st.integers(-9, 9).map(float) | WIDE
 
 
 @given(
@@ -111,6 +111,14 @@ def test_the_exact_gram_matrix_of_more_rows_than_are_summed_at_once():
     half = ExactGram.of(X[:3000], y[:3000]) + ExactGram.of(X[3000:] / 64, y[3000:] / 64)
     whole = rational_gram(np.concatenate([X[:3000], X[3000:] / 64]), np.concatenate([y[:3000], y[3000:] / 64]))
     assert_array_equal(half.to_float(), np.array(whole, dtype=float))
+
+
+def test_an_offset_far_below_the_columns_is_not_lost():
+    X, y = np.array([[1.0], [3.0]]), np.array([[5.0], [-7.0]])
+    gram = ExactGram.of(X, y).plus(np.array([2.0**-300, 0.0]))
+    exponent = gram.unit[1]
+    # (1 + e)² + (3 + e)² = 10 + 8 e + 2 e², with e = 2**-300
+    assert gram.integers[1, 1] * Fraction(2) ** int(2 * exponent) == 10 + 8 * Fraction(2) ** -300 + Fraction(2) ** -599
 
 
 @pytest.mark.parametrize("weighted", [False, True])
