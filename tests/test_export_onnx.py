@@ -192,6 +192,8 @@ def test_inputs_in_float32_are_answered_as_the_same_numbers_in_float64(exported,
 
 @given(quantizable(), st.integers(0, 2**32 - 1))
 @example((linear([1.0], 0.0), np.array([[0.0], [255.0]]), "integer", 8), 0)
+@example((linear([1.0], -1e8), np.array([[1e8], [1e8 + 10]]), "integer", 8), 0)  # float32 has two numbers there
+@example((linear([1e-9], 1.0), np.array([[0.0], [1.0]]), "per-tensor", 8), 0)  # float64 rounds more than float32
 def test_rounding_inputs_to_float32_costs_no_more_than_is_told(case, seed):
     model, rows = case[:2]
     small = quantized(case)
@@ -221,7 +223,7 @@ def test_what_is_told_of_float32_is_a_step_in_integers():
     content = export(model, "onnx", float32=True)
     (bound,) = json.loads(told(content).custom_metadata_map["float32_deviation"])
     assert answers(content, X) - model.predict(X) == 0.5
-    assert bound == pytest.approx(2 * 0.5, rel=1e-9)
+    assert bound == pytest.approx(2 * 0.5, rel=1e-6)
 
 
 @pytest.mark.parametrize("scheme", ["float64", "per-tensor", "per-channel"])
