@@ -63,7 +63,8 @@ def graph(model: Model, facts: Facts, *, float32: bool) -> bytes:
     Notes
     -----
     Each scheme has the lowest opset that will do: 9 is the first whose constants need not be inputs too, 10 the first
-    with DequantizeLinear, 13 with one of its scales a feature, and in 12 ONNX Runtime's Clip begins to take float64.
+    with DequantizeLinear, 13 with one of its scales a feature, 11 with Round. Clip would take 12, where ONNX Runtime's
+    begins to take float64: Max and Min do as well.
     https://onnx.ai/onnx/operators/
 
     Examples
@@ -148,7 +149,8 @@ def _integer(model: QuantizedLinear, x: str) -> _Graph:
         _Node("Sub", (x, "input_offset"), "shifted"),
         _Node("Div", ("shifted", "input_scale"), "steps"),
         _Node("Round", ("steps",), "rounded"),
-        _Node("Clip", ("rounded", "smallest", "largest"), "saturated"),
+        _Node("Max", ("rounded", "smallest"), "not_less"),
+        _Node("Min", ("not_less", "largest"), "saturated"),
         _Node("Cast", ("saturated",), "inputs", {"to": _UINT8}),
         # uint8 times uint8: with int8 weights, AVX2 without VNNI would saturate the sums of pairs at 16 bits.
         _Node("MatMulInteger", ("inputs", "weights", "input_zero_point", "zero_point"), "products"),
@@ -171,7 +173,7 @@ def _integer(model: QuantizedLinear, x: str) -> _Graph:
         "bias": np.atleast_1d(model.bias),
         "scale": model.affine.scale.astype(np.float64),
     }
-    return _Graph(12, nodes, constants)
+    return _Graph(11, nodes, constants)
 
 
 def _float32_deviation(model: Model, facts: Facts) -> list[float] | None:
