@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .errors import ArtifactError as ArtifactError
     from .errors import HousingError as HousingError
     from .errors import TableError as TableError
+    from .export import export as export
     from .linear import LinearRegression as LinearRegression
     from .quantized import QuantizedLinear as QuantizedLinear
     from .table import Table as Table
@@ -26,6 +27,7 @@ else:
         "QuantizedLinear": "quantized",
         "Table": "table",
         "TableError": "errors",
+        "export": "export",
         "load": "artifact",
         "load_california": "california",
         "read_table": "table",

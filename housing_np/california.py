@@ -21,6 +21,17 @@ FEATURES = (
 )
 TARGET = "MedHouseVal"
 _ROWS = 20640
+UNITS = {
+    "MedInc": "10,000 US dollars",
+    "HouseAge": "years",
+    "AveRooms": "rooms per household",
+    "AveBedrms": "bedrooms per household",
+    "Population": "people",
+    "AveOccup": "people per household",
+    "Latitude": "degrees north",
+    "Longitude": "degrees east",
+    TARGET: "100,000 US dollars",
+}
 
 
 def load_california(rows: int | None = None) -> Table:

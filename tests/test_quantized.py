@@ -20,6 +20,7 @@ from strategies import (
     integer_models,
     linear,
     quantizable,
+    quantized,
 )
 
 from housing_np import Affine, HousingError, LinearRegression, QuantizedLinear
@@ -28,17 +29,6 @@ from housing_np.metrics import Score
 from housing_np.quantized import ROUNDINGS, SCHEMES
 
 FLOATS = ("per-tensor", "per-channel")
-
-
-def quantized(case):
-    """The quantized model of (float model, rows, scheme, bits), or None where the int32 sum could overflow."""
-    model, X, scheme, bits = case
-    try:
-        return QuantizedLinear.from_linear(model, X, scheme, bits)
-    except HousingError as error:
-        if "the int32 sum" in str(error):
-            return None
-        raise
 
 
 def int64_reference(model, Xq):

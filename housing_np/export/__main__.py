@@ -1,0 +1,1 @@
+"""python -m housing_np.export: a model to C, ONNX or a web page."""

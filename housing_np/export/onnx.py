@@ -1,0 +1,237 @@
+"""A model as an ONNX graph, for ONNX Runtime and whatever else reads the format."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import HousingError
+from ..linear import LinearRegression
+from ..quantized import Model, QuantizedLinear
+from .facts import Facts
+
+# What converters of scikit-learn's models call them: a server's configuration and its clients fit either file.
+INPUT, OUTPUT = "X", "variable"
+_FLOAT, _UINT8, _DOUBLE = 1, 2, 11  # as onnx.TensorProto numbers them
+# The sum of so many products of two bytes fits int32 before any zero point is taken off.
+_MOST_FEATURES = (2**31 - 1) // 255**2
+
+
+class _Node(NamedTuple):
+    """One operation: the names of what it takes and of what it gives, and its attributes."""
+
+    op: str
+    inputs: tuple[str, ...]
+    output: str
+    attributes: Mapping[str, Any] = {}
+
+
+class _Graph(NamedTuple):
+    """Nodes that lead from the inputs in float64 to OUTPUT, and the constants that they take."""
+
+    opset: int
+    nodes: list[_Node]
+    constants: Mapping[str, ArrayLike]
+
+
+def graph(model: Model, facts: Facts, *, float32: bool) -> bytes:
+    """Return a model as the bytes of an ONNX file, the same for equal models.
+
+    Parameters
+    ----------
+    model : LinearRegression or QuantizedLinear
+    facts : Facts
+        What the file's metadata tell: texts as they are, the rest as JSON.
+    float32 : bool
+        Whether inputs are float32. They are computed with in float64 even so: only their rounding changes an answer,
+        by no more than the metadata tell where the range of the features is known.
+
+    Returns
+    -------
+    bytes
+        Of a graph with the input "X" (batch, p) and the output "variable" (batch, k) in float64. The scheme "integer"
+        answers as `predict` does, to the last bit. In the others the weights are equal, and an answer is within the
+        rounding of a dot product. A row with NaN or infinity, which `predict` refuses, is answered with one of them.
+
+    Raises
+    ------
+    HousingError
+        Without the package onnx, or for a model that the graph cannot hold exactly.
+
+    Notes
+    -----
+    Each scheme has the lowest opset that will do: 9 is the first whose constants need not be inputs too, 10 the first
+    with DequantizeLinear, 13 with one of its scales a feature, 11 with Round. Clip would take 12, where ONNX Runtime's
+    begins to take float64: Max and Min do as well.
+    https://onnx.ai/onnx/operators/
+
+    Examples
+    --------
+    >>> line = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    >>> content = graph(line, Facts.of(line, "line"), float32=False)
+    >>> import onnx.reference
+    >>> onnx.reference.ReferenceEvaluator(onnx.load_from_string(content)).run(None, {"X": np.array([[10.0]])})
+    [array([[21.]])]
+    """
+    try:
+        from onnx import checker, helper, numpy_helper
+    except ImportError:
+        raise HousingError("ONNX takes the package onnx: pip install 'housing_np[onnx]'") from None
+    deviation = _float32_deviation(model, facts) if float32 else None
+    opset, nodes, constants = _in_float32(model) if float32 else _graph(model, INPUT)
+    inputs = helper.make_tensor_value_info(INPUT, _FLOAT if float32 else _DOUBLE, ["batch", len(facts.features)])
+    outputs = helper.make_tensor_value_info(OUTPUT, _DOUBLE, ["batch", len(facts.targets)])
+    opsets = [helper.make_opsetid("", opset)]
+    made = helper.make_model(
+        helper.make_graph(
+            [helper.make_node(node.op, node.inputs, [node.output], **node.attributes) for node in nodes],
+            facts.name.encode(errors="replace").decode() or "model",
+            [inputs],
+            [outputs],
+            [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+        ),
+        opset_imports=opsets,
+        ir_version=helper.find_min_ir_version_for(opsets),
+        producer_name="housing_np",
+        doc_string=_description(facts, float32, deviation is not None),
+    )
+    helper.set_model_props(made, _metadata(facts, deviation))
+    checker.check_model(made, full_check=True)
+    content: bytes = made.SerializeToString()
+    return content
+
+
+def _graph(model: Model, x: str) -> _Graph:
+    """Return the graph of a model on inputs x in float64."""
+    if isinstance(model, LinearRegression):
+        constants = {"weights": np.atleast_2d(model.coef_), "bias": np.atleast_1d(model.intercept_)}
+        return _Graph(9, [_weighted_sum(x)], constants)
+    return _integer(model, x) if model.scheme == "integer" else _dequantized(model, x)
+
+
+def _in_float32(model: Model) -> _Graph:
+    made = _graph(model, "wide")
+    return made._replace(nodes=[_Node("Cast", (INPUT,), "wide", {"to": _DOUBLE}), *made.nodes])
+
+
+def _weighted_sum(x: str) -> _Node:
+    return _Node("Gemm", (x, "weights", "bias"), OUTPUT, {"transB": 1})
+
+
+def _dequantized(model: QuantizedLinear, x: str) -> _Graph:
+    affine, per_feature = model.affine, model.affine.axis is not None
+    if np.any(np.abs(affine.dequantize(model.weights)) == np.finfo(np.float32).max):
+        raise HousingError("a weight ends where float32 does, and ONNX makes it infinity: rescale the features")
+    nodes = [
+        _Node("DequantizeLinear", ("integers", "scale", "zero_point"), "floats", {"axis": 1} if per_feature else {}),
+        _Node("Cast", ("floats",), "weights", {"to": _DOUBLE}),
+        _weighted_sum(x),
+    ]
+    constants: dict[str, ArrayLike] = {
+        "integers": np.atleast_2d(model.weights),
+        "scale": affine.scale,
+        "zero_point": affine.zero_point,
+        "bias": np.atleast_1d(model.bias),
+    }
+    return _Graph(13 if per_feature else 10, nodes, constants)
+
+
+def _integer(model: QuantizedLinear, x: str) -> _Graph:
+    scale, offset = np.asarray(model.input_scale, np.float64), np.asarray(model.input_offset)
+    if len(scale) > _MOST_FEATURES:
+        raise HousingError(
+            f"the model has {len(scale)} features: with more than {_MOST_FEATURES} a sum of ONNX's MatMulInteger may "
+            "overflow; use the scheme 'per-channel'"
+        )
+    nodes = [
+        _Node("Sub", (x, "input_offset"), "shifted"),
+        _Node("Div", ("shifted", "input_scale"), "steps"),
+        _Node("Round", ("steps",), "rounded"),
+        _Node("Max", ("rounded", "smallest"), "not_less"),
+        _Node("Min", ("not_less", "largest"), "saturated"),
+        _Node("Cast", ("saturated",), "inputs", {"to": _UINT8}),
+        # uint8 times uint8: with int8 weights, AVX2 without VNNI would saturate the sums of pairs at 16 bits.
+        _Node("MatMulInteger", ("inputs", "weights", "input_zero_point", "zero_point"), "products"),
+        _Node("Add", ("products", "bias"), "sums"),
+        _Node("Cast", ("sums",), "whole", {"to": _DOUBLE}),
+        _Node("Mul", ("whole", "scale"), "answers"),
+        # x - x is 0, but NaN for NaN and infinity, of which the cast to uint8 makes a number like any other.
+        _Node("Sub", (x, x), "zeros"),
+        _Node("ReduceSum", ("zeros",), "zero", {"axes": [1]}),
+        _Node("Add", ("answers", "zero"), OUTPUT),
+    ]
+    constants: dict[str, ArrayLike] = {
+        "input_offset": offset,
+        "input_scale": scale,
+        "smallest": np.float64(0),
+        "largest": np.float64(255),
+        "weights": np.atleast_2d(model.weights).T,
+        "input_zero_point": np.uint8(0),
+        "zero_point": model.affine.zero_point,
+        "bias": np.atleast_1d(model.bias),
+        "scale": model.affine.scale.astype(np.float64),
+    }
+    return _Graph(11, nodes, constants)
+
+
+def _float32_deviation(model: Model, facts: Facts) -> list[float] | None:
+    """Return how much the rounding of inputs to float32 can change each target at most, in rows within the range.
+
+    None where the range, or the bound, is not known. A feature moves by at most h, half a step of float32 at its
+    largest size, and a prediction by Σ |weight| · h. In the scheme "integer" h carries an input over at most one step
+    more than fit into it. What float64 rounds in both predictions is added (Higham 2002, section 3.1).
+    """
+    if facts.low is None or facts.high is None:
+        return None
+    size = np.maximum(np.abs(facts.low), np.abs(facts.high))
+    with np.errstate(over="ignore"):
+        narrow = size.astype(np.float32)
+    for name, finite in zip(facts.features, np.isfinite(narrow), strict=True):
+        if not finite:
+            raise HousingError(f"the range of {name!r} goes beyond float32: take inputs in float64")
+    moved = np.spacing(narrow).astype(np.float64) / 2
+    intercept = model.intercept_ if isinstance(model, LinearRegression) else model.intercept
+    with np.errstate(over="ignore", invalid="ignore"):
+        if isinstance(model, QuantizedLinear) and model.input_scale is not None:
+            step = model.input_scale.astype(np.float64)
+            moved = step * np.minimum(np.floor(moved / step + 2.0**-40) + 1, 255)
+        # No size is above 2**25 times what it moves by: of the products, what float64 rounds is small beside that.
+        terms, bound = len(moved) + 4, np.abs(np.atleast_2d(model.coef_)) @ moved
+        bound = bound * (1 + terms * 2.0**-26) + terms * 2.0**-52 * np.abs(intercept)
+    return bound.tolist() if np.isfinite(bound).all() else None
+
+
+def _metadata(facts: Facts, deviation: list[float] | None) -> dict[str, str]:
+    """Return what is told beside the graph, in ASCII: what is strange in a name is harmless wherever it is shown."""
+    names = (*facts.features, *facts.targets)
+    told = {
+        "features": facts.features,
+        "targets": facts.targets,
+        "units": {name: facts.units[name] for name in names if name in facts.units},
+        "low": None if facts.low is None else facts.low.tolist(),
+        "high": None if facts.high is None else facts.high.tolist(),
+        "float32_deviation": deviation,
+    }
+    known = {name: json.dumps(value) for name, value in told.items() if value}
+    return {"scheme": facts.scheme, "sha256": facts.sha256, **known}
+
+
+def _description(facts: Facts, float32: bool, bounded: bool) -> str:
+    """Return what a reader of the file has to know: what comes in and out, and how exact it is."""
+    exactness = (
+        "Equal to predict of the same numbers, to the last bit. A row with NaN or infinity is answered with NaN."
+        if facts.scheme == "integer"
+        else "Weights equal to predict's; an answer differs at most by the rounding of a dot product in float64. "
+        "A row with NaN or infinity is answered with NaN or infinity."
+    )
+    rounded = f"Only the rounding of {INPUT} to float32 costs: " + (
+        "within low and high at most float32_deviation." if bounded else "at most 2**-24 of each weight times feature."
+    )
+    lines = [
+        f"A linear model of housing_np, {facts.scheme}, from the file with the SHA-256 {facts.sha256}.",
+        f"{INPUT}: a row of features each, {OUTPUT}: of targets, both in the order of the metadata.",
+        exactness,
+    ]
+    return "\n".join([*lines, rounded] if float32 else lines)
