@@ -1,10 +1,11 @@
-"""A headless Chromium that tests drive by its DevTools protocol, through two pipes; nothing else needs to be installed."""
+"""A headless Chromium that tests drive by its DevTools protocol, through two pipes; no package is needed."""
 
 import itertools
 import json
 import os
 import shutil
 import subprocess
+import sys
 from base64 import b64decode
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -14,6 +15,15 @@ FLAGS = (
     # Where a page asked for the network after all, nothing would leave this machine.
     *("--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-pipe"),
 )
+# The browser reads from 3 and writes to 4. Copied out of their way first: the pipes may have these numbers.
+WIRED = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for number, end in zip((3, 4), ends):
+    os.dup2(end, number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+KEYS = {"Tab": 9, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
 
 
 def path():
@@ -26,34 +36,28 @@ class Browser:
 
     def __init__(self, folder):
         (reads, self._to), (self._from, writes) = os.pipe(), os.pipe()
-
-        def wire():  # the browser reads from 3 and writes to 4
-            low, high = os.dup(reads), os.dup(writes)
-            os.dup2(low, 3)
-            os.dup2(high, 4)
-
         self._process = subprocess.Popen(
-            [path(), *FLAGS, f"--user-data-dir={folder}", "about:blank"],
-            preexec_fn=wire,
-            pass_fds=(3, 4),
+            [sys.executable, "-c", WIRED, str(reads), str(writes), path(), *FLAGS, f"--user-data-dir={folder}"],
+            pass_fds=(reads, writes),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         os.close(reads)
         os.close(writes)
-        self._numbers, self._rest, self._session, self.events = itertools.count(1), b"", None, []
-        target = next(each for each in self.ask("Target.getTargets")["targetInfos"] if each["type"] == "page")
-        self._session = self.ask("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
+        self._numbers, self._rest, self._session, self.events = itertools.count(1), b"", {}, []
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self._session = {"sessionId": self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
 
     def ask(self, method, **parameters):
         """Send one command, and return what it gives."""
         number = next(self._numbers)
-        session = {"sessionId": self._session} if self._session else {}
-        message = {"id": number, "method": method, "params": parameters, **session}
-        os.write(self._to, json.dumps(message).encode() + b"\0")
+        message = {"id": number, "method": method, "params": parameters, **self._session}
+        unsent = json.dumps(message).encode() + b"\0"
+        while unsent:
+            unsent = unsent[os.write(self._to, unsent) :]
         while (answer := self._next()).get("id") != number:
             self.events.append(answer)
         assert "error" not in answer, answer
@@ -63,11 +67,14 @@ class Browser:
         """Load a page, and forget what the last one told."""
         self.events = []
         self.ask("Page.navigate", url=url)
-        while not any(each["method"] == "Page.loadEventFired" for each in self.events):
+        while not self.told("Page.loadEventFired"):
             self.events.append(self._next())
 
+    def told(self, *methods):
+        return [event["params"] for event in self.events if event["method"] in methods]
+
     def run(self, expression):
-        """The value of JavaScript in the page, a promise's once it is kept; with all its digits."""
+        """The value of JavaScript in the page, a promise's once it is kept."""
         done = self.ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
@@ -76,19 +83,20 @@ class Browser:
         for kind in ("rawKeyDown", "keyUp"):
             self.ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key])
 
-    def type(self, text):
-        self.ask("Input.insertText", text=text)
+    def type(self, selector, text):
+        """Type over what is in a field."""
+        self.run(f"document.querySelector({selector!r}).focus(); document.activeElement.select()")
+        self.ask("Input.insertText", text=text) if text else self.run("document.execCommand('delete')")
 
-    def look(self, width=1200, height=900, **features):
+    def look(self, width, height, **features):
         """Set the size of the window, and media features such as prefers_color_scheme="dark"."""
-        self.ask(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
-        )
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         media = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
         self.ask("Emulation.setEmulatedMedia", features=media)
 
-    def screenshot(self, **options):
-        return b64decode(self.ask("Page.captureScreenshot", **options)["data"])
+    def screenshot(self):
+        """The whole page, as a PNG."""
+        return b64decode(self.ask("Page.captureScreenshot", captureBeyondViewport=True)["data"])
 
     def close(self):
         self.ask("Browser.close")
@@ -103,6 +111,3 @@ class Browser:
             self._rest += piece
         message, _, self._rest = self._rest.partition(b"\0")
         return json.loads(message)
-
-
-KEYS = {"Tab": 9, "Enter": 13, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
