@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ for number, end in zip((3, 4), ends):
     os.dup2(end, number)
 os.execv(sys.argv[3], sys.argv[3:])
 """
+SILENCE = 30
 KEYS = {"Tab": 9, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
 
 
@@ -79,9 +81,12 @@ class Browser:
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 
-    def press(self, key):
+    def press(self, key, shift=False):
         for kind in ("rawKeyDown", "keyUp"):
-            self.ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key])
+            self.ask(
+                "Input.dispatchKeyEvent",
+                **{"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": KEYS[key], "modifiers": 8 * shift},
+            )
 
     def type(self, selector, text):
         """Type over what is in a field."""
@@ -106,6 +111,7 @@ class Browser:
 
     def _next(self):
         while b"\0" not in self._rest:
+            assert select.select([self._from], [], [], SILENCE)[0], f"the browser said nothing for {SILENCE} seconds"
             piece = os.read(self._from, 1 << 16)
             assert piece, "the browser ended"
             self._rest += piece
