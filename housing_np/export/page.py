@@ -53,10 +53,10 @@ def _start(model: Model, facts: Facts) -> Floats:
     """Return the row that the page shows first; shape (p,)."""
     if set(facts.features) <= set(FEATURES):
         row = california_rows(facts.features, rows=1)[0]
-    elif isinstance(model, QuantizedLinear) and model.input_scale is not None:
-        row = model.input_offset + model.input_scale.astype(np.float64) * model.center
-    elif isinstance(model, QuantizedLinear) and model.scheme == "per-channel":
+    elif isinstance(model, QuantizedLinear) and model.scheme != "per-tensor":
         row = model.center.astype(np.float64)
+        if model.input_scale is not None and model.input_offset is not None:
+            row = model.input_offset + model.input_scale * row
     elif facts.low is not None and facts.high is not None:
         row = facts.low / 2 + facts.high / 2
     else:
