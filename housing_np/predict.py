@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from . import cli
-from .answers import Answer, is_written, written
+from .answers import Answer, answered, is_written, written
 from .arrays import Floats
 from .artifact import load
 from .calibration import Calibration
@@ -166,7 +166,7 @@ def _answers(
         for X in blocks:
             count += len(X)
             outside += int(is_outside(X).sum())
-            yield _answer(model, X, bounds)
+            yield answered(model, X, bounds)
     if outside:
         cli.note(f"rows outside the range that the model was trained on: {outside} of {count}")
 
@@ -185,14 +185,6 @@ def _range(model: Model, path: str | None, reading: dict[str, Any]) -> Callable[
     return lambda X: np.zeros(0, np.bool_)
 
 
-def _answer(model: Model, X: Floats, bounds: bool) -> Floats:
-    """Predictions of a block of rows, shape (n, k), and beside them their bounds if they are wanted."""
-    predictions = model.predict(X).reshape(len(X), -1)
-    if not bounds or not isinstance(model, QuantizedLinear):
-        return predictions
-    return np.hstack([predictions, model.error_bound(X).reshape(len(X), -1)])
-
-
 def _write(answer: Answer, blocks: Iterable[Floats], out: TextIO, format: str) -> None:
     for text in written(answer, blocks, format):
         out.write("\n".join(map(cli.printable, text.split("\n"))) if out.isatty() else text)
@@ -203,7 +195,7 @@ def _write(answer: Answer, blocks: Iterable[Floats], out: TextIO, format: str) -
 def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> None:
     """The first bundled rows, as a table beside the true values unless a format is asked for."""
     X = california_rows(model.feature_names, SAMPLES)
-    answer, answers = Answer(tuple(model.target_names_), bounds), _answer(model, X, bounds)
+    answer, answers = Answer(tuple(model.target_names_), bounds), answered(model, X, bounds)
     if format is not None:
         _write(answer, [answers], out, format)
         return
