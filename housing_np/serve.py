@@ -1,6 +1,7 @@
 """python -m housing_np.serve: a model over HTTP."""
 
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -122,6 +123,7 @@ def _serve(settings: Settings, listening: socket.socket, workers: int) -> None:
         http="housing_np.service.connection:Impatient",
         ws="none",
         log_config=None,
+        log_level="error",
         access_log=False,
         workers=workers,
         lifespan="off",
@@ -131,10 +133,11 @@ def _serve(settings: Settings, listening: socket.socket, workers: int) -> None:
     host, port, *_ = listening.getsockname()
     host = f"[{host}]" if ":" in host else host
     cli.note(f"{settings.model} is served at http://{host}:{port}")
-    if workers > 1:
-        Multiprocess(config, [listening]).run()
-    else:
-        uvicorn.Server(config).run([listening])
+    if workers == 1:
+        return uvicorn.Server(config).run([listening])
+    Multiprocess(config, [listening]).run()
+    # It ends by a signal alone, which a single server passes on; this one keeps it to itself.
+    sys.exit(128 + signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,8 @@ def wanted(content_type: str, accept: str, bounds: str, tensors: bool) -> Wanted
     >>> wanted("text/csv; header=absent", "*/*", "", False)
     Wanted(format='csv', header=False, answer='csv', bounds=False, tensors=False)
     """
+    # The protocol is JSON, and its clients do not say so.
+    content_type = content_type or "application/json" * tensors
     kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if kind not in TYPES:
         known = ", ".join(TYPES)
