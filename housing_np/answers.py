@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .arrays import Floats
+from .quantized import Model, QuantizedLinear
 from .table import in_csv
 
 
@@ -20,17 +21,28 @@ class Answer(NamedTuple):
     bounds : bool
     protocol, request_id : str
         Those of the request, as `rows.Rows` has them.
+    model : str
+        What a server's answer calls the model.
     """
 
     targets: tuple[str, ...]
     bounds: bool
     protocol: str = ""
     request_id: str = ""
+    model: str = "housing_np"
 
     @property
     def names(self) -> list[str]:
         """The names of the columns."""
         return [*self.targets, *(f"{name}_bound" for name in self.targets if self.bounds)]
+
+
+def answered(model: Model, X: Floats, bounds: bool) -> Floats:
+    """Return the predictions of rows X (n, p), shape (n, k), and beside them their bounds if they are wanted."""
+    predictions = model.predict(X).reshape(len(X), -1)
+    if not bounds or not isinstance(model, QuantizedLinear):
+        return predictions
+    return np.hstack([predictions, model.error_bound(X).reshape(len(X), -1)])
 
 
 def is_written(name: str) -> bool:
@@ -89,7 +101,7 @@ def _tensors(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
         {"name": name, "shape": [len(whole)], "datatype": "FP64", "data": _numbers(column)}
         for name, column in zip(answer.names, whole.T, strict=True)
     ]
-    head = {"model_name": "housing_np", "id": answer.request_id}
+    head = {"model_name": answer.model, "id": answer.request_id}
     yield json.dumps({key: value for key, value in head.items() if value} | {"outputs": outputs}) + "\n"
 
 

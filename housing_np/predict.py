@@ -10,6 +10,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
@@ -18,15 +19,15 @@ from typing import Any, TextIO
 import numpy as np
 
 from . import cli
-from .answers import Answer, is_written, written
+from .answers import Answer, answered, is_written, written
 from .arrays import Floats
 from .artifact import load
-from .calibration import Calibration
 from .california import TARGET, california_rows, load_california
 from .errors import ArtifactError, HousingError, listed, printable
 from .files import open_whole
 from .paths import as_path, shown_path
 from .quantized import Model, QuantizedLinear
+from .ranges import outside, ranges_of
 from .rows import Rows, Skipped, expect, format_of, open_rows, stop
 from .table import files
 
@@ -126,9 +127,11 @@ def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -
     """Answer the rows of all inputs, in their order."""
     skipped = Skipped()
     reading = cli.reading(options) | {"on_error": skipped.add if options.on_error == "skip" else stop}
-    is_outside = _range(
-        model, options.range, reading | {"on_error": Skipped().add if options.on_error == "skip" else stop}
+    others = reading | {"on_error": Skipped().add if options.on_error == "skip" else stop}
+    seen = (
+        None if options.range is None else ranges_of(options.range, model.feature_names, partial(_of, reading=others))
     )
+    is_outside = outside(model, seen)
     with ExitStack() as opened:
         # One is open at a time; the first tells in which form the answers are expected.
         read = (_open(opened, name, reading) for name in inputs)
@@ -166,7 +169,7 @@ def _answers(
 ) -> Iterator[Floats]:
     """Predictions block by block; what was ignored or out of range is told on stderr."""
     names = model.feature_names
-    count = outside = 0
+    count = beyond = 0
     for rows in inputs:
         blocks = rows.blocks(names)  # refuses a name that is missing, before anything else is said
         known = set(names)
@@ -175,32 +178,10 @@ def _answers(
             cli.note(f"ignored columns: {listed(ignored)}")
         for X in blocks:
             count += len(X)
-            outside += int(is_outside(X).sum())
-            yield _answer(model, X, bounds)
-    if outside:
-        cli.note(f"rows outside the range that the model was trained on: {outside} of {count}")
-
-
-def _range(model: Model, path: str | None, reading: dict[str, Any]) -> Callable[[Floats], np.ndarray]:
-    """What tells which rows are outside the range of the rows in a file, or of the model's own where it has one."""
-    if path is not None:
-        seen = Calibration()
-        for name in files(path):
-            with open_rows(name, **_of(name, reading)) as rows:
-                for block in rows.blocks(model.feature_names):
-                    seen.update(block)
-        return lambda X: np.any((seen.low > X) | (seen.high < X), axis=1)
-    if isinstance(model, QuantizedLinear) and model.scheme == "integer":
-        return model.saturated
-    return lambda X: np.zeros(0, np.bool_)
-
-
-def _answer(model: Model, X: Floats, bounds: bool) -> Floats:
-    """Predictions of a block of rows, shape (n, k), and beside them their bounds if they are wanted."""
-    predictions = model.predict(X).reshape(len(X), -1)
-    if not bounds or not isinstance(model, QuantizedLinear):
-        return predictions
-    return np.hstack([predictions, model.error_bound(X).reshape(len(X), -1)])
+            beyond += int(is_outside(X).sum())
+            yield answered(model, X, bounds)
+    if beyond:
+        cli.note(f"rows outside the range that the model was trained on: {beyond} of {count}")
 
 
 def _write(answer: Answer, blocks: Iterable[Floats], out: TextIO, format: str) -> None:
@@ -213,7 +194,7 @@ def _write(answer: Answer, blocks: Iterable[Floats], out: TextIO, format: str) -
 def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> None:
     """The first bundled rows, as a table beside the true values unless a format is asked for."""
     X = california_rows(model.feature_names, SAMPLES)
-    answer, answers = Answer(tuple(model.target_names_), bounds), _answer(model, X, bounds)
+    answer, answers = Answer(tuple(model.target_names_), bounds), answered(model, X, bounds)
     if format is not None:
         _write(answer, [answers], out, format)
         return

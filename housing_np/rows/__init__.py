@@ -3,16 +3,18 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
 from ..errors import TableError
 from ..names import require_option
 from ..paths import as_path
-from .rows import OnError, Rows, Skipped, TextColumnError, nearest, positional_names, stop
+from .rows import WAY_OUT, OnError, Rows, Skipped, TextColumnError, nearest, positional_names, stop
 from .source import open_source, refused
 
 __all__ = [
+    "WAY_OUT",
     "Decimal",
     "Format",
     "OnError",
@@ -43,7 +45,7 @@ _ENDINGS = {"ndjson": "jsonl", "pq": "parquet", "parq": "parquet", "tsv": "csv"}
 
 @contextmanager
 def open_rows(
-    path: str | Path,
+    path: str | Path | BytesIO,
     format: Format | None = None,
     on_error: OnError = stop,
     *,
@@ -56,8 +58,8 @@ def open_rows(
 
     Parameters
     ----------
-    path : str or Path
-        A file, which may be compressed by gzip, or "-".
+    path : str or Path or BytesIO
+        A file, which may be compressed by gzip, or "-"; or the body of a request.
     format : {"csv", "json", "jsonl", "npy", "parquet"}, optional
         What the first bytes say is stronger. By default what the name of the file ends with, and CSV for any other.
     on_error : callable, optional
@@ -91,7 +93,7 @@ def open_rows(
     with open_source(path) as source:
         if wait:
             source.wait()
-        name = source.format or format or format_of(path) or "csv"
+        name = source.format or format or (None if isinstance(path, BytesIO) else format_of(path)) or "csv"
         module, function = FORMATS[name]
         read: Callable[..., Rows] = getattr(import_module(f".{module}", __name__), function)
         options = {"separator": separator, "decimal": decimal, "header": header} if name == "csv" else {}

@@ -196,8 +196,11 @@ class _Joined:
 
 
 @contextmanager
-def open_source(path: str | Path) -> Iterator[Source]:
-    """Open a file, or standard input for "-"."""
+def open_source(path: str | Path | BytesIO) -> Iterator[Source]:
+    """Open a file, or standard input for "-", or what came in a request."""
+    if isinstance(path, BytesIO):
+        yield Source("the request", path)
+        return
     if str(path) == "-":
         yield Source("standard input", sys.stdin.buffer)
         return

@@ -1,0 +1,145 @@
+"""python -m housing_np.serve: a model over HTTP."""
+
+if __name__ == "__main__":
+    from .__main__ import script
+
+    script("serve")
+
+import os
+import signal
+import socket
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from . import cli
+from .artifact import load
+from .errors import ArtifactError, HousingError
+from .predict import DEFAULT_MODEL
+from .service.settings import Settings
+
+_QUEUE = 2048  # connections that wait to be accepted
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Answer requests until the process is told to end."""
+    parser = _parser()
+    options = parser.parse(arguments)
+    settings = _settings(parser, options)
+    load(settings.model)  # what is wrong with the model is said before anything is begun
+    if settings.range:
+        from .ranges import ranges_of
+
+        ranges_of(settings.range, load(settings.model).feature_names)
+    with ExitStack() as stack:
+        listening = stack.enter_context(_listening(options.host, options.port))
+        if options.workers > 1:  # what they count is added up in files
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(_folder())
+        _serve(settings, listening, options.workers)
+    return cli.DONE
+
+
+def _parser() -> cli.Parser:
+    parser = cli.Parser("serve", "Answer rows over HTTP with a saved model.", "models/uint8-integer.npz --port 8080")
+    parser.add_argument(
+        "model", metavar="MODEL.npz", nargs="?", help=f"(default: $HOUSING_NP_MODEL or {DEFAULT_MODEL})"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1, this machine)"
+    )
+    parser.add_argument("--port", type=int, default=8080, help="0 for any that is free (default: 8080)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that answer (default: 1)")
+    parser.add_argument(
+        "--range", metavar="FILE", default="", help="rows whose range counts as seen (default: the model's own)"
+    )
+    of = Settings("")
+    limits = (
+        ("--max-body", int, of.max_body, "bytes of a request's body"),
+        ("--max-rows", int, of.max_rows, "rows of a request"),
+        (
+            "--max-concurrent",
+            int,
+            of.max_concurrent,
+            "requests that a process answers at a time; more are told to wait",
+        ),
+        ("--timeout", float, of.timeout, "seconds that a request may take, its sending included"),
+    )
+    for name, kind, default, text in limits:
+        parser.add_argument(name, type=kind, default=default, metavar="N", help=f"{text} (default: {default:g})")
+    parser.add_argument(
+        "--cors",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a site whose pages may ask, such as https://a.example (default: none)",
+    )
+    return parser
+
+
+def _settings(parser: cli.Parser, options: Namespace) -> Settings:
+    for name in ("workers", "max_body", "max_rows", "max_concurrent", "timeout"):
+        if not getattr(options, name) > 0:
+            parser.error(f"--{name.replace('_', '-')} is {getattr(options, name):g}: expected more than 0")
+    if not 0 <= options.port < 1 << 16:
+        parser.error(f"--port is {options.port}: expected 0 to 65535")
+    model = options.model or os.environ.get("HOUSING_NP_MODEL") or DEFAULT_MODEL
+    if options.model is None and not Path(model).exists():
+        raise ArtifactError(f"{model}: no such model; make it with python -m housing_np.train, or name a MODEL.npz")
+    limits = (options.max_body, options.max_rows, options.max_concurrent, options.timeout)
+    return Settings(model, options.range, *limits, tuple(options.cors))
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.create_server((host, port), family=family, backlog=_QUEUE)
+        # What is accepted inherits it: without, the second part of an answer waits 40 ms for the client's word.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listening
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise HousingError(f"cannot listen on {host}, port {port} ({reason}); give another --host or --port") from None
+
+
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    try:
+        return tempfile.TemporaryDirectory(prefix="housing_np-")
+    except OSError as error:
+        raise HousingError(
+            f"several workers need a temporary folder that can be written ({error.strerror}); set TMPDIR"
+        ) from None
+
+
+def _serve(settings: Settings, listening: socket.socket, workers: int) -> None:
+    try:
+        import prometheus_client  # noqa: F401 - looked for here, where its absence can be told
+        import starlette  # noqa: F401
+        import uvicorn
+        from uvicorn.supervisors import Multiprocess
+    except ImportError as error:
+        raise HousingError(f"a server needs {error.name}: pip install 'housing_np[serve]'") from None
+    settings.hand_over()
+    config = uvicorn.Config(
+        "housing_np.service.app:create",
+        factory=True,
+        http="housing_np.service.connection:Impatient",
+        ws="none",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        workers=workers,
+        lifespan="off",
+        timeout_graceful_shutdown=int(settings.timeout) + 1,
+        server_header=False,
+    )
+    host, port, *_ = listening.getsockname()
+    host = f"[{host}]" if ":" in host else host
+    cli.note(f"{settings.model} is served at http://{host}:{port}")
+    if workers == 1:
+        return uvicorn.Server(config).run([listening])
+    Multiprocess(config, [listening]).run()
+    # It ends by a signal alone, which a single server passes on; this one keeps it to itself.
+    sys.exit(128 + signal.SIGTERM)

@@ -1,0 +1,211 @@
+"""The routes of a server: MLflow's, those of the Open Inference Protocol, and the page of the model."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
+from http import HTTPStatus
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from .. import __version__
+from ..artifact import load
+from ..errors import HousingError
+from ..export import export
+from ..ranges import bundled, outside, ranges_of
+from ..threads import worth
+from .answering import RefusedError, Wanted, reply, uncompressed, wanted
+from .limits import Held, Limits
+from .metrics import Metrics
+from .openapi import document
+from .settings import Settings
+
+# A body of so many bytes is answered beside the others, in a thread; a smaller one takes less time than the way there.
+_LARGE = 32 << 10
+_PIECE = 64 << 10
+_MOST_THREADS = 4
+_SERVER = {"name": "housing_np", "version": __version__, "extensions": []}
+
+
+class Response(NamedTuple):
+    """What is sent back."""
+
+    body: bytes
+    type: str = "application/json"
+    status: int = 200
+
+
+Handler = Callable[[dict[str, Any], Any, Held], Awaitable[Response]]
+
+
+def create(settings: Settings | None = None) -> Starlette:
+    """Return the ASGI application of a model."""
+    return Service(settings or Settings.handed_over()).app
+
+
+class Service:
+    """A model that is served, and what is counted."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.model = load(settings.model)
+        self.name = Path(settings.model).stem
+        self.seen = ranges_of(settings.range, self.model.feature_names) if settings.range else None
+        self.is_outside = outside(self.model, self.seen)
+        self.limits, self.metrics = Limits(settings), Metrics()
+        self.threads = ThreadPoolExecutor(worth(_MOST_THREADS, each=1))
+        self.app = self._app()
+
+    def _app(self) -> Starlette:
+        of_model = f"/v2/models/{self.name}"
+        told = {
+            "/": (self._page, "text/html; charset=utf-8"),
+            "/ping": (lambda: b"\n", "text/plain"),
+            "/health": (lambda: b"\n", "text/plain"),
+            "/version": (__version__.encode, "text/plain"),
+            "/metrics": (self.metrics.text, self.metrics.type),
+            "/openapi.json": (lambda: _json(document(self.model, self.name, self.settings)), "application/json"),
+            "/v2": (
+                lambda: _json({"name": "housing_np", "version": __version__, "extensions": []}),
+                "application/json",
+            ),
+            "/v2/health/live": (lambda: _json({"live": True}), "application/json"),
+            "/v2/health/ready": (lambda: _json({"ready": True}), "application/json"),
+            of_model: (lambda: _json(self._metadata()), "application/json"),
+            f"{of_model}/ready": (lambda: _json({"name": self.name, "ready": True}), "application/json"),
+        }
+        asked = {"/invocations": False, f"{of_model}/infer": True}
+        routes = [self._route(path, "GET", partial(_tell, *what)) for path, what in told.items()]
+        routes += [self._route(path, "POST", partial(self._infer, tensors)) for path, tensors in asked.items()]
+        cors = Middleware(CORSMiddleware, allow_origins=self.settings.cors, allow_headers=["*"], allow_methods=["*"])
+        middleware = [cors] * bool(self.settings.cors)
+        return Starlette(routes=routes, middleware=middleware, exception_handlers={HTTPException: self._unknown})
+
+    def _route(self, path: str, method: str, handler: "Handler") -> Route:
+        return Route(path, _Endpoint(self, path, handler), methods=[method])
+
+    async def _infer(self, tensors: bool, scope: dict[str, Any], receive: Any, held: Held) -> Response:
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        want = wanted(
+            headers.get(b"content-type", ""), headers.get(b"accept", ""), query.get("bounds", [""])[-1], tensors
+        )
+        encoding = headers.get(b"content-encoding", "identity").lower()
+        if encoding not in ("identity", "gzip"):
+            raise RefusedError(415, f"Content-Encoding is {encoding[:80]!r}: expected gzip, or none")
+        if b"inference-header-content-length" in headers:
+            raise RefusedError(400, "tensors in binary are not read: send 'data' in JSON (binary_data=False)")
+        body = await held.body(scope, receive)
+        if len(body) < _LARGE and not body.startswith(b"\x1f\x8b"):
+            made = self._reply(want, body)
+        else:
+            made = await asyncio.get_running_loop().run_in_executor(self.threads, self._reply, want, body)
+        held.hold(len(made.text))
+        self.metrics.rows.inc(made.rows)
+        self.metrics.outside.inc(made.outside)
+        return Response(made.text, made.type)
+
+    def _reply(self, want: Wanted, body: bytes) -> Any:
+        body = uncompressed(body, self.settings.max_body)
+        return reply(self.model, self.name, body, want, self.settings.max_rows, self.is_outside)
+
+    def _page(self) -> bytes:
+        return self._page_text.encode()
+
+    @cached_property
+    def _page_text(self) -> str:
+        seen, against = self.seen or bundled(self.model.feature_names), _float_model(self.settings.model, self.model)
+        return str(export(self.model, "html", name=self.name, X=seen, against=against))
+
+    def _metadata(self) -> dict[str, Any]:
+        """Return what the Open Inference Protocol tells of a model."""
+        tensor = {"datatype": "FP64", "shape": [-1]}
+        return {
+            "name": self.name,
+            "versions": [],
+            "platform": "housing_np",
+            "inputs": [{"name": name, **tensor} for name in self.model.feature_names],
+            "outputs": [{"name": name, **tensor} for name in self.model.target_names_],
+        }
+
+    async def _unknown(self, request: Any, error: Any) -> JSONResponse:
+        text = f"no such path: {request.url.path}; see /openapi.json" if error.status_code == 404 else error.detail
+        if request.url.path.startswith("/v2/models/") and error.status_code == 404:
+            text = f"no such model or path: {request.url.path}; the model is {self.name!r}"
+        self.metrics.requests.labels("other", error.status_code).inc()
+        return JSONResponse({"error": text}, error.status_code, error.headers)
+
+
+class _Endpoint:
+    """One route: its limits, its counts, and its errors."""
+
+    def __init__(self, service: Service, route: str, handler: Handler) -> None:
+        self.service, self.route, self.handler = service, route, handler
+        self.seconds = service.metrics.seconds.labels(route)
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        start, sending = perf_counter(), False
+        response = Response(b"")
+        try:
+            async with self.service.limits.request() as held:
+                response = await self.handler(scope, receive, held)
+                sending = True
+                await _send(response, send)
+        except ConnectionError:
+            response = response._replace(status=499)  # the client has gone: nobody is told
+        except RefusedError as refusal:
+            response = self._refused(refusal)
+            if not sending:
+                await _send(response, send)
+        self.service.metrics.requests.labels(self.route, response.status).inc()
+        self.seconds.observe(perf_counter() - start)
+
+    def _refused(self, refusal: RefusedError) -> Response:
+        if refusal.status == 400:
+            self.service.metrics.refused.inc()
+        if self.route == "/invocations":  # as MLflow's servers say it
+            return Response(
+                _json({"error_code": HTTPStatus(refusal.status).name, "message": str(refusal)}), status=refusal.status
+            )
+        return Response(_json({"error": str(refusal)}), status=refusal.status)
+
+
+async def _tell(text: Callable[[], bytes], type: str, scope: dict[str, Any], receive: Any, held: Held) -> Response:
+    return Response(text(), type)
+
+
+async def _send(response: Response, send: Any) -> None:
+    headers = [(b"content-type", response.type.encode()), (b"content-length", str(len(response.body)).encode())]
+    if response.status == 503:
+        headers.append((b"retry-after", b"1"))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    # In pieces: a client that reads slowly is waited for, while its time lasts.
+    for start in range(0, max(1, len(response.body)), _PIECE):
+        piece, end = response.body[start : start + _PIECE], start + _PIECE
+        await send({"type": "http.response.body", "body": piece, "more_body": end < len(response.body)})
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _float_model(path: str, model: Any) -> Any:
+    """Return the float model beside a quantized one, where there is one of the same columns."""
+    from ..linear import LinearRegression
+
+    try:
+        found = load(Path(path).with_name("float64.npz"))
+    except HousingError:
+        return None
+    same = (found.feature_names, found.target_names_) == (model.feature_names, model.target_names_)
+    return found if same and isinstance(found, LinearRegression) and found is not model else None

@@ -1,0 +1,73 @@
+"""Limits of requests: bytes, time, and how many at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from .answering import RefusedError
+from .settings import Settings
+
+
+class Limits:
+    """What the requests of one process hold together."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.running = 0
+        self.held = 0
+
+    @asynccontextmanager
+    async def request(self) -> AsyncIterator["Held"]:
+        """Allow a request its time; refuse it where too many are running."""
+        if self.running >= self.settings.max_concurrent:
+            raise RefusedError(503, f"busy: {self.running} requests are being answered; try again")
+        self.running += 1
+        held = Held(self)
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                yield held
+        except TimeoutError:
+            raise RefusedError(408, f"the request took more than {self.settings.timeout:g} seconds") from None
+        finally:
+            self.running -= 1
+            held.hold(0)
+
+
+class Held:
+    """The bytes that one request keeps in memory."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self.bytes = limits, 0
+
+    def hold(self, size: int) -> None:
+        """Keep so many bytes from now on; refuse where all requests together would keep too many."""
+        limits = self.limits
+        if size > self.bytes and limits.held - self.bytes + size > limits.settings.max_held:
+            raise RefusedError(503, "busy: too many large requests at a time; try again")
+        limits.held += size - self.bytes
+        self.bytes = size
+
+    async def body(self, scope: Any, receive: Any) -> bytes:
+        """Return the body of a request, which may come in pieces."""
+        limit = self.limits.settings.max_body
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > limit:
+            raise RefusedError(413, _too_large(limit))
+        pieces: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionError
+            piece, more = message.get("body", b""), message.get("more_body", False)
+            size += len(piece)
+            if size > limit:
+                raise RefusedError(413, _too_large(limit))
+            self.hold(size)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+def _too_large(limit: int) -> str:
+    return f"the body is more than {limit:,} bytes; send fewer rows at a time"

@@ -1,0 +1,121 @@
+"""The OpenAPI document of a server: its routes, and what the rows of its model look like."""
+
+from typing import Any
+
+from .. import __version__
+from ..quantized import Model, QuantizedLinear
+from .answering import ANSWERS, TYPES
+from .settings import Settings
+
+_NUMBER = {"type": "number"}
+
+
+def document(model: Model, name: str, settings: Settings) -> dict[str, Any]:
+    """Return the document, OpenAPI 3.1."""
+    of_model = f"/v2/models/{name}"
+    told = {
+        "/": ("The page of the model", "text/html"),
+        "/ping": ("Whether the server lives, as MLflow and SageMaker ask", "text/plain"),
+        "/health": ("Whether the server lives", "text/plain"),
+        "/version": ("The version of housing_np", "text/plain"),
+        "/metrics": ("What is counted, for Prometheus", "text/plain"),
+        "/openapi.json": ("This document", "application/json"),
+        "/v2": ("The server, as the Open Inference Protocol tells it", "application/json"),
+        "/v2/health/live": ("Whether the server lives", "application/json"),
+        "/v2/health/ready": ("Whether the server answers", "application/json"),
+        of_model: ("The model's columns", "application/json"),
+        f"{of_model}/ready": ("Whether the model answers", "application/json"),
+    }
+    paths: dict[str, Any] = {
+        path: {"get": {"summary": summary, "responses": {"200": _content(summary, {type: {}})}}}
+        for path, (summary, type) in told.items()
+    }
+    rows = "Rows in; predictions out, in the caller's form"
+    answers: dict[str, Any] = {kind: {} for kind in dict.fromkeys(each.split(";")[0] for each in ANSWERS.values())}
+    answers["application/json"] = {"schema": _predictions(model)}
+    paths["/invocations"] = {"post": _posted(rows, _bodies(model), answers, model, settings, "message")}
+    tensors = {"application/json": {"schema": _tensors(model.target_names_, "outputs")}}
+    bodies = _bodies(model) | {"application/json": {"schema": _tensors(model.feature_names, "inputs")}}
+    paths[f"{of_model}/infer"] = {
+        "post": _posted("The same in the protocol's own form", bodies, tensors, model, settings, "error")
+    }
+    about = {"title": f"housing_np: {name}", "version": __version__}
+    return {"openapi": "3.1.0", "info": about, "paths": paths}
+
+
+def _posted(
+    summary: str, bodies: dict[str, Any], answers: dict[str, Any], model: Model, settings: Settings, error: str
+) -> dict[str, Any]:
+    line = {
+        "application/json": {
+            "schema": {"type": "object", "properties": {error: {"type": "string"}}, "required": [error]}
+        }
+    }
+    refusals = {
+        "400": "A bad row or body: what is wrong, and where",
+        "408": f"More than {settings.timeout:g} seconds",
+        "413": f"More than {settings.max_body} bytes or {settings.max_rows} rows",
+        "415": "Another type of body",
+        "503": "Busy: try again",
+    }
+    bounds = {
+        "name": "bounds",
+        "in": "query",
+        "description": "Whether to add the largest possible distance of each prediction from the float model's",
+        "schema": {"type": "boolean", "default": False},
+    }
+    return {
+        "summary": summary,
+        "parameters": [bounds] * isinstance(model, QuantizedLinear),
+        "requestBody": {"required": True, "content": bodies},
+        "responses": {"200": _content("Predictions", answers)}
+        | {status: _content(text, line) for status, text in refusals.items()},
+    }
+
+
+def _content(description: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": content}
+
+
+def _bodies(model: Model) -> dict[str, Any]:
+    names = list(model.feature_names)
+    row = {"type": "object", "properties": dict.fromkeys(names, _NUMBER), "required": names}
+    numbers = {"type": "array", "items": _NUMBER, "minItems": len(names), "maxItems": len(names)}
+    rows = {"type": "array", "items": {"anyOf": [row, numbers]}, "minItems": 1}
+    split = {
+        "type": "object",
+        "properties": {
+            "columns": {"type": "array", "items": {"type": "string"}},
+            "data": {"type": "array", "items": {"type": "array", "items": _NUMBER}},
+        },
+        "required": ["columns", "data"],
+    }
+    envelopes = {"dataframe_split": split, "dataframe_records": rows, "instances": rows, "inputs": rows}
+    wrapped = [{"type": "object", "properties": {key: each}, "required": [key]} for key, each in envelopes.items()]
+    documents = {"schema": {"anyOf": [rows, row, *wrapped, _tensors(model.feature_names, "inputs")]}}
+    return {kind: documents if format == "json" else {} for kind, format in TYPES.items()}
+
+
+def _predictions(model: Model) -> dict[str, Any]:
+    k = len(model.target_names_)
+    of_row = _NUMBER if k == 1 else {"type": "array", "items": _NUMBER, "minItems": k, "maxItems": k}
+    lists = {name: {"type": "array", "items": of_row} for name in ("predictions", "bounds")}
+    return {"type": "object", "properties": lists, "required": ["predictions"]}
+
+
+def _tensors(names: Any, key: str) -> dict[str, Any]:
+    tensor = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "examples": list(names)},
+            "shape": {"type": "array", "items": {"type": "integer"}},
+            "datatype": {"type": "string", "examples": ["FP64"]},
+            "data": {"type": "array"},
+        },
+        "required": ["name", "shape", "datatype", "data"],
+    }
+    return {
+        "type": "object",
+        "properties": {"id": {"type": "string"}, key: {"type": "array", "items": tensor}},
+        "required": [key],
+    }
