@@ -104,7 +104,7 @@ def _steps(model: Model, i: int) -> str:
     """Return what an input in uint8 stands for."""
     if not isinstance(model, QuantizedLinear) or model.input_scale is None or model.input_offset is None:
         return ""
-    return f": {model.input_offset[i]} + {model.input_scale[i]} * uint8"
+    return f": {model.input_offset[i]} + {model.input_scale[i]!s} * uint8"
 
 
 def _enumerated(facts: Facts) -> dict[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from .fixed import Fixed, sum_range
 
 _ROW, _QUANTIZED_ROW = "const double x[@FEATURES]", "const uint8_t x[@FEATURES]"
 _LENGTHS = {"weight": ("@TARGETS", "@FEATURES"), "target": ("@TARGETS",), "feature": ("@FEATURES",)}
-_FLOAT32_MAX = np.finfo(np.float32).max
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 class Function(NamedTuple):

@@ -66,7 +66,7 @@ def quoted(name: str) -> str:
     "a*\\/ ?\\u003f/ \\u00e9"
     """
     text = json.dumps(name).replace("\x7f", "\\u007f").replace("??", "?\\u003f")
-    return text.replace("*/", "*\\/").replace("/*", "\\/*")
+    return text.replace("*/", "*\\/").replace("/*", "/\\u002a")
 
 
 def comment(*lines: str) -> str:
