@@ -13,6 +13,7 @@ COMMANDS = {
     "quantize": "quantize a saved float model",
     "predict": "predict rows with a saved model",
     "explain": "show what is in a saved model, and which feature its error comes from",
+    "export": "take a saved model to C, to ONNX or to a web page",
     "serve": "answer rows over HTTP with a saved model",
     "compare": "measure the usual ways to fit a linear model into uint8 beside this one",
 }

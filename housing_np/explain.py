@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     }
     if options.against or options.data:
         if options.against:
-            reference = _float_model(options.against, model)
+            reference = float_model(options.against, model)
             names = model.feature_names
             X = california_rows(names) if options.data is None else _own_rows(names, options)
         else:
@@ -72,7 +72,8 @@ def main(arguments: Sequence[str]) -> int:
     return cli.DONE
 
 
-def _float_model(path: str, model: Model) -> LinearRegression:
+def float_model(path: str, model: Model) -> LinearRegression:
+    """Return the float model in a file, which must have the columns of another model."""
     reference = load(path)
     if not isinstance(reference, LinearRegression):
         raise HousingError(f"{shown_path(path)} is quantized: --against takes the float model")

@@ -481,7 +481,7 @@ class QuantizedLinear:
             lost = (np.abs(X) + np.abs(center)) @ magnitude.T
         bound = np.abs(inputs - center) @ reach.T + known + self.slack
         lost += np.abs(self.intercept) + self.slack
-        return np.asarray((bound + _rounding_error(X.shape[1]) * lost) * (1 + _rounding_error(X.shape[1])))
+        return np.asarray((bound + rounding_error(X.shape[1]) * lost) * (1 + rounding_error(X.shape[1])))
 
 
 Model = LinearRegression | QuantizedLinear
@@ -636,7 +636,7 @@ def _slack(exact: _Exact, error: Floats, intercept: Floats, center: np.ndarray) 
     deviation = np.abs(error @ center + (intercept - exact.intercept))
     magnitude = (np.abs(exact.coef) + np.abs(error)) @ np.abs(center) + np.abs(intercept) + np.abs(exact.intercept)
     # What rounding in float64 can hide from the deviation, and from the radius.
-    return _rounded_up(deviation + _rounding_error(len(exact.mean)) * magnitude)
+    return _rounded_up(deviation + rounding_error(len(exact.mean)) * magnitude)
 
 
 def _input_scale(rows: Calibration) -> NDArray[np.float32]:
@@ -658,7 +658,7 @@ def _finite(estimator: Any) -> LinearRegression:
     return model
 
 
-def _rounding_error(terms: int) -> float:
+def rounding_error(terms: int) -> float:
     """Return the relative error of a float64 sum of so many products, several times over (Higham 2002, section 3.1)."""
     return 8 * (terms + 4) * _UNIT_ROUNDOFF
 

@@ -211,10 +211,12 @@ def test_a_request_that_is_sent_slowly_or_without_an_end_is_ended(models):
         ]
         ends = []
         for head in begun:
-            with socket.create_connection((host, int(port)), timeout=20) as client:
-                with contextlib.suppress(ConnectionError):
-                    client.sendall(head)
-                    ends.append(b"".join(iter(lambda c=client: c.recv(1 << 16), b"")))
+            with (
+                contextlib.suppress(ConnectionError),
+                socket.create_connection((host, int(port)), timeout=20) as client,
+            ):
+                client.sendall(head)
+                ends.append(b"".join(iter(lambda c=client: c.recv(1 << 16), b"")))
         assert ends[0].startswith(b"HTTP/1.1 408") and b"1 seconds" in ends[0]
         assert requests.get(f"{url}/ping", timeout=30).status_code == 200
 

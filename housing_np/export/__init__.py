@@ -1,8 +1,9 @@
 """Models taken elsewhere: to C, to ONNX, to a web page; each target is a file in here."""
 
 import sys
+from collections.abc import Sequence
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from numpy.typing import ArrayLike
 
@@ -59,7 +60,11 @@ def export(
     """
     if not isinstance(model, QuantizedLinear):
         model = LinearRegression.of(model, "a model to export")
-    facts = Facts.of(model, name, X, against)
+    return exported(model, Facts.of(model, name, X, against), to, float32=float32)
+
+
+def exported(model: Model, facts: Facts, to: Target, *, float32: bool = False) -> str | bytes:
+    """Return what `export` does, with facts that are known already."""
     # Each target is imported where it is used: ONNX takes a package of its own.
     if to == "c":
         from .c import header
@@ -73,7 +78,14 @@ def export(
         from .page import page
 
         return page(model, facts)
-    raise HousingError(f"to is {to!r}: expected one of c, onnx, html")
+    raise HousingError(f"to is {to!r}: expected one of {', '.join(get_args(Target))}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command."""
+    from .__main__ import main  # here, not above: the library pays for no command
+
+    return main(arguments)
 
 
 class _Callable(ModuleType):

@@ -1,1 +1,255 @@
 """python -m housing_np.export: a model to C, ONNX or a web page."""
+
+if __name__ == "__main__":
+    from ..__main__ import script
+
+    script("export")
+
+import sys
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from .. import cli
+from ..arrays import Floats
+from ..artifact import load
+from ..calibration import Calibration
+from ..california import FEATURES, california_rows
+from ..errors import HousingError, printable
+from ..files import open_whole
+from ..linear import LinearRegression
+from ..quantized import Model, QuantizedLinear
+from ..rows import Skipped, open_rows, stop
+from ..table import files
+from . import Target, exported
+from .facts import Facts
+
+_ENDINGS: dict[str, Target] = {".c": "c", ".h": "c", ".onnx": "onnx", ".html": "html", ".htm": "html"}
+# What an option that has only one target is for.
+_ONLY = {"header_only": "c", "golden": "c", "float32": "onnx", "against": "html"}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write a model in another form: to files, or to standard output."""
+    parser = _parser()
+    options = parser.parse(arguments)
+    to = _target(parser, options)
+    paths = _paths(parser, options, to)
+    for path in paths:
+        if path.is_file() and not options.force:
+            raise HousingError(f"{path}: is there already; give another name, or --force to replace it")
+    model = load(options.model)
+    seen, rows = _seen(model, options)
+    content = Path(options.model).read_bytes()
+    facts = Facts.of(model, paths[0].stem if paths else "model", seen, _against(model, options, to), content)
+    if to == "c":
+        from .c import renamed
+
+        cli.notes(renamed(facts))
+    if not paths:
+        _print(exported(model, facts, to, float32=options.float32))
+        return cli.DONE
+    contents = dict(zip(paths, _contents(model, facts, to, options, paths, rows), strict=True))
+    _write(contents)
+    report = {"to": to, "scheme": facts.scheme, "sha256": facts.sha256}
+    sizes = {str(path): len(content) for path, content in contents.items()}
+    lines = (f"{path}: {size} bytes" for path, size in sizes.items())
+    cli.show(cli.dumps(report | {"files": sizes}) if options.json else "\n".join(lines))
+    return cli.DONE
+
+
+def _parser() -> cli.Parser:
+    parser = cli.Parser(
+        "export",
+        "Take a saved model to C, to ONNX or to a web page.",
+        "models/uint8-integer.npz -o price.c --golden 100",
+    )
+    parser.add_argument("model", metavar="MODEL.npz", help="a model, as train writes it (no default)")
+    parser.add_argument("--to", choices=get_args(Target), help="(default: what the name of --out ends in)")
+    parser.add_out(
+        "--out",
+        metavar="FILE",
+        help="write there, whole or not at all: NAME.c, with NAME.h beside it, NAME.h, NAME.onnx or NAME.html "
+        "(default: stdout)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace files that are there (default: keep them)")
+    parser.add_argument(
+        "--header-only", action="store_true", help="C as one header, as for NAME.h (default: as NAME.c and NAME.h)"
+    )
+    parser.add_argument(
+        "--golden",
+        metavar="N",
+        type=_count,
+        help="write NAME_test.c too: N rows, Python's answers, and whether C gives the same (default: none)",
+    )
+    parser.add_argument(
+        "--range",
+        metavar="FILE",
+        help="rows like those that the model is for: their range is told, and --golden takes the first of them "
+        "(default: the range of the integer model, or the bundled rows, where the model is of their columns)",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="FLOAT.npz",
+        help="the float model that a page shows beside a uint8 one (default: float64.npz beside the model, if it is of "
+        "the same columns)",
+    )
+    parser.add_argument(
+        "--float32", action="store_true", help="ONNX that takes its inputs in float32 (default: float64)"
+    )
+    parser.add_reading(format="of --range, where its name does not tell")
+    parser.add_json()
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no number of rows: expected 1 or more")
+    return int(text)
+
+
+def _target(parser: cli.Parser, options: Namespace) -> Target:
+    """Return what is asked for; end the command where the options do not fit together."""
+    ending = _ENDINGS.get(Path(options.out or "").suffix)
+    to: Target | None = options.to or ending
+    if to is None:
+        parser.error("--to says what to make (c, onnx, html), or the end of --out (.c, .h, .onnx, .html)")
+    if ending not in (None, to) or (to == "c" and ending is None and options.out not in (None, "-")):
+        expected = {"c": ".c or .h", "onnx": ".onnx", "html": ".html"}[to]
+        parser.error(f"--out {options.out} does not fit --to {to}: end it in {expected}")
+    for name, only in _ONLY.items():
+        if getattr(options, name) and to != only:
+            parser.error(f"--{name.replace('_', '-')} is for --to {only}, not {to}")
+    return to
+
+
+def _paths(parser: cli.Parser, options: Namespace, to: Target) -> list[Path]:
+    """Return the files to write; none for standard output."""
+    if options.out in (None, "-"):
+        if options.golden:
+            parser.error("--golden writes a second file: name the first with --out")
+        return []
+    path = Path(options.out)
+    if to != "c":
+        return [path]
+    if options.header_only and path.suffix != ".h":
+        parser.error("--header-only writes one header: end --out in .h")
+    if not path.name.isprintable() or any(sign in path.name for sign in ('"', "\\", "??")):
+        raise HousingError(f"{path.name!r}: no #include can name this file; give it a plain name")
+    header, test = path.with_suffix(".h"), path.with_name(f"{path.stem}_test.c")
+    return [*dict.fromkeys([path, header]), *[test] * bool(options.golden)]
+
+
+def _against(model: Model, options: Namespace, to: Target) -> LinearRegression | None:
+    """Return the float model that a page shows beside a quantized one."""
+    if not isinstance(model, QuantizedLinear):
+        if options.against:
+            raise HousingError(
+                f"{options.model} is a float model: --against is for uint8 ones, which were made from one"
+            )
+        return None
+    beside = Path(options.model).with_name("float64.npz")
+    if to != "html" or not (options.against or beside.is_file()):
+        return None
+    from ..explain import float_model  # here, not above: the other targets must not pay for it
+
+    if options.against:
+        return float_model(options.against, model)
+    try:
+        return float_model(str(beside), model)
+    except HousingError as error:
+        cli.note(f"the page shows no float model beside this one: {error}")
+        return None
+
+
+def _seen(model: Model, options: Namespace) -> tuple[Calibration | None, Floats]:
+    """Return the calibration of the rows that the model is for, if it has none of its own, and rows to test it with."""
+    count = options.golden or 0
+    if options.range is not None:
+        return _read(model.feature_names, options, count)
+    is_integer = isinstance(model, QuantizedLinear) and model.scheme == "integer"
+    if not set(model.feature_names) <= set(FEATURES):
+        return None, _drawn(model, count)
+    rows = california_rows(model.feature_names)
+    _require(len(rows), count, "the bundled data")
+    return None if is_integer else Calibration.of(rows), rows[:count]
+
+
+def _read(names: Sequence[str], options: Namespace, count: int) -> tuple[Calibration, Floats]:
+    """Return the calibration of the rows in files, a block at a time, and the first so many of them."""
+    skipped, seen, first = Skipped(), Calibration(), [np.empty((0, len(names)))]
+    on_error = skipped.add if options.on_error == "skip" else stop
+    for path in files(options.range):
+        with open_rows(path, on_error=on_error, **cli.reading(options)) as rows:
+            for block in rows.blocks(names):
+                seen.update(block)
+                first.append(block[: max(0, count - sum(map(len, first)))].copy())
+    if skipped.count:
+        cli.note(str(skipped))
+    if not seen.rows:
+        raise HousingError(f"{options.range}: no rows; expected at least one")
+    _require(seen.rows, count, options.range)
+    return seen, np.concatenate(first)
+
+
+def _require(rows: int, count: int, where: str) -> None:
+    if rows < count:
+        raise HousingError(f"--golden {count}: {where} has {rows} rows; ask for fewer, or give more with --range FILE")
+
+
+def _drawn(model: Model, count: int) -> Floats:
+    """Return made-up rows in the range of an integer model, and a tenth beyond it."""
+    if not count:
+        return np.empty((0, len(model.feature_names)))
+    if not isinstance(model, QuantizedLinear) or model.input_offset is None or model.input_scale is None:
+        raise HousingError(
+            "--golden takes rows: the model is not of the bundled columns; give it some with --range FILE"
+        )
+    low, span = model.input_offset, 255.0 * model.input_scale
+    return np.random.default_rng(0).uniform(low - span / 10, low + span * 1.1, (count, len(low)))
+
+
+def _contents(
+    model: Model, facts: Facts, to: Target, options: Namespace, paths: Sequence[Path], rows: Floats
+) -> list[bytes]:
+    """Return what each of the files holds."""
+    if to != "c":
+        return [_bytes(exported(model, facts, to, float32=options.float32))]
+    from .c import header, header_and_source
+
+    if paths[0].suffix == ".h":
+        texts = [header(model, facts)]
+    else:
+        texts = [*reversed(header_and_source(model, facts, paths[1].name))]
+    if options.golden:
+        from .golden import program
+
+        texts.append(program(model, facts, paths[0].with_suffix(".h").name, rows))
+    return list(map(_bytes, texts))
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.encode()
+
+
+def _write(contents: Mapping[Path, bytes]) -> None:
+    """Write all files, or none of them."""
+    path = Path()
+    try:
+        with ExitStack() as opened:
+            for path, content in contents.items():
+                opened.enter_context(open_whole(path)).write(content)
+    except OSError as error:
+        raise HousingError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _print(content: str | bytes) -> None:
+    if sys.stdout.isatty():
+        if isinstance(content, bytes):
+            raise HousingError("ONNX is nothing for a terminal: name a file with --out")
+        content = "\n".join(map(printable, content.split("\n")))
+    sys.stdout.buffer.write(_bytes(content))

@@ -1,0 +1,125 @@
+"""A model as C99: a header, or a header and a source, that need no library."""
+
+import re
+from collections.abc import Callable, Sequence
+from textwrap import wrap
+
+from .. import __version__
+from ..quantized import Model, QuantizedLinear
+from .c_functions import Part, Parts
+from .c_text import comment, identifier, identifiers, quoted
+from .facts import Facts
+
+_BEGIN_C, _END_C = '#ifdef __cplusplus\nextern "C" {\n#endif', "#ifdef __cplusplus\n}\n#endif"
+
+
+def header(model: Model, facts: Facts) -> str:
+    """Return a header that needs no other file: its functions are static and inline."""
+    parts = Parts.of(model)
+    return _header(model, facts, parts, _texts(parts, _inline))
+
+
+def header_and_source(model: Model, facts: Facts, header_name: str) -> tuple[str, str]:
+    """Return a header, and the source of its functions, which includes it by its name."""
+    parts = Parts.of(model)
+    about = comment(f"The functions of {quoted(header_name)}, which says what they do.")
+    source = [about, f'#include "{header_name}"', *named(_texts(parts, _defined), facts)]
+    return _header(model, facts, parts, [_BEGIN_C, *_texts(parts, _declared), _END_C]), _joined(source)
+
+
+def renamed(facts: Facts) -> list[str]:
+    """Return what is to be told of names that are no identifiers of C."""
+    changed = [
+        f"{quoted(name)} is {constant}"
+        for kind, names in _enumerated(facts).items()
+        for name, constant in zip(names, _constants(kind, names, facts), strict=True)
+        if not constant.endswith(f"_{kind.upper()}_{name}")
+    ]
+    prefix = _prefix(facts.name)
+    begin = f"the functions of {quoted(facts.name)} begin with {prefix}_"
+    return [begin] * (prefix != facts.name) + [f"as constants of C, {', '.join(changed)}"] * bool(changed)
+
+
+def _header(model: Model, facts: Facts, parts: Parts, functions: Sequence[str]) -> str:
+    counts = [f"#define @FEATURES {len(facts.features)}", f"#define @TARGETS {len(facts.targets)}"]
+    before = ["#ifndef @H\n#define @H", "#include <stdint.h>", "\n".join([*counts, *parts.macros])]
+    constants = [_enumeration(kind, model, facts) for kind in _enumerated(facts)]
+    return _joined([_about(model, facts), *named(before, facts), *constants, *named([*functions, "#endif"], facts)])
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return "\n\n".join(texts) + "\n"
+
+
+def named(texts: Sequence[str], facts: Facts) -> list[str]:
+    """Return texts of this program, none of them the user's, with the name of the model in its places."""
+    prefix = f"{_prefix(facts.name)}_"
+    return [re.sub("@(?=[A-Z])", prefix.upper(), text).replace("@", prefix) for text in texts]
+
+
+def _prefix(name: str) -> str:
+    plain = identifier(name, "model")
+    return f"model_{plain}" if plain[0].isdigit() else plain
+
+
+def _texts(parts: Parts, write: Callable[[Part], str]) -> list[str]:
+    """Return the parts in one of the three forms below."""
+    whole, real = (list(filter(None, map(write, each))) for each in (parts.whole, parts.real))
+    # What takes integers alone can be had alone.
+    return [*whole, "#ifndef @NO_DOUBLE", *real, "#endif /* @NO_DOUBLE */"] if whole else real
+
+
+def _declared(part: Part) -> str:
+    return "" if isinstance(part, str) else f"{comment(*wrap(part.doc, 100))}\n{part.signature};"
+
+
+def _defined(part: Part) -> str:
+    return part if isinstance(part, str) else f"{part.signature} {{\n{part.body}}}"
+
+
+def _inline(part: Part) -> str:
+    return part if isinstance(part, str) else f"{comment(*wrap(part.doc, 100))}\nstatic inline {_defined(part)}"
+
+
+def _about(model: Model, facts: Facts) -> str:
+    targets = ", ".join(quoted(name) + _unit(facts, name) for name in facts.targets)
+    return comment(
+        f"{quoted(facts.name)}: a linear model of {targets}",
+        "",
+        f"scheme   {facts.scheme}, {model.payload_bytes} bytes of numbers",
+        f"SHA-256  {facts.sha256}, of the model's file",
+        f"made by  housing_np {__version__}; make it again rather than change it",
+    )
+
+
+def _unit(facts: Facts, name: str) -> str:
+    return f" in {facts.units[name]}" if name in facts.units else ""
+
+
+def _seen(facts: Facts, i: int) -> str:
+    return "" if facts.low is None or facts.high is None else f", from {facts.low[i]:.6g} to {facts.high[i]:.6g}"
+
+
+def _steps(model: Model, i: int) -> str:
+    """Return what an input in uint8 stands for."""
+    if not isinstance(model, QuantizedLinear) or model.input_scale is None or model.input_offset is None:
+        return ""
+    return f": {model.input_offset[i]} + {model.input_scale[i]!s} * uint8"
+
+
+def _enumerated(facts: Facts) -> dict[str, tuple[str, ...]]:
+    """Return the names that have constants: the features', and the targets' where there are several."""
+    return {"feature": facts.features} | ({"target": facts.targets} if len(facts.targets) > 1 else {})
+
+
+def _constants(kind: str, names: Sequence[str], facts: Facts) -> list[str]:
+    return identifiers(names, f"{_prefix(facts.name).upper()}_{kind.upper()}_")
+
+
+def _enumeration(kind: str, model: Model, facts: Facts) -> str:
+    names = _enumerated(facts)[kind]
+    lines = []
+    for i, (name, constant) in enumerate(zip(names, _constants(kind, names, facts), strict=True)):
+        known = _unit(facts, name) + (f"{_seen(facts, i)}{_steps(model, i)}" if kind == "feature" else "")
+        lines.append(f"    {constant} = {i}{',' * (i < len(names) - 1)} /* {quoted(name)}{known} */")
+    return "\n".join([f"/* The place of each {kind}, and what is known of it. */", "enum {", *lines, "};"])

@@ -1,0 +1,285 @@
+"""The functions of a model in C99, and the numbers that they need, by its scheme.
+
+In the C of this file, @ stands for the model's name and an underscore: in capitals before a capital. # is the target.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..linear import LinearRegression
+from ..quantized import FIELDS, Model, QuantizedLinear, rounding_error
+from .c_text import double, single, table
+from .fixed import Fixed, sum_range
+
+_ROW, _QUANTIZED_ROW = "const double x[@FEATURES]", "const uint8_t x[@FEATURES]"
+_LENGTHS = {"weight": ("@TARGETS", "@FEATURES"), "target": ("@TARGETS",), "feature": ("@FEATURES",)}
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+class Function(NamedTuple):
+    """A public function: what a reader is told of it, its signature and its body."""
+
+    doc: str
+    signature: str
+    body: str
+
+
+# A text is private: a number, a table or a function that others need.
+Part = str | Function
+
+
+class Parts(NamedTuple):
+    """What a program is made of: macros; what takes integers alone; what takes float64."""
+
+    macros: list[str]
+    whole: list[Part]
+    real: list[Part]
+
+    @classmethod
+    def of(cls, model: Model) -> "Parts":
+        """Return the parts of a model of any scheme."""
+        if isinstance(model, LinearRegression):
+            return cls([], [], _floats(model))
+        if model.scheme == "integer":
+            return _integers(model)
+        return cls([], [], _dequantized(model))
+
+
+def _function(type: str, name: str, row: str, value: str, targets: int, doc: str, before: str = "") -> Function:
+    """Return a function of a row: it returns the value of the one target, or fills an array with those of several."""
+    if targets == 1:
+        return Function(doc, f"{type} @{name}({row})", f"{before}    return {value.replace('#', '0')};\n")
+    each = f"{name}[t] = {value.replace('#', 't')};"
+    loop = f"{before}    for (int t = 0; t < @TARGETS; t++) {{\n        {each}\n    }}\n"
+    return Function(doc, f"void @{name}({row}, {type} {name}[@TARGETS])", loop)
+
+
+# gcc and clang know __FLT_EVAL_METHOD__ where FLT_EVAL_METHOD is unknown: in C++ before 2011.
+_FLOAT64 = """\
+#include <float.h>
+
+#if DBL_MANT_DIG != 53 || defined(__FAST_MATH__) \\
+    || (defined(FLT_EVAL_METHOD) && (FLT_EVAL_METHOD < 0 || FLT_EVAL_METHOD == 2)) \\
+    || (defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ < 0 || __FLT_EVAL_METHOD__ == 2))
+#error "Python's predictions take IEEE's float64: no -ffast-math; on 32-bit x86 -msse2 -mfpmath=sse"
+#endif"""
+_DOT = """\
+static inline double @dot(const double *x, int t) {
+    double sum = 0.0;
+    for (int i = 0; i < @FEATURES; i++) {
+        /* Volatile: the product is rounded, also where a processor could fuse it with the addition. */
+        volatile double product = x[i] * WEIGHT;
+        sum += product;
+    }
+    return sum;
+}"""
+
+
+def _floats(model: LinearRegression) -> list[Part]:
+    return [
+        _FLOAT64,
+        table("@weights", model.coef_, *_LENGTHS["weight"]),
+        table("@intercept", np.asarray(model.intercept_), *_LENGTHS["target"]),
+        _DOT.replace("WEIGHT", "@weights[t][i]"),
+        _predict(len(model.target_names_)),
+    ]
+
+
+def _predict(targets: int) -> Function:
+    doc = (
+        "The prediction: Python's, to the last bit. Products are rounded, and added from the first feature to the last "
+        "one, then the intercept. A feature that is not finite, which Python refuses, gives NaN or infinity."
+    )
+    return _function("double", "predict", _ROW, "@dot(x, #) + @intercept[#]", targets, doc)
+
+
+_BOUND_DOC = (
+    "A bound on the distance from the float model's prediction, in units of the target, which covers the rounding of "
+    "float64; infinite where nothing is known."
+)
+_ABS = """\
+static inline double @abs(double x) {
+    return x < 0.0 ? -x : x;
+}"""
+_UPPER = """\
+/* Bound, and what rounding can hide of terms whose sizes add up to lost. */
+static inline double @upper(double bound, double lost) {
+    volatile double largest = DBL_MAX;
+    bound = (bound + ROUNDING * lost) * (1.0 + ROUNDING);
+    return bound >= 0.0 ? bound : 2.0 * largest;
+}"""
+_WEIGHT = """\
+/* What a weight stands for: a product in float32. */
+static inline double @weight(int t, int i) {
+    float weight = (float)((int)@weights[t][i] - (int)ZERO_POINT) * SCALE;
+    return (double)weight;
+}"""
+# Only for scales so large that a weight can be larger than float32.
+_SATURATED_WEIGHT = _WEIGHT.replace(
+    "    return", "    weight = weight > FLT_MAX ? FLT_MAX : weight < -FLT_MAX ? -FLT_MAX : weight;\n    return"
+)
+_BOUND = """\
+static inline double @bound(const double *x, int t) {
+    double bound = (double)@slack[t], lost = bound + @abs(@intercept[t]);
+    for (int i = 0; i < @FEATURES; i++) {
+        double center = CENTER, reach = RADIUS * (double)SCALE;
+        bound += @abs(x[i] - center) * reach;
+        lost += (@abs(x[i]) + @abs(center)) * (@abs(@weight(t, i)) + reach);
+    }
+    return @upper(bound, lost);
+}"""
+
+
+def _dequantized(model: QuantizedLinear) -> list[Part]:
+    """Return the parts for uint8 weights that multiply features in float64."""
+    affine, per_channel, targets = model.affine, model.scheme == "per-channel", len(model.target_names_)
+    words = {
+        "ZERO_POINT": "@zero_point[i]" if per_channel else str(affine.zero_point),
+        "SCALE": "@scale[i]" if per_channel else single(affine.scale.item()),
+        "CENTER": "(double)@center[i]" if per_channel else "0.0",
+    } | _bound_words(model)
+    saturates = 255 * float(affine.scale.max()) > _FLOAT32_MAX
+    private = [
+        _SATURATED_WEIGHT if saturates else _WEIGHT,
+        _DOT.replace("WEIGHT", "@weight(t, i)"),
+        _ABS,
+        _UPPER,
+        _BOUND,
+    ]
+    return [
+        _FLOAT64,
+        *_tables(model, "weights", "scale", "zero_point", "intercept", "slack", "center"),
+        *(_with(text, words) for text in private),
+        _predict(targets),
+        _function("double", "error_bound", _ROW, "@bound(x, #)", targets, _BOUND_DOC),
+    ]
+
+
+def _tables(model: QuantizedLinear, *names: str) -> list[Part]:
+    """Return tables of those of these numbers that the scheme stores, and of which there is more than one."""
+    numbers, fields = model.numbers(), FIELDS[model.scheme]
+    of_many = [name for name in names if name in fields and fields[name].per != "model"]
+    return [table(f"@{name}", numbers[name], *_LENGTHS[fields[name].per]) for name in of_many]
+
+
+def _bound_words(model: QuantizedLinear) -> dict[str, str]:
+    # Twice Python's: its rounding and that of C differ, and neither may take more from the bound than is added.
+    return {"ROUNDING": double(2 * rounding_error(len(model.feature_names))), "RADIUS": double(float(model.radius))}
+
+
+def _with(text: str, words: dict[str, str]) -> str:
+    for word, value in words.items():
+        text = text.replace(word, value)
+    return text
+
+
+_SUM = """\
+static inline int32_t @add(const uint8_t *x, int t) {
+    int32_t sum = @bias[t];
+    for (int i = 0; i < @FEATURES; i++) {
+        sum += (int32_t)x[i] * ((int32_t)@weights[t][i] - @ZERO_POINT);
+    }
+    return sum;
+}"""
+# Without a shift of a negative number, which C leaves to the compiler.
+_FIX = """\
+static inline int32_t @fix(int32_t sum) {
+    int64_t product = (int64_t)sum * MULTIPLIER + HALF;
+    return (int32_t)((int64_t)((uint64_t)(product + ((int64_t)1 << 62)) >> SHIFT) - ((int64_t)1 << REST));
+}"""
+_SATURATION = """\
+    int outside = 0;
+    for (int i = 0; i < @FEATURES; i++) {
+        double steps = (x[i] - @input_offset[i]) / (double)@input_scale[i];
+        uint8_t whole = (uint8_t)(steps >= 255.0 ? 255 : steps > 0.0 ? (int)steps : 0);
+        double rest = steps - (double)whole;
+        int is_up = whole < 255 && (rest > 0.5 || (rest == 0.5 && whole % 2 == 1));
+        quantized[i] = (uint8_t)(whole + is_up);
+        outside += !(steps >= -0.5 && steps < 255.5);
+    }
+    return outside;
+"""
+_QUANTIZED = """\
+    uint8_t quantized[@FEATURES];
+    @quantize(x, quantized);
+"""
+_FINITE = """\
+    double none = 0.0;
+    for (int i = 0; i < @FEATURES; i++) {
+        none += x[i] - x[i]; /* 0, or NaN where a feature is not finite */
+    }
+"""
+_INTEGER_BOUND = """\
+static inline double @bound(const double *x, const uint8_t *quantized, int t) {
+    double bound = (double)@slack[t], lost = bound + @abs(@bias[t] * @SCALE);
+    double moved = 0.0, reach = RADIUS * @SCALE;
+    for (int i = 0; i < @FEATURES; i++) {
+        double scale = (double)@input_scale[i], offset = @input_offset[i];
+        double weight = ((int)@weights[t][i] - @ZERO_POINT) * @SCALE;
+        double left_out = (x[i] - offset) / scale - quantized[i];
+        double size = @abs(x[i] / scale) + 2.0 * @abs(offset / scale) + 510.0;
+        moved += left_out * weight;
+        bound += (@abs((double)quantized[i] - @center[i]) + @abs(left_out)) * reach;
+        lost += size * (@abs(weight) + reach);
+    }
+    return @upper(bound + @abs(moved), lost);
+}"""
+
+
+def _integers(model: QuantizedLinear) -> Parts:
+    fixed, targets, (least, most) = Fixed.of(model), len(model.target_names_), sum_range(model)
+    words = {
+        "MULTIPLIER": str(fixed.multiplier),
+        "HALF": str(1 << fixed.shift >> 1),
+        "SHIFT": str(fixed.shift),
+        "REST": str(62 - fixed.shift),
+    } | _bound_words(model)
+    sum_doc = f"The exact sum of a row in uint8: prediction = sum * @SCALE. It lies between {least} and {most}."
+    fixed_doc = (
+        "The prediction in fixed point: prediction = fixed * @FIXED_SCALE, up to @FIXED_ERROR. Beside the sum it takes "
+        "one product of 32 by 32 bits and a shift, and no float."
+    )
+    whole: list[Part] = [
+        *_tables(model, "weights", "bias"),
+        _SUM,
+        _with(_FIX, words),
+        _function("int32_t", "sum", _QUANTIZED_ROW, "@add(x, #)", targets, sum_doc),
+        _function("int32_t", "predict_fixed", _QUANTIZED_ROW, "@fix(@add(x, #))", targets, fixed_doc),
+    ]
+    return Parts(_integer_macros(model, fixed), whole, _quantizing(model, words))
+
+
+def _integer_macros(model: QuantizedLinear, fixed: Fixed) -> list[str]:
+    return [
+        f"#define @ZERO_POINT {model.affine.zero_point}",
+        f"#define @SCALE {double(model.affine.scale.item())}",
+        f"/* 2 to the power of {-fixed.fraction_bits}. */",
+        f"#define @FIXED_SCALE {double(float(fixed.scale))}",
+        "/* No fixed-point prediction is further than this from sum * @SCALE. */",
+        f"#define @FIXED_ERROR {double(float(fixed.largest_error))}",
+    ]
+
+
+def _quantizing(model: QuantizedLinear, words: dict[str, str]) -> list[Part]:
+    """Return the parts that take features in float64 to the integer sums, and these to predictions."""
+    targets = len(model.target_names_)
+    quantize_doc = (
+        "Write a row in uint8, halves rounded to even, and return how many features lie outside the model's range: "
+        "these are saturated. NaN counts among them, and becomes 0."
+    )
+    predict_doc = (
+        "The prediction: Python's, to the last bit. A feature that is not finite, which Python refuses, gives NaN."
+    )
+    value = "@add(quantized, #) * @SCALE + none"
+    return [
+        # Where there is no such type, the integers are left.
+        _FLOAT64.replace('sse"', 'sse; or define @NO_DOUBLE for the integers alone"'),
+        *_tables(model, "input_scale", "input_offset", "center", "slack"),
+        _ABS,
+        _with(_UPPER, words),
+        _with(_INTEGER_BOUND, words),
+        Function(quantize_doc, f"int @quantize({_ROW}, uint8_t quantized[@FEATURES])", _SATURATION),
+        _function("double", "predict", _ROW, value, targets, predict_doc, _QUANTIZED + _FINITE),
+        _function("double", "error_bound", _ROW, "@bound(x, quantized, #)", targets, _BOUND_DOC, _QUANTIZED),
+    ]
