@@ -2,21 +2,27 @@
 
 import platform
 import re
+import shlex
+import subprocess
+import sys
 from fractions import Fraction
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from running import ROOT, environment
 from strategies import MODELS, examples, integer_model, integer_models, linear, quantizable
-from tools import SANITIZERS, STRICT, Library, compile, run_program, write
+from tools import SANITIZERS, STRICT, Library, compile, run_program, tool, write
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, export, load
 from housing_np.export.c import header, header_and_source, renamed
 from housing_np.export.facts import Facts
 from housing_np.export.fixed import Fixed, sum_range, sums
 from housing_np.export.golden import program
+from housing_np.quantized import FIELDS
 
 FILES = ["float64", "uint8-per-tensor", "uint8-per-channel", "uint8-integer"]
 C99 = ["-std=c99", *STRICT]
@@ -373,6 +379,7 @@ def test_extreme_scales_are_exact(scale, tmp_path):
     for scheme, shape in (("per-tensor", ()), ("per-channel", (3,))):
         known = numbers | {"intercept": np.float64(0.25), "scale": np.full(shape, numbers["scale"])}
         known |= {"zero_point": np.full(shape, np.uint8(100)), "center": np.zeros(3, np.float32)}
+        known = {name: known[name] for name in FIELDS[scheme]}
         model = QuantizedLinear.from_numbers(scheme, known, ("a", "b", "c"), ("y",))
         same_bits(Library(model, tmp_path).predict(rows), among_others(model, rows))
     library = Library(integers, tmp_path)
@@ -412,6 +419,7 @@ def test_the_header_tells_what_the_model_is(models, golden):
     assert 'UINT8_INTEGER_FEATURE_HouseAge = 1, /* "HouseAge" in years, from 1 to 52: 1.0 + 0.2 * uint8 */' in text
     fixed = Fixed.of(model)
     for name, value in (
+        ("FIXED_BITS", fixed.fraction_bits),
         ("SCALE", model.affine.scale.item()),
         ("FIXED_SCALE", fixed.scale),
         ("FIXED_ERROR", fixed.largest_error),
@@ -494,3 +502,21 @@ def test_whatever_the_names_constants_are_unique_and_comments_whole(names):
     found = constants(text)
     assert len(set(found)) == len(found) == len(names)
     assert text.count("/*") == text.count("*/") and text.isascii() and "??" not in text
+
+
+# The page
+
+
+def test_the_page_leads_from_a_training_to_a_program(tmp_path):
+    text = (Path(ROOT) / "docs" / "elsewhere.md").read_text(encoding="utf-8")
+    section = re.search(r"^## C$(.*?)(^## |\Z)", text, flags=re.DOTALL | re.MULTILINE)[1]
+    blocks = dict(re.findall(r"^```(\w+)\n(.*?)^```$", section, flags=re.DOTALL | re.MULTILINE))
+    tool("cc")
+    (tmp_path / "main.c").write_text(blocks["c"], encoding="utf-8")
+    python = f'python() {{ {shlex.quote(sys.executable)} "$@"; }}\n'
+    script = python + "set -e\n" + blocks["sh"].replace("-std=c99", " ".join(C99))
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, env=environment(), capture_output=True, encoding="utf-8", check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("1000 of 1000 rows are equal\n" + blocks["text"])

@@ -1,17 +1,21 @@
 """Models taken elsewhere: to C, to ONNX, to a web page; each target is a file in here."""
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Sequence
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from numpy.typing import ArrayLike
+# The command begins in here: a signal is caught before numpy is imported, and so are the targets where they are used.
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-from ..calibration import Calibration
-from ..errors import HousingError
-from ..linear import FittedLinear, LinearRegression
-from ..quantized import Model, QuantizedLinear
-from .facts import Facts
+    from numpy.typing import ArrayLike
+
+    from ..calibration import Calibration
+    from ..linear import FittedLinear, LinearRegression
+    from ..quantized import Model
+    from .facts import Facts
 
 Target = Literal["c", "onnx", "html"]
 
@@ -54,10 +58,15 @@ def export(
 
     Examples
     --------
+    >>> from housing_np import LinearRegression
     >>> line = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
     >>> print(export(line, "c", name="line")[:2])
     /*
     """
+    from ..linear import LinearRegression
+    from ..quantized import QuantizedLinear
+    from .facts import Facts
+
     if not isinstance(model, QuantizedLinear):
         model = LinearRegression.of(model, "a model to export")
     return exported(model, Facts.of(model, name, X, against), to, float32=float32)
@@ -65,7 +74,6 @@ def export(
 
 def exported(model: Model, facts: Facts, to: Target, *, float32: bool = False) -> str | bytes:
     """Return what `export` does, with facts that are known already."""
-    # Each target is imported where it is used: ONNX takes a package of its own.
     if to == "c":
         from .c import header
 
@@ -78,7 +86,9 @@ def exported(model: Model, facts: Facts, to: Target, *, float32: bool = False) -
         from .page import page
 
         return page(model, facts)
-    raise HousingError(f"to is {to!r}: expected one of {', '.join(get_args(Target))}")
+    from ..errors import HousingError, quoted
+
+    raise HousingError(f"to is {quoted(to)}: expected one of {', '.join(get_args(Target))}")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -132,6 +132,8 @@ def _paths(parser: cli.Parser, options: Namespace, to: Target) -> list[Path]:
     if options.out in (None, "-"):
         if options.golden:
             parser.error("--golden writes a second file: name the first with --out")
+        if options.json:
+            parser.error("--json tells what was written: name a file with --out")
         return []
     path = Path(options.out)
     if to != "c":

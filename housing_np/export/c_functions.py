@@ -237,8 +237,8 @@ def _integers(model: QuantizedLinear) -> Parts:
     } | _bound_words(model)
     sum_doc = f"The exact sum of a row in uint8: prediction = sum * @SCALE. It lies between {least} and {most}."
     fixed_doc = (
-        "The prediction in fixed point: prediction = fixed * @FIXED_SCALE, up to @FIXED_ERROR. Beside the sum it takes "
-        "one product of 32 by 32 bits and a shift, and no float."
+        "The prediction in fixed point: prediction = fixed * @FIXED_SCALE, or fixed / 2^@FIXED_BITS, up to "
+        "@FIXED_ERROR. Beside the sum it takes one product of 32 by 32 bits and a shift, and no float."
     )
     whole: list[Part] = [
         *_tables(model, "weights", "bias"),
@@ -254,7 +254,8 @@ def _integer_macros(model: QuantizedLinear, fixed: Fixed) -> list[str]:
     return [
         f"#define @ZERO_POINT {model.affine.zero_point}",
         f"#define @SCALE {double(model.affine.scale.item())}",
-        f"/* 2 to the power of {-fixed.fraction_bits}. */",
+        f"#define @FIXED_BITS {fixed.fraction_bits}",
+        "/* 2 to the power of -@FIXED_BITS. */",
         f"#define @FIXED_SCALE {double(float(fixed.scale))}",
         "/* No fixed-point prediction is further than this from sum * @SCALE. */",
         f"#define @FIXED_ERROR {double(float(fixed.largest_error))}",
