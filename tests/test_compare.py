@@ -87,6 +87,18 @@ def test_a_picture_that_cannot_be_drawn_is_refused(name, message, tmp_path):
         main(["--plot", str(tmp_path / name)])
 
 
+def test_a_picture_that_is_drawn_half_leaves_the_old_one(tmp_path, monkeypatch):
+    def half(self, file, **_):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "a.png").write_text("old")
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", half)
+    with pytest.raises(HousingError, match="No space left"):
+        main(["--plot", str(tmp_path / "a.png")])
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.png", "old")]
+
+
 def test_a_picture_needs_matplotlib(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(HousingError, match=r"pip install 'housing_np\[plot\]'"):

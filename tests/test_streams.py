@@ -12,12 +12,13 @@ import time
 import warnings
 from hashlib import sha256
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 from running import assert_refused, command, environment, run, run_process
 
-from housing_np import LinearRegression, cli, load
+from housing_np import LinearRegression, cli, load, signals
 from housing_np.__main__ import COMMANDS
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
@@ -360,6 +361,15 @@ def test_train_that_waits_for_a_pipe_in_a_thread_is_stopped(tmp_path):
         assert process.stderr.read() == b""
 
 
+@pytest.mark.parametrize("error", [None, OSError("cannot be undone")])
+def test_what_was_undone_is_forgotten(error):
+    undo = mock.Mock(side_effect=error)
+    with contextlib.suppress(OSError), signals.undone(undo):
+        undo.assert_not_called()
+    undo.assert_called_once_with()
+    assert undo not in signals._undos
+
+
 # Memory
 
 
@@ -387,10 +397,10 @@ def test_memory_that_is_used_up_is_one_line(where, before, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("format", "error", "status", "said"),
     [
-        ("csv", "ArrowMemoryError", 2, "the memory is used up"),
-        ("csv", "ArrowException", 0, ""),  # numpy's parser does it
-        ("parquet", "ArrowMemoryError", 2, "more memory"),
-        ("parquet", "ArrowException", 2, "more memory"),
+        ("csv", "ArrowMemoryError: malloc of size 64 failed", 2, "the memory is used up"),
+        ("csv", "ArrowException: Unknown error: Failed to launch worker thread", 0, ""),  # numpy's parser does it
+        ("parquet", "ArrowMemoryError: malloc of size 64 failed", 2, "more memory"),
+        ("parquet", "ArrowException: Unknown error: Failed to launch worker thread", 2, "more memory"),
     ],
 )
 def test_what_the_system_refuses_to_pyarrow_is_no_damage(format, error, status, said, tmp_path, monkeypatch):
@@ -401,7 +411,8 @@ def test_what_the_system_refuses_to_pyarrow_is_no_damage(format, error, status, 
     csv.write_csv(table, tmp_path / "t.csv")
 
     def fail(*_, **__):
-        raise getattr(pyarrow, error)("Unknown error: Failed to launch worker thread")
+        kind, message = error.split(": ", 1)
+        raise getattr(pyarrow, kind)(message)
 
     monkeypatch.setattr(csv, "read_csv", fail)
     monkeypatch.setattr(parquet.ParquetFile, "iter_batches", lambda *_, **__: iter(fail, None))
@@ -412,12 +423,17 @@ def test_what_the_system_refuses_to_pyarrow_is_no_damage(format, error, status, 
     assert "damaged" not in done.stderr
 
 
-@pytest.mark.parametrize("error", ["ImportError('no segment')", "SystemError('no segment')"])
-def test_a_numpy_that_cannot_be_loaded_is_one_line(error, tmp_path):
+@pytest.mark.parametrize(
+    "failing",
+    [
+        "raise SystemError('no segment')",
+        "try:\n    raise ImportError('no segment')\nexcept ImportError as error:\n    raise ImportError from error",
+    ],
+    ids=["SystemError", "ImportError"],
+)
+def test_a_numpy_that_cannot_be_loaded_is_one_line(failing, tmp_path):
     (tmp_path / "numpy").mkdir()
-    (tmp_path / "numpy" / "__init__.py").write_text(
-        f"try:\n    raise {error}\nexcept Exception as error:\n    raise ImportError('long\\nadvice') from error"
-    )
+    (tmp_path / "numpy" / "__init__.py").write_text(failing)
     path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
     done = run_process("predict", cwd=tmp_path, env={"PYTHONPATH": path})
     assert_refused(done, 2, "numpy cannot be loaded (no segment)", "more memory")
