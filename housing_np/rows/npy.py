@@ -41,11 +41,11 @@ def _loaded(source: Source) -> NDArray[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            file = source.file()
+            _require_whole(file)
             if source.path:
                 data = np.load(source.path, mmap_mode="r", allow_pickle=False)
             else:
-                file = source.file()
-                _require_whole(file)
                 data = np.load(file, allow_pickle=False)
     except TableError:
         raise
@@ -59,12 +59,16 @@ def _loaded(source: Source) -> NDArray[Any]:
 
 
 def _require_whole(file: BinaryIO) -> None:
-    """Refuse what is shorter than its header says before memory is reserved for it, as mapping a file does."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
+    """Refuse what is shorter than it says, before memory is reserved for its header or its numbers."""
+    is_old = np.lib.format.read_magic(file) == (1, 0)
     start = file.tell()
-    if start + prod(shape) * dtype.itemsize > file.seek(0, SEEK_END):
+    length = int.from_bytes(file.read(2 if is_old else 4), "little")
+    end = file.seek(0, SEEK_END)
+    if length > end:
+        raise EOFError
+    file.seek(start)
+    shape, _, dtype = (np.lib.format.read_array_header_1_0 if is_old else np.lib.format.read_array_header_2_0)(file)
+    if file.tell() + prod(shape) * dtype.itemsize > end:
         raise EOFError
     file.seek(0)
 
