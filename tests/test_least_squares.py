@@ -121,18 +121,21 @@ def test_an_offset_far_below_the_columns_is_not_lost():
     assert gram.integers[1, 1] * Fraction(2) ** int(2 * exponent) == 10 + 8 * Fraction(2) ** -300 + Fraction(2) ** -599
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_a_shifted_gram_matrix_is_that_about_zero(weighted):
+SCALES = [(1.0, 1.0), (2.0**300, 1.0), (2.0**-400, 1.0), (1.0, 2.0**-700), (1.0, 2.0**600)]
+
+
+@pytest.mark.parametrize(("scale", "weights"), [*SCALES, *((scale, None) for scale, _ in SCALES[:3])])
+def test_a_shifted_gram_matrix_is_that_about_zero(scale, weights):
     rng = np.random.default_rng(6)
-    A, shift = rng.integers(-99, 99, (50, 3)) / 8.0, np.array([1000.25, -3.0, 0.0])
-    weight = rng.integers(1, 9, 50) * 2.0**-7 if weighted else np.ones(50)
-    rows = np.column_stack([np.ones(50), A])
-    gram = ExactGram.of_shifted((rows.T * weight) @ rows, shift, weighted)
-    exact = rational_gram(A[:, :2] + shift[:2], A[:, 2:] + shift[2:], weight)
-    assert_array_equal(gram.to_float(), np.array(exact, dtype=float))
-    more = ExactGram.of(A[:, :2], A[:, 2:], weight * 2.0**-40 if weighted else None) + gram
-    again = rational_gram(A[:, :2], A[:, 2:], weight * 2.0**-40 if weighted else None)
-    assert_array_equal(more.to_float(), (np.array(exact) + np.array(again)).astype(float))
+    A, shift = rng.integers(-99, 99, (51, 3)) / 8.0 * scale, np.array([1000.25, -3.0, 0.0]) * scale
+    weight = np.ones(51) if weights is None else rng.integers(1, 9, 51) * weights
+    rows = np.column_stack([np.ones(51), A])
+    gram = ExactGram.of_shifted((rows.T * weight) @ rows, shift, weights is not None)
+    exact = np.array(rational_gram(A[:, :2] + shift[:2], A[:, 2:] + shift[2:], weight))
+    assert_array_equal(gram.to_float(), exact.astype(float))
+    finer = weight * 2.0**-40 if weights else None
+    more = ExactGram.of(A[:, :2], A[:, 2:], finer) + gram
+    assert_array_equal(more.to_float(), (exact + np.array(rational_gram(A[:, :2], A[:, 2:], finer))).astype(float))
 
 
 @pytest.mark.parametrize("columns", [1, 8, 128, 1000, 2048])

@@ -71,9 +71,10 @@ class ExactGram:
     @classmethod
     def of_shifted(cls, gram: Floats, shift: Floats, weighted: bool = False) -> "ExactGram":
         """Return the Gram matrix about zero, given that of columns less ``shift`` in double precision."""
-        unit = np.frexp(np.diag(gram))[1].astype(np.int64) // 2 - 128
+        size = np.frexp(np.diag(gram))[1].astype(np.int64)
+        unit = (size - size[0]) // 2 - 128  # of the columns, whatever the weights
         unit[0] = 0
-        step = int(np.frexp(gram[0, 0])[1]) // 2 * 2 - 256 if weighted else 0
+        step = int(size[0]) // 2 * 2 - 256 if weighted else 0
         return cls(FixedPoint.of(gram, unit[:, None] + unit + step).integers, unit, step).plus(shift)
 
     def __add__(self, other: "ExactGram") -> "ExactGram":
