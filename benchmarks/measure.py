@@ -20,7 +20,7 @@ ROOT = HERE.parent
 OURS = "housing_np"
 PEERS = (
     *("scikit-learn", "scikit-learn-intelex", "onnxruntime", "onnx", "statsmodels", "joblib", "matplotlib"),
-    *("pandas", "polars", "pyarrow"),
+    *("pandas", "polars", "pyarrow", "m2cgen", "emlearn"),
 )
 
 

@@ -28,6 +28,7 @@ SECTIONS = {
     "quantization": "quantizing",
     "worth": "worth",
     "size": "sizes",
+    "elsewhere": "elsewhere",
 }
 
 
