@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .arrays import Floats, pieces
 from .calibration import Calibration
 from .errors import HousingError, cut, quoted
-from .least_squares import Summary
+from .least_squares import Summary, require_determined
 from .linear import LinearRegression
 from .metrics import Score
 from .passes import Selected, Together, total
@@ -141,6 +141,12 @@ class Seen(Together):
             Range(),
             Head(),
         )
+
+    @staticmethod
+    def require_rows(table: Stream) -> None:
+        """Refuse fewer rows than unknowns, where they are counted before they are summed."""
+        if table.rows is not None:
+            require_determined(table.rows, len(table.feature_names) + 1)
 
     def require_variance(self) -> None:
         """Refuse rows in which there is nothing to predict."""

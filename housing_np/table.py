@@ -118,9 +118,13 @@ class Stream:
     def __repr__(self) -> str:
         from .shown import columns, counted, in_brackets
 
-        rows = None if self.held is None else sum(len(y) for _, y in self.held)
-        size = counted(len(self.paths), "file") if rows is None else f"{counted(rows, 'row')} in memory"
+        size = counted(len(self.paths), "file") if self.rows is None else f"{counted(self.rows, 'row')} in memory"
         return in_brackets(self, [size, columns(self.feature_names, [self.target_name])])
+
+    @property
+    def rows(self) -> int | None:
+        """How many there are, where they are in memory."""
+        return None if self.held is None else sum(len(y) for _, y in self.held)
 
     @classmethod
     def of(cls, table: Table) -> "Stream":

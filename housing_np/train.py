@@ -65,8 +65,12 @@ def main(arguments: Sequence[str]) -> int:
 
 def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
     """Make two passes over the rows: one for what needs no model, one for what the models are worth."""
+    if table.rows is not None:
+        cli.notes(table.told())
+    Seen.require_rows(table)
     seen: Seen = make_pass(Seen.of(table), "fit")
-    cli.notes(table.told())
+    if table.rows is None:
+        cli.notes(table.told())
     seen.require_variance()
     model = LinearRegression().set_solution(seen.all_rows)
     models, files = _packed(model, seen.features)

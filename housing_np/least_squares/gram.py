@@ -32,6 +32,15 @@ _STRETCH_SIZE = 1 << 21  # numbers that a thread is worth
 FAST_ROWS = 4096  # a chunk's rounding errors are at most this many half-units
 
 
+def require_determined(rows: int, unknowns: int, weighted: str = "", seen: int | None = None) -> None:
+    """Refuse fewer rows than unknowns."""
+    if rows < unknowns:
+        raise HousingError(
+            f"{rows} rows{weighted} cannot determine {unknowns} unknowns: give more rows or fewer features "
+            f"(n_samples={rows if seen is None else seen})"
+        )
+
+
 class Gram:
     """The Gram matrix of rows [1, X, y], each of which may have a weight, summed over blocks.
 
@@ -124,13 +133,8 @@ class Gram:
 
     def require_determined(self) -> None:
         """Refuse fewer rows than unknowns."""
-        unknowns = len(self.feature_names) + self.fit_intercept
-        if self.rows < unknowns:
-            weighted = " of a weight above zero" * (self._weighted or self.seen > self.rows)
-            raise HousingError(
-                f"{self.rows} rows{weighted} cannot determine {unknowns} unknowns: give more rows or fewer features "
-                f"(n_samples={self.seen})"
-            )
+        weighted = " of a weight above zero" * (self._weighted or self.seen > self.rows)
+        require_determined(self.rows, len(self.feature_names) + self.fit_intercept, weighted, self.seen)
 
     def _update_fast(self, X: Floats, y: Floats, weight: Floats | None, shift: Floats) -> bool:
         chunks = self._chunks + -(-len(X) // _chunk_rows(X.shape[1]))

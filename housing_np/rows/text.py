@@ -9,7 +9,7 @@ from ..errors import TableError
 from .source import Source
 
 # No line is longer, and no record of CSV that has several: what never ends must not fill the memory.
-LONGEST = 1 << 20
+LONGEST = 1 << 22
 # What bytes become that are not text in the encoding of the source; no decoding gives it.
 _UNDECODED = "\udcff"
 _UNDECODED_AS = "housing_np.undecoded"
