@@ -5,7 +5,7 @@ import itertools
 import math
 import sys
 import tracemalloc
-from io import StringIO
+from io import BytesIO, StringIO
 from unittest import mock
 
 import numpy as np
@@ -219,7 +219,7 @@ def test_a_quote_that_is_never_closed_does_not_take_the_stream(text):
         open_rows("-") as opened,
     ):
         list(opened.blocks(["x"]))
-    assert stream.taken < 4 << 20
+    assert stream.taken < 4 * lines_of.LONGEST
 
 
 def test_a_line_that_never_ends_does_not_take_the_memory():
@@ -231,9 +231,9 @@ def test_a_line_that_never_ends_does_not_take_the_memory():
     tracemalloc.stop()
     assert (seen, errors) == (
         [[1.0], [2.0]],
-        ["standard input: row 2 (line 3): longer than 1048576 characters; break it up or remove it"],
+        ["standard input: row 2 (line 3): longer than 4194304 characters; break it up or remove it"],
     )
-    assert peak < 8 << 20
+    assert peak < 8 * lines_of.LONGEST
 
 
 @pytest.mark.parametrize(
@@ -468,3 +468,39 @@ def test_a_large_file_is_parsed_by_pyarrow_where_there_is_one(engine, tmp_path, 
     monkeypatch.setitem(sys.modules, "housing_np.rows.arrow_csv", None)
     with open_rows(tmp_path / "t.csv") as opened:
         assert np.concatenate(list(opened.blocks(["x", "y"]))).tolist() == whole.tolist()
+
+
+PLAIN_ROW = ",".join(map(repr, (np.arange(5) / 7).tolist()))
+UNLIKE = {
+    "blank lines": PLAIN_ROW + "\n\n",
+    "quoted numbers": ",".join(f'"{cell}"' for cell in PLAIN_ROW.split(",")) + "\n",
+    "a bad row in ten thousand": (PLAIN_ROW + "\n") * 9_999 + "NA,1,1,1,1\n",
+}
+
+
+@pytest.mark.parametrize("text", UNLIKE.values(), ids=UNLIKE)
+def test_rows_are_parsed_at_once_beside_those_that_are_blank_quoted_or_skipped(text, monkeypatch):
+    content = "a,b,c,d,e\n" + text * (2_000_000 // len(text))
+    assembled = csv_rows.assembled
+    records = []
+
+    def counted(source, place, found, *others):
+        return assembled(source, place, (records.append(record) or record for record in found), *others)
+
+    monkeypatch.setattr(csv_rows, "assembled", counted)
+    seen, errors, _ = outcome(BytesIO(content.encode()), "csv", "skip", list("abcde"))
+    assert len(seen) == content.count(PLAIN_ROW.split(",")[1])
+    assert len(records) < 0.7 * len(seen)
+    assert len(errors) == content.count("NA")
+
+
+def test_a_hundred_thousand_columns_are_read_in_little_more_memory_than_they_take():
+    names = [f"c{i}" for i in range(100_000)]
+    line = ",".join(["0.8414709848078965"] * len(names))
+    content = f"{','.join(names)}\n{line}\n{line}\n".encode()
+    tracemalloc.start()
+    seen, errors, _ = outcome(BytesIO(content), "csv", "stop", names)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (len(seen), errors) == (2, [])
+    assert peak < 200 << 20

@@ -32,7 +32,7 @@ _STRETCH_SIZE = 1 << 21  # numbers that a thread is worth
 FAST_ROWS = 4096  # a chunk's rounding errors are at most this many half-units
 
 
-def require_determined(rows: int, unknowns: int, weighted: str = "", seen: int | None = None) -> None:
+def require_determined(rows: float, unknowns: int, weighted: str = "", seen: int | None = None) -> None:
     """Refuse fewer rows than unknowns."""
     if rows < unknowns:
         raise HousingError(

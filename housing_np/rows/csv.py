@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice, repeat
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ _SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # what Excel writes to sa
 _JSON = re.compile(r'[\[{]\s*(["\'{\[]|$|[\w ]+:)')
 _QUOTED = re.compile(r'"[^"]*"')
 _LARGE = 1 << 24  # bytes of a file that are worth the import of pyarrow
+_PART = 1 << 16  # bytes that are parsed at once where a chunk cannot be
 _PLACE = "row {} (line {})"
 _INDEX = "an index that pandas wrote? to_csv(index=False) writes none"
 
@@ -89,6 +91,12 @@ class Dialect:
         return rf'(?:"[^"]*+(?:""[^"]*+)*+"|(?!")[^{re.escape(self.between)}]*+)'
 
     @cached_property
+    def plainly_quoted(self) -> re.Pattern[str]:
+        """Whole lines whose quotes are around fields that need none."""
+        plain = rf'[^"{re.escape(self.between)}\n]*+'
+        return re.compile(rf'(?:(?:{plain}|"{plain}")[{re.escape(self.between)}\n])*+(?:{plain}|"{plain}")')
+
+    @cached_property
     def opens(self) -> re.Pattern[str]:
         """What a line is that ends within quotes."""
         mark = re.escape(self.between)
@@ -107,9 +115,8 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     parser = _parser(source)
     coming = chunks(source)
     queue: deque[str] = deque()
-    while not any(map(str.strip, queue)):
-        queue.extend(_more(source.name, coming))
-    first = next(filter(str.strip, queue))
+    blank = _skip_blank(source.name, coming, queue)
+    first = queue[0]
     if "\0" in first:
         raise TableError(f"{source.name}: not text, or UTF-16 without its mark (it holds NUL); save it as UTF-8")
     if _is_json(first.strip()):
@@ -117,11 +124,10 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
         raise TableError(f"{source.name}: {told}")
     sep_line = _SEP_LINE.fullmatch(first.strip("\ufeff\r "))
     dialect, notes = _found(queue, sep_line, dialect)
-    cutter = _Cutter(dialect)
     if sep_line:
-        next(each for each in cutter.cut(queue) if each[1])
-        while not any(map(str.strip, queue)):
-            queue.extend(_more(source.name, coming))
+        queue.popleft()
+        blank += 1 + _skip_blank(source.name, coming, queue)
+    cutter = _Cutter(dialect, blank)
     if dialect.header:
         names = [name.strip() for name in _header(source.name, coming, cutter, queue)]
     else:
@@ -146,11 +152,18 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     return rows
 
 
-def _more(source: str, coming: Iterator[str]) -> list[str]:
-    text = next(coming, None)
-    if text is None:
-        raise _no_names(source)
-    return lines(text)
+def _skip_blank(source: str, coming: Iterator[str], queue: deque[str]) -> int:
+    """Take blank lines off the front until there is another; return how many they were."""
+    skipped = 0
+    while not queue or not queue[0].strip():
+        if queue:
+            queue.popleft()
+            skipped += 1
+        elif (text := next(coming, None)) is None:
+            raise _no_names(source)
+        else:
+            queue.extend(lines(text))
+    return skipped
 
 
 def _no_names(source: str) -> TableError:
@@ -225,17 +238,23 @@ class _Cutter:
     took are cut again one by one, since each could take them all again.
     """
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, line: int = 0) -> None:
         self.dialect = dialect
         self.names: list[str] = []  # of the columns, once they are known
-        self.line = 0  # that were taken
+        self.line = line  # that were taken
         self.alone = 0  # the last line that can take no others
         self.begun: list[str] = []  # of a record that is not whole
         self.size = 0
+        self.longest_field = dialect.longest_field
 
     def cut(self, queue: deque[str]) -> Iterator[tuple[int, list[str] | TableError]]:
         """Yield each record that becomes whole, or what is wrong with it, and the number of its last line."""
         while queue:
+            if not self.begun and (record := self._alone(queue[0])) is not None:
+                queue.popleft()
+                self.line += 1
+                yield self.line, record
+                continue
             inside = self._ends_inside(queue[0])
             self.begun.append(queue.popleft())
             self.line += 1
@@ -253,6 +272,19 @@ class _Cutter:
         while self.begun:
             yield self._closed(queue, "a quote is not closed")
             yield from self.cut(queue)
+
+    def _alone(self, line: str) -> list[str] | None:
+        """Return the record that a line is by itself; None where it is none, or anything is wrong with it."""
+        if undecoded(line) or len(line) > text.LONGEST:
+            return None
+        if '"' in line or len(line) > self.longest_field:
+            try:
+                (record,) = csv.reader([line], delimiter=self.dialect.between, strict=True)
+            except csv.Error:
+                return None
+        else:
+            record = line.split(self.dialect.between) if line else []
+        return None if record and self.names and len(record) != len(self.names) else record
 
     def _ends_inside(self, line: str) -> bool:
         if '"' not in line:
@@ -313,7 +345,8 @@ def _blocks(
     on_error: OnError,
 ) -> Iterator[Floats]:
     row = 0
-    parse, threads = parser
+    decimal = cutter.dialect.decimal
+    of_chosen = _getter(chosen)
 
     def numbered(found: Iterable[tuple[int, list[str] | TableError]]) -> Iterator[Record]:
         nonlocal row
@@ -325,25 +358,56 @@ def _blocks(
     def pick(record: list[str] | TableError) -> list[float]:
         if isinstance(record, TableError):
             raise record
+        if (found := numbers.of_plain(of_chosen(record), decimal)) is not None:
+            return found
         try:
-            return [_number(record[i], cutter.names[i], cutter.dialect.decimal) for i in chosen]
+            return [_number(record[i], cutter.names[i], decimal) for i in chosen]
         except TableError:
             if row == 1 and on_error is stop:
-                first = [record, *_next_records(cutter, queue, (chunk for chunk, _ in parsed))]
+                first = [record, *_next_records(cutter, queue, (chunk for chunk, _ in coming))]
                 refuse_text(source, [[each[i] for i in chosen] for each in first], [cutter.names[i] for i in chosen])
             raise
 
     queue: deque[str] = deque()
-    parsed = ahead(lambda chunk: parse(chunk, len(cutter.names), chosen, cutter.dialect), texts, threads)
-    for chunk, block in parsed:
+    coming = _pieces(texts, parser, chosen, cutter)
+    for chunk, block in coming:
         if block is not None and not cutter.begun:
             row += len(block)
             cutter.line += chunk.count("\n")
             yield from (block[i : i + _rows_of(block)] for i in range(0, len(block), _rows_of(block)))
-            continue
-        queue.extend(lines(chunk))
-        yield from assembled(source, _PLACE, numbered(cutter.cut(queue)), pick, on_error)
+        else:
+            queue.extend(lines(chunk))
+            yield from assembled(source, _PLACE, numbered(cutter.cut(queue)), pick, on_error)
     yield from assembled(source, _PLACE, numbered(cutter.end(queue)), pick, on_error)
+
+
+def _pieces(
+    texts: Iterator[str], parser: _Parser, chosen: list[int], cutter: _Cutter
+) -> Iterator[tuple[str, Floats | None]]:
+    """Yield texts and what they hold; what is plain beside a few rows that are not is still parsed at once."""
+    parse, threads = parser
+    how = (len(cutter.names), chosen, cutter.dialect)
+    for chunk, block in ahead(lambda text: parse(text, *how), texts, threads):
+        parts = [] if block is not None else _parts(chunk)
+        if len(parts) > 1:
+            yield from ((part, None if cutter.begun else _plain_block(part, *how)) for part in parts)
+        else:
+            yield chunk, block
+
+
+def _parts(chunk: str) -> list[str]:
+    """Return whole lines in parts of a size, or a line each."""
+    parts, start = [], 0
+    while start < len(chunk):
+        end = chunk.find("\n", min(start + _PART, len(chunk)) - 1) + 1
+        parts.append(chunk[start:end])
+        start = end
+    return parts
+
+
+def _getter(places: list[int]) -> Callable[[Sequence[str]], Sequence[str]]:
+    """Return what takes the cells at these places out of a record."""
+    return itemgetter(*places) if len(places) > 1 else lambda record: [record[places[0]]]
 
 
 def _number(text: str, column: str, decimal: str) -> float:
@@ -382,9 +446,11 @@ def _parser(source: Source) -> _Parser:
 
 def _plain_block(chunk: str, width: int, chosen: list[int], dialect: Dialect) -> Floats | None:
     """Return the block, at the speed of numpy's parser; None where there is anything to quote, skip or refuse."""
-    if '"' in chunk or undecoded(chunk):
+    if undecoded(chunk) or ('"' in chunk and not dialect.plainly_quoted.fullmatch(chunk)):
         return None
-    rows = lines(chunk)
+    rows = list(filter(None, lines(chunk.replace('"', ""))))
+    if not rows:
+        return np.empty((0, len(chosen)))
     separator = dialect.between
     if set(map(str.count, rows, repeat(separator))) != {width - 1} or max(map(len, rows)) > dialect.longest_field:
         return None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from math import isfinite
+from math import hypot, isfinite
 from typing import Any
 
 from ..arrays import inexact_integer
@@ -48,6 +48,27 @@ def of_text(text: str, decimal: str = ".") -> float:
     if abs(value) >= 2**53 and _INTEGER.fullmatch(text):
         return of_integer(int(text.lstrip("+-0")) * (-1 if text.startswith("-") else 1))
     return value
+
+
+def of_plain(cells: Sequence[str], decimal: str = ".") -> list[float] | None:
+    """Return the numbers of cells that `of_text` all takes, at once; None where there may be any that it does not.
+
+    Examples
+    --------
+    >>> of_plain(["1", " 2.5"]), of_plain(["1", "NA"]), of_plain(["9007199254740993"])
+    ([1.0, 2.5], None, None)
+    """
+    text = "".join(cells)
+    if not text.isascii() or "_" in text or (decimal != "." and "." in text):
+        return None
+    if decimal != ".":
+        cells = [cell.replace(decimal, ".") for cell in cells]
+    try:
+        found = list(map(float, cells))
+    except ValueError:
+        return None
+    # One look at all of them: what is not finite, or may be an integer that was rounded, makes the norm so large.
+    return found if hypot(*found) < 2**52 else None
 
 
 def of_json(value: Any) -> float:

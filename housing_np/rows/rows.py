@@ -1,5 +1,6 @@
 """Rows that can be read once, whatever their format, and what is done with those that are bad."""
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -166,24 +167,30 @@ def check_names(source: str, columns: Sequence[Any]) -> None:
 def assembled(
     source: str, place: str, records: Iterable[Record], pick: Callable[[Any], list[float]], on_error: OnError
 ) -> Iterator[Floats]:
-    """Yield blocks of the numbers that `pick` finds in each record; the rows before a bad one come before its error."""
-    values: list[list[float]] = []
+    """Yield blocks of the numbers that `pick` finds in each record; the rows before one that ends it come first."""
+    values = array("d")
+    width = 1
     for where, record in records:
         try:
-            values.append(pick(record))
+            row = pick(record)
         except TextColumnError:
             raise
         except (TableError, RecursionError) as error:
-            if values:
-                yield np.array(values)
-            values = []
             problem = error if isinstance(error, TableError) else ": nested too deep; flatten it"
-            on_error(TableError(f"{source}: {place.format(*where)}{problem}"))
-        if sum(map(len, values[:1])) * len(values) >= BLOCK_NUMBERS:
-            yield np.array(values)
-            values = []
+            try:
+                on_error(TableError(f"{source}: {place.format(*where)}{problem}"))
+            except TableError:
+                if values:
+                    yield np.array(values).reshape(-1, width)
+                raise
+            continue
+        values.extend(row)
+        width = len(row)
+        if len(values) >= BLOCK_NUMBERS:
+            yield np.array(values).reshape(-1, width)
+            values = array("d")
     if values:
-        yield np.array(values)
+        yield np.array(values).reshape(-1, width)
 
 
 def checked(
@@ -191,7 +198,7 @@ def checked(
 ) -> Iterator[Floats]:
     """Yield the rows of these columns (n,) that hold only numbers that float64 can; `start` rows stand before them.
 
-    Masked entries are missing ones.
+    Masked entries are missing ones. The rows before one that ends it come before its error.
     """
     block = np.column_stack([np.ma.filled(column, 0) for column in columns]).astype(np.float64, copy=False)
     bad = ~np.isfinite(block)
@@ -201,15 +208,18 @@ def checked(
             bad[:, i] |= rounded
         if np.ma.is_masked(column):
             bad[:, i] |= np.ma.getmaskarray(column)
-    begin = 0
-    for row in np.flatnonzero(bad.any(axis=1)).tolist():
-        if begin < row:
-            yield block[begin:row]
-        begin, worst = row + 1, int(np.argmax(bad[row]))
+    good: NDArray[np.bool_] = ~np.any(bad, axis=1)
+    for row in np.flatnonzero(~good).tolist():
+        worst = int(np.argmax(bad[row]))
         problem = _problem(columns[worst][row])
-        on_error(TableError(f"{source}: row {start + row + 1}, column {quoted(names[worst])}: {problem}"))
-    if begin < len(block):
-        yield block[begin:]
+        try:
+            on_error(TableError(f"{source}: row {start + row + 1}, column {quoted(names[worst])}: {problem}"))
+        except TableError:
+            if good[:row].any():
+                yield block[:row][good[:row]]
+            raise
+    if good.any():
+        yield block if good.all() else block[good]
 
 
 def _problem(value: Any) -> str:
