@@ -11,6 +11,8 @@ from .arrays import Floats
 from .quantized import Model, QuantizedLinear
 from .table import in_csv
 
+_PIECE = 1 << 14  # rows of JSON that are written at a time
+
 
 class Answer(NamedTuple):
     """What is answered: predictions (n, k), and beside them their bounds if there are any.
@@ -87,8 +89,12 @@ def _jsonl(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
 def _json(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
     """One object with "predictions", as MLflow's servers answer, and "bounds"; a list for each row if k > 1."""
     parts = np.hsplit(_whole(answer.names, blocks), 2 if answer.bounds else 1)
-    lists = [_numbers(part[:, 0] if part.shape[1] == 1 else part) for part in parts]
-    yield json.dumps(dict(zip(("predictions", "bounds"), lists, strict=False))) + "\n"
+    before = "{"
+    for name, part in zip(("predictions", "bounds"), parts, strict=False):
+        yield f'{before}"{name}": '
+        yield from _list(part[:, 0] if part.shape[1] == 1 else part)
+        before = ", "
+    yield "}\n"
 
 
 def _tensors(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
@@ -97,12 +103,22 @@ def _tensors(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
     Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md
     """
     whole = _whole(answer.names, blocks)
-    outputs = [
-        {"name": name, "shape": [len(whole)], "datatype": "FP64", "data": _numbers(column)}
-        for name, column in zip(answer.names, whole.T, strict=True)
-    ]
     head = {"model_name": answer.model, "id": answer.request_id}
-    yield json.dumps({key: value for key, value in head.items() if value} | {"outputs": outputs}) + "\n"
+    before = json.dumps({key: value for key, value in head.items() if value})[:-1] + ', "outputs": ['
+    for name, column in zip(answer.names, whole.T, strict=True):
+        tensor = {"name": name, "shape": [len(whole)], "datatype": "FP64"}
+        yield before + json.dumps(tensor)[:-1] + ', "data": '
+        yield from _list(column)
+        before = "}, "
+    yield "}]}\n"
+
+
+def _list(values: Floats) -> Iterator[str]:
+    """Yield a list of JSON in pieces: as text, numbers take many times the memory that they take as numbers."""
+    yield "["
+    for start in range(0, len(values), _PIECE):
+        yield ", " * bool(start) + json.dumps(_numbers(values[start : start + _PIECE]))[1:-1]
+    yield "]"
 
 
 def _whole(names: Sequence[str], blocks: Iterable[Floats]) -> Floats:

@@ -2,11 +2,14 @@
 
 import itertools
 import json
+import sys
+from unittest import mock
 
 import pytest
-from reading import PLAIN, read, refusal, stdin, told
+from reading import PLAIN, Endless, read, refusal, stdin, told
 
 from housing_np import TableError
+from housing_np.rows import json as json_rows
 from housing_np.rows import open_rows, source
 from housing_np.rows import text as lines_of
 
@@ -327,3 +330,15 @@ def test_a_document_that_nests_deep_is_refused_whatever_its_depth(key):
             assert read(content, ["x", "y"], "json") == PLAIN
         except TableError as error:
             assert len(str(error)) < 300  # noqa: PT017
+
+
+def test_a_document_that_is_too_large_to_be_read_whole_is_refused_before_it_is(monkeypatch):
+    monkeypatch.setattr(json_rows, "_LARGEST", 1 << 20)
+    stream = Endless(b"[", b"[1.0, 2.0],\n")
+    with (
+        mock.patch.object(sys, "stdin", mock.Mock(buffer=stream)),
+        pytest.raises(TableError, match="larger than 1 MiB, and a JSON document is read whole.*; write JSON Lines"),
+        open_rows("-", "json"),
+    ):
+        pass
+    assert stream.taken < 4 << 20

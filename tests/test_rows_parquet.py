@@ -125,3 +125,17 @@ def test_metadata_of_pandas_that_are_none_tell_nothing(metadata, tmp_path):
     table = pyarrow.table({"x": [1.0, 3.0], "y": [2.0, 4.0]}).replace_schema_metadata({"pandas": metadata})
     parquet.write_table(table, tmp_path / "p.parquet")
     assert read_file(tmp_path / "p.parquet", ["x", "y"]) == PLAIN
+
+
+def test_a_page_that_does_not_fit_its_checksum_is_refused(tmp_path):
+    path = tmp_path / "rows.parquet"
+    values = np.arange(1000.0)
+    options = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"x": values}), path, **options)
+    content = bytearray(path.read_bytes())
+    at = content.index(values[500:503].tobytes())
+    content[at] ^= 1  # a number as good as any
+    path.write_bytes(content)
+    with pytest.raises(TableError, match=r"damaged after row 0 \(.*CRC checksum.*\); write the file again"):
+        read_file(path, ["x"])

@@ -33,6 +33,7 @@ _EXPECTED = (
 )
 _ENVELOPES = {"instances", "inputs", "input_data", "dataframe_split", "dataframe_records"}
 _SAMPLE = 100  # rows that tell the columns
+_LARGEST = 64 << 20  # bytes of a document
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def _first_checked(
 
 def read_document(source: Source, on_error: OnError) -> Rows:
     """Return the rows of a JSON document."""
-    text = decoded(source)
+    text = decoded(source, _LARGEST)
     try:
         if undecoded(text):
             raise TableError(": not UTF-8 text; save the file as UTF-8")

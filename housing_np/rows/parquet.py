@@ -20,7 +20,8 @@ def read(source: Source, on_error: OnError) -> Rows:
     broken = (pyarrow.ArrowException, OSError)
     try:
         # A piece at a time: read ahead, a whole row group would be kept until its end.
-        file = pyarrow.parquet.ParquetFile(source.file(), pre_buffer=False, buffer_size=CHUNK_BYTES)
+        options = {"pre_buffer": False, "buffer_size": CHUNK_BYTES, "page_checksum_verification": True}
+        file = pyarrow.parquet.ParquetFile(source.file(), **options)
         schema = file.schema_arrow
         names = schema.names
     except UnicodeDecodeError:

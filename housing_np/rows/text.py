@@ -42,9 +42,18 @@ def chunks(source: Source) -> Iterator[str]:
         size += len(text)
 
 
-def decoded(source: Source) -> str:
-    """Return the whole text."""
-    return source.read().decode(source.encoding, _UNDECODED_AS)
+def decoded(source: Source, most: int) -> str:
+    """Return the whole text, of so many bytes at most."""
+    pieces, size = [], 0
+    for piece in source.pieces():
+        pieces.append(piece)
+        size += len(piece)
+        if size > most:
+            raise TableError(
+                f"{source.name}: larger than {most >> 20} MiB, and a JSON document is read whole, in sixteen times its "
+                "size; write JSON Lines, an object a line, which are read as they come"
+            )
+    return b"".join(pieces).decode(source.encoding, _UNDECODED_AS)
 
 
 def lines(text: str) -> list[str]:
