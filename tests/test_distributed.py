@@ -46,6 +46,7 @@ def test_array_fit_equals_the_local_one(client, rows):
     model, local = fit(da.from_array(X, chunks=(3000, 2)), da.from_array(y, chunks=3000)), LinearRegression().fit(X, y)
     assert_allclose(model.coef_, local.coef_, rtol=1e-12)
     assert_allclose(model.intercept_, local.intercept_, rtol=1e-11)
+    assert model.fit_intercept is True
 
 
 def test_data_frame_fit_keeps_the_names(client, rows):
@@ -97,6 +98,7 @@ def test_each_partition_is_summed_up_under_what_the_fit_was_given(rows):
     assert_allclose(model.coef_, local.coef_, rtol=1e-12)
     assert (model.feature_names_in_, model.target_names_) == (("a", "b", "c", "d"), ("up", "down"))
     assert_allclose(model.intercept_, [0, 0])
+    assert model.fit_intercept is False
 
 
 @pytest.mark.parametrize("name", ["dask", "distributed"])
