@@ -93,8 +93,10 @@ class Dialect:
     @cached_property
     def plainly_quoted(self) -> re.Pattern[str]:
         """Whole lines whose quotes are around fields that need none."""
-        plain = rf'[^"{re.escape(self.between)}\n]*+'
-        return re.compile(rf'(?:(?:{plain}|"{plain}")[{re.escape(self.between)}\n])*+(?:{plain}|"{plain}")')
+        mark = re.escape(self.between)
+        plain = rf'[^"{mark}\n]'
+        # Of empty quotes, a blank line would be left.
+        return re.compile(rf'(?:(?:{plain}*+|"{plain}++")[{mark}\n])*+{plain}*+')
 
     @cached_property
     def opens(self) -> re.Pattern[str]:
