@@ -28,15 +28,16 @@ def read(source: Source, on_error: OnError) -> Rows:
         raise TableError(f"{source.name}: the name of a column is not UTF-8; write the file again") from None
     except broken as error:
         raise TableError(f"{source.name}: {_reason(error, 'not a Parquet file')}") from None
-    index = _index_columns(schema)
+    index = dict.fromkeys(_index_columns(schema))
     columns = tuple(name for name in names if name not in index)
     check_names(source.name, columns)
 
     def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
         names = [columns[i] for i in positions(rows, wanted)]
+        kinds = dict(zip(schema.names, schema.types, strict=True))
+        others = {kind for kind in set(kinds.values()) if not _is_numeric(kind)}
         for name in names:
-            if not _is_numeric(schema.field(name).type):
-                kind = schema.field(name).type
+            if (kind := kinds[name]) in others:
                 raise TextColumnError(
                     f"{source.name}: column {quoted(name)} holds {cut(str(kind))}; expected numbers", [name]
                 )
@@ -68,9 +69,8 @@ def _index_columns(schema: Any) -> list[str]:
     except (ValueError, RecursionError):  # metadata that is no JSON tell nothing
         return []
     index = described.get("index_columns") if isinstance(described, dict) else None
-    return [
-        name for name in (index if isinstance(index, list) else []) if isinstance(name, str) and name in schema.names
-    ]
+    known = set(schema.names)
+    return [name for name in (index if isinstance(index, list) else []) if isinstance(name, str) and name in known]
 
 
 def _is_numeric(kind: Any) -> bool:
