@@ -1,5 +1,7 @@
 """Numbers from outside: what is taken, what is refused, and in which words."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -108,3 +110,14 @@ def test_rows_are_reduced_as_numpy_does(n, p, order):
     rows = np.asarray(np.random.default_rng(n).integers(-9, 9, (n, p)), np.float64, order=order)
     for ufunc in (np.minimum, np.maximum, np.add):
         np.testing.assert_array_equal(reduce_rows(ufunc, rows), ufunc.reduce(rows, axis=0), strict=True)
+
+
+def test_what_is_refused_in_a_large_array_takes_little_memory_to_find():
+    X = np.zeros((200_000, 8))
+    X[199_999, 7] = np.nan
+    tracemalloc.start()
+    with pytest.raises(HousingError, match="row 199999"):
+        refuse_nonfinite(X, "X", [f"x{i}" for i in range(8)])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 << 20

@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 import threading
+import tracemalloc
 import zipfile
 from io import BytesIO
 
@@ -164,3 +165,19 @@ def test_a_signal_ends_the_wait_for_a_pipe_whenever_it_comes():
         timer.join()
         os.close(writing)
         signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.json", "rows.jsonl", "rows.npy"])
+def test_a_small_file_takes_little_memory_to_read(name, tmp_path):
+    rows = [[1.0, 2.0], [3.0, 4.0]]
+    text = {"csv": "x,y\n1,2\n3,4\n", "json": "[[1, 2], [3, 4]]", "jsonl": "[1, 2]\n[3, 4]\n"}
+    if name == "rows.npy":
+        np.save(tmp_path / name, np.array(rows))
+    else:
+        (tmp_path / name).write_text(text[name.partition(".")[2]])
+    assert read_file(tmp_path / name, ["x", "y"]) == rows  # what is imported is not counted
+    tracemalloc.start()
+    read_file(tmp_path / name, ["x", "y"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 << 20
