@@ -23,7 +23,9 @@ RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3.*/site-packages/pip* /usr/
         /usr/bin/pip* /usr/lib/python3/dist-packages/pip* /usr/lib/python3.*/ensurepip
 COPY --from=build /app /app
 # PYTHONSAFEPATH: a mounted folder's modules are never imported. One BLAS thread starts at once and fits --pids-limit.
-ENV PYTHONPATH=/app PYTHONSAFEPATH=1 OPENBLAS_NUM_THREADS=1 HOUSING_NP_MODEL=/app/models/uint8-per-channel.npz
+# A server in a container listens to all: what reaches it is what `docker run` publishes.
+ENV PYTHONPATH=/app PYTHONSAFEPATH=1 OPENBLAS_NUM_THREADS=1 HOUSING_NP_MODEL=/app/models/uint8-per-channel.npz \
+    HOUSING_NP_HOST=0.0.0.0
 # The official base has no bytecode of the standard library: one run leaves what a prediction imports, and proves the image.
 RUN python -c "import argparse, csv, json" && python -m housing_np predict
 ENV PYTHONDONTWRITEBYTECODE=1
@@ -34,6 +36,7 @@ LABEL org.opencontainers.image.title="housing_np" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+EXPOSE 8080
 USER 65532:65532
 WORKDIR /data
 ENTRYPOINT ["python", "-m", "housing_np"]

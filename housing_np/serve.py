@@ -48,7 +48,9 @@ def _parser() -> cli.Parser:
         "model", metavar="MODEL.npz", nargs="?", help=f"(default: $HOUSING_NP_MODEL or {DEFAULT_MODEL})"
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1, this machine)"
+        "--host",
+        default=os.environ.get("HOUSING_NP_HOST", "127.0.0.1"),
+        help="address to listen on (default: $HOUSING_NP_HOST, or 127.0.0.1, this machine alone)",
     )
     parser.add_argument("--port", type=int, default=8080, help="0 for any that is free (default: 8080)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that answer (default: 1)")

@@ -262,3 +262,30 @@ def test_obeys_sigterm(image: str, flags: list[str]) -> None:
             time.sleep(0.1)
         process.kill()
     assert process.returncode == 143
+
+
+ROW = "8.3252,41,6.984126984126984,1.0238095238095237,322,2.5555555555555554,37.88,-122.23"
+SERVES = f"""
+import json, subprocess, sys, urllib.request
+
+serve = [sys.executable, "-m", "housing_np", "serve", "--port", "0"]
+server = subprocess.Popen(serve, stderr=subprocess.PIPE, text=True)
+url = server.stderr.readline().split(" is served at ")[1].strip()
+headers = {{"Content-Type": "text/csv; header=absent", "Accept": "application/json"}}
+asked = urllib.request.Request(url + "/invocations", b"{ROW}", headers)
+print(url.rpartition(":")[0], json.load(urllib.request.urlopen(asked)))
+print(urllib.request.urlopen(url).read(15).decode(), urllib.request.urlopen(url + "/metrics").status)
+server.terminate()
+print(server.wait())
+"""
+
+
+def test_it_serves_locked_down_to_all_who_are_let_in(python: Callable[[str], Done], run: Run) -> None:
+    served = python(SERVES)
+    assert served.returncode == 0, served.stderr
+    answer = float(run("predict", "-", "--no-header", input=ROW).stdout.splitlines()[1])
+    assert served.stdout.splitlines() == [
+        f"http://0.0.0.0 {{'predictions': [{answer!r}]}}",
+        "<!doctype html> 200",
+        str(128 + 15),
+    ]
