@@ -177,6 +177,35 @@ def elsewhere(record: Record) -> str:
     return f"{note}\n\n{table(head, rows, left=2)}"
 
 
+def _better(by: float, target: float | None) -> list[str]:
+    return [f"{by:.3g}×", verdict(by, target)]
+
+
+def serve(record: Record) -> str:
+    """Return what a server takes, and how it answers, beside MLflow's."""
+    servers = record["sections"]["serve"]["servers"]
+    if not servers:
+        return ""
+    ours, peer = servers
+    better = {"start": (peer["start"] / ours["start"], 5), "memory": (peer["memory"] / ours["memory"], 4)}
+    rows = [
+        ["start, to the first answer", duration(ours["start"]), *_better(*better["start"])],
+        ["peak memory of its processes", f"{ours['memory']:.0f} MiB", *_better(*better["memory"])],
+    ]
+    for count, target in ((1, 5), (1000, None)):
+        what = f"{count:,} row{'s' * (count > 1)}"
+        rate = f"{ours[f'rate {count}']:,.0f} a second"
+        rows.append([f"{what}: requests", rate, *_better(ours[f"rate {count}"] / peer[f"rate {count}"], target)])
+        for key in ("p50", "p99"):
+            own, other = (each[f"{key} {count}"] for each in servers)
+            rows.append([f"{what}: {key}", duration(own), *_better(other / own, target)])
+    note = (
+        f"The same float model behind {ours['name']} and behind `{peer['name']}`, one client that waits for each "
+        "answer, rows as JSON; both give the same predictions up to 1e-9."
+    )
+    return f"{note}\n\n{table(['', ours['name'], 'better by', 'target'], rows)}"
+
+
 # The tables of each section, and their titles.
 SECTIONS: dict[str, dict[Callable[[Record], str], str]] = {
     "start": {start: "Start to finish, as whole processes"},
@@ -196,6 +225,7 @@ SECTIONS: dict[str, dict[Callable[[Record], str], str]] = {
     "worth": {worth: "Where uint8 pays"},
     "size": {size: "Size"},
     "elsewhere": {elsewhere: "In C, on a microcontroller and here"},
+    "serve": {serve: "Over HTTP"},
 }
 
 

@@ -29,6 +29,7 @@ SECTIONS = {
     "worth": "worth",
     "size": "sizes",
     "elsewhere": "elsewhere",
+    "serve": "serving",
 }
 
 

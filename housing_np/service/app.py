@@ -85,8 +85,9 @@ class Service:
             f"{of_model}/ready": (lambda: _json({"name": self.name, "ready": True}), "application/json"),
         }
         asked = {"/invocations": False, f"{of_model}/infer": True}
-        routes = [self._route(path, "GET", partial(_tell, *what)) for path, what in told.items()]
-        routes += [self._route(path, "POST", partial(self._infer, tensors)) for path, tensors in asked.items()]
+        # The first that fits is taken: rows come more often than questions.
+        routes = [self._route(path, "POST", partial(self._infer, tensors)) for path, tensors in asked.items()]
+        routes += [self._route(path, "GET", partial(_tell, *what)) for path, what in told.items()]
         cors = Middleware(CORSMiddleware, allow_origins=self.settings.cors, allow_headers=["*"], allow_methods=["*"])
         middleware = [cors] * bool(self.settings.cors)
         return Starlette(routes=routes, middleware=middleware, exception_handlers={HTTPException: self._unknown})
@@ -96,7 +97,7 @@ class Service:
 
     async def _infer(self, tensors: bool, scope: dict[str, Any], receive: Any, held: Held) -> Response:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        query = parse_qs(scope["query_string"].decode("latin-1"))
+        query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
         want = wanted(
             headers.get(b"content-type", ""), headers.get(b"accept", ""), query.get("bounds", [""])[-1], tensors
         )
