@@ -130,10 +130,11 @@ class Sample:
 
     def __add__(self, other: "Sample") -> "Sample":
         """Return a sample of the rows of both."""
-        parts = [(each.keys, each.X, each.y) for each in (self.least(), other.least()) if each.rows]
-        if not parts:
-            return Sample()
-        return Sample(*map(np.concatenate, zip(*parts, strict=True)), self.rows + other.rows).least()
+        a, b = self.least(), other.least()
+        if a.keys is None or a.X is None or a.y is None or b.keys is None or b.X is None or b.y is None:
+            return b if a.keys is None else a
+        keys, X, y = np.concatenate([a.keys, b.keys]), np.concatenate([a.X, b.X]), np.concatenate([a.y, b.y])
+        return Sample(keys, X, y, a.rows + b.rows).least()
 
     def least(self, rows: int | None = None) -> "Sample":
         """Return a sample of at most so many of the rows, in their order."""

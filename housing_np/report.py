@@ -97,10 +97,10 @@ def _coefficients(fit: Inference) -> dict[str, Any]:
 
 
 def _stage(model: Model, reference: LinearRegression, figures: Figures, file: bytes, X: Floats) -> dict[str, Any]:
-    quantized = isinstance(model, QuantizedLinear)
+    bound = guarantee(model, reference, X).median_bound if isinstance(model, QuantizedLinear) else 0.0
     return {
         **figures._asdict(),
-        "median_bound": guarantee(model, reference, X).median_bound if quantized else 0.0,
+        "median_bound": bound,
         "payload_bytes": model.payload_bytes,
         "file_bytes": len(file),
         "sha256": hashlib.sha256(file).hexdigest(),
