@@ -58,18 +58,15 @@ def _report(path: str) -> bytes | None:
 
 
 def _reported(path: str, content: bytes, names: Sequence[str]) -> Calibration:
+    """Return the calibration that a report tells of these features."""
     import json
 
     try:
         report = json.loads(content)
         rows, features = int(report["data"]["rows"]), report["features"]
-        if missing := [name for name in names if name not in features]:
-            raise HousingError(
-                f"{shown_path(path)}: the report has no feature {quoted(missing[0])}, which the model needs: "
-                "give the report of its own training"
-            )
+        missing = [name for name in names if name not in features]
         mean, deviation, low, high = (
-            np.array([features[name][figure] for name in names], np.float64) for figure in _FIGURES
+            np.array([features[name][figure] for name in names if name in features], np.float64) for figure in _FIGURES
         )
         if report["housing_np_report"] != 1 or rows < 1 or not np.all((low <= mean) & (mean <= high)):
             raise ValueError
@@ -77,6 +74,11 @@ def _reported(path: str, content: bytes, names: Sequence[str]) -> Calibration:
         raise HousingError(
             f"{shown_path(path)}: not a whole report; expected report.json as train writes it, or rows"
         ) from None
+    if missing:
+        raise HousingError(
+            f"{shown_path(path)}: the report has no feature {quoted(missing[0])}, which the model needs; "
+            "give the report of its own training"
+        )
     return Calibration.of_figures(rows, mean, deviation, low, high)
 
 

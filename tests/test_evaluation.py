@@ -111,7 +111,7 @@ def test_the_deviation_is_from_the_reference_and_r2_from_the_truth():
     got = figures({"reference": reference, "other": other}, reference, table)
     assert got["reference"] == (1.0, 0.0, 0.0, 0.0, 0.0)
     # Residuals 0, 1, 2 against a total sum of squares of 2.
-    assert got["other"] == pytest.approx((1 - 5 / 2, 5 / 3, 2.0, (5 / 3) ** 0.5))
+    assert got["other"] == pytest.approx((1 - 5 / 2, 5 / 3, 2.0, (5 / 3) ** 0.5, 1.0))
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
