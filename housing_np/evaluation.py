@@ -20,7 +20,7 @@ from .quantized import Model, QuantizedLinear
 from .table import Block, Stream
 
 SAMPLES = 5
-SAMPLE_SIZE = 1 << 19  # numbers, 4 MiB
+SAMPLE_SIZE = 1 << 18  # numbers, 2 MiB
 
 
 class Figures(NamedTuple):

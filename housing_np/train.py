@@ -21,7 +21,7 @@ from .passes import connect, total, total_on_cluster
 from .paths import as_path, shown_path
 from .quantized import SCHEMES, Model, QuantizedLinear
 from .report import Sums, report_of
-from .table import Stream, open_stream, open_table
+from .table import Stream, files, open_stream, open_table
 
 _UNSEEN = (("r2", "R²", "f"), ("mse", "MSE", "g"))
 _UINT8 = {f"uint8-{scheme}": scheme for scheme in SCHEMES}  # the stages
@@ -62,12 +62,13 @@ def main(arguments: Sequence[str]) -> int:
         _require_page(options.report)
     columns = {"features": options.features, "ignore": options.ignore, "on_error": options.on_error}
     if options.dask is None:
+        sums = Sums([bundled_file()] if options.data is None else files(options.data))
         table = (
             Stream.of(load_california())
             if options.data is None
             else open_table(options.data, options.target, **columns, **cli.reading(options))
         )
-        return _train(table, lambda empty, name: total(empty, cli.Progress(name)(table)), options)
+        return _train(table, lambda empty, name: total(empty, cli.Progress(name)(table)), options, sums)
     if options.data in (None, "-"):
         parser.error("--dask needs --data: files that every worker sees")
     stream = open_stream(options.data, options.target, **columns, **cli.reading(options))
@@ -76,18 +77,17 @@ def main(arguments: Sequence[str]) -> int:
         def on_cluster(empty: Any, name: str) -> Any:
             return total_on_cluster(client, stream, empty, cli.Progress(name, "files", lambda _: 1))
 
-        return _train(stream, on_cluster, options)
+        # Its workers alone read the files.
+        return _train(stream, on_cluster, options, Sums([]))
 
 
-def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
+def _train(table: Stream, make_pass: Pass, options: Namespace, sums: Sums) -> int:
     """Make two passes over the rows: one for what needs no model, one for what the models are worth."""
-    # On a cluster, workers alone read the files.
-    sums = Sums([bundled_file()] if options.data is None else table.paths if options.dask is None else [])
     seen: Seen = make_pass(Seen.of(table), "fit")
     cli.notes(table.told())
     seen.require_variance()
     model = LinearRegression().set_solution(seen.all_rows)
-    models, files = _packed(model, seen.features)
+    models, packed = _packed(model, seen.features)
     worth: Worth = make_pass(Worth.of(models, model, seen), "evaluation")
     measured = worth.scores.figures()
     require_figures(measured["float64"], table.target_name)
@@ -109,14 +109,14 @@ def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
             "file": str(Path(options.out, f"{name}.npz")),
             **measured[name]._asdict(),
             "payload_bytes": each.payload_bytes,
-            "file_bytes": len(files[name]),
+            "file_bytes": len(packed[name]),
         }
         for name, each in models.items()
     ]
     # All that can fail comes before the first file is written.
     found = {Path(path).name if options.data is None else path: sum for path, sum in sums.found().items()}
     chosen = {name: getattr(options, name) for name in _OPTIONS}
-    record = report_of(table, found, chosen, seen, worth, files)
+    record = report_of(table, found, chosen, seen, worth, packed)
     report = {
         "rows": seen.all_rows.rows,
         "rows_skipped": table.all_skipped.count,
@@ -129,7 +129,7 @@ def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
         "samples": _samples(models, seen.head),
     }
     # A scheme that does not fit gets no file, nor keeps that of an earlier run.
-    contents = {f"{name}.npz": files.get(name) for name in ("float64", *_UINT8)}
+    contents = {f"{name}.npz": packed.get(name) for name in ("float64", *_UINT8)}
     contents[_REPORT] = f"{cli.dumps(record, indent=2)}\n".encode()
     write_set(contents, options.out, _page(options.report, record, seen, model))
     cli.show(cli.dumps(report) if options.json else _text(report))

@@ -199,7 +199,7 @@ def test_a_sample_of_many_rows_is_bounded_in_order_and_spread_evenly():
     sample = total(Sample(), blocks_of(rows, 100_000))
     assert sample.X.size + sample.y.size <= SAMPLE_SIZE < sample.X.size * 1.4
     assert np.all(np.diff(sample.y) > 0)
-    # The mean of so many of the numbers 0 … 1 has the deviation 0.29 / √131,072.
+    # The mean of so many of the numbers 0 … 1 has the deviation 0.29 / √65,536.
     assert np.mean(sample.y) / (3 * rows) == pytest.approx(0.5, abs=5 * 0.29 / np.sqrt(len(sample.y)))
     small = sample.least(100)
     assert len(small.y) == 100 and set(small.y) <= set(sample.y)
