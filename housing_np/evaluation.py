@@ -115,7 +115,7 @@ class Sample:
     Each row gets a random key, and those of the least keys stay: so the first rows by key are a smaller sample.
     """
 
-    keys: Floats | None = None
+    keys: NDArray[np.float32] | None = None
     X: Floats | None = None
     y: Floats | None = None
     rows: int = 0  # that it is drawn from
@@ -125,7 +125,7 @@ class Sample:
         if len(X):
             # Files of equal length must not give rows of equal numbers: what is in them is a part of the seed.
             seed = [self.rows, *X[0].view(np.uint32)]
-            keys = np.random.default_rng(seed).random(len(X))
+            keys = np.random.default_rng(seed).random(len(X), np.float32)
             vars(self).update(vars(self + Sample(keys, X, y, len(X))))
 
     def __add__(self, other: "Sample") -> "Sample":
