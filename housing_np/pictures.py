@@ -29,6 +29,7 @@ def import_matplotlib() -> Any:
     try:
         import matplotlib.figure
         import matplotlib.style
+        import matplotlib.ticker
     except ImportError:
         raise HousingError("--report in HTML needs matplotlib: pip install 'housing_np[plot]'") from None
     return matplotlib
@@ -84,7 +85,10 @@ def _stages(axes: Any, report: Mapping[str, Any]) -> None:
         axes.bar(np.arange(len(stages)) + (i - 1) * 0.27, heights, 0.25, label=key.replace("_", " "))
     positive = any(stage[key] > 0 for stage in stages.values() for key in keys)
     axes.set(ylabel=f"from the float model, in {report['target']['name']}", title="Deviation and bound")
-    axes.set_yscale("log" if positive else "linear")
+    if positive:
+        axes.set_yscale("log")
+        for set_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            set_formatter(import_matplotlib().ticker.LogFormatter())  # the default one writes formulas
     axes.set_xticks(range(len(stages)), list(stages))
     axes.legend(frameon=False)
 

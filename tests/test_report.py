@@ -141,6 +141,7 @@ def test_the_page_has_four_pictures_and_loads_nothing(homes):
     found.feed(page)
     assert found.tags.count("svg") == 4
     assert found.loaded == [] and "script" not in found.tags
+    assert "$" not in page  # no formula that is not set
     assert "url(http" not in page and "@import" not in page
     ids = re.findall(r'<clipPath id="([^"]+)"', page)
     assert len(ids) == len(set(ids)) > 0
