@@ -100,12 +100,12 @@ def test_equal_inputs_give_equal_bytes_wherever_they_go(homes):
 
 def test_it_counts_skipped_rows_and_names_what_is_left_out(homes):
     with (homes / "homes.csv").open("a") as file:
-        file.write("1,,3\n")
+        file.write(",1,3\n")
     run("train", "--data", "homes.csv", "--target", "price", "--ignore", "age", "--on-error", "skip", cwd=homes)
     report = strict((homes / "models" / "report.json").read_text())
     assert report["data"]["left_out"] == ["age"]
     assert report["options"]["ignore"] == ["age"]
-    assert (report["data"]["rows"], report["data"]["rows_skipped"]) in [(60, 1), (61, 0)]
+    assert (report["data"]["rows"], report["data"]["rows_skipped"]) == (60, 1)
 
 
 def test_standard_input_has_no_sum(homes):
@@ -182,7 +182,7 @@ def test_a_page_that_cannot_be_written_leaves_no_models(homes):
     (homes / "file").touch()
     done = run("train", "--data", "homes.csv", "--target", "price", "--report", "file/a.md", cwd=homes)
     assert_refused(done, 3, "cannot be written")
-    assert not list((homes / "models").glob("*")) if (homes / "models").exists() else True
+    assert not list((homes / "models").glob("*"))
 
 
 def blocks_of(rows, size):
