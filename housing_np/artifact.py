@@ -129,8 +129,10 @@ def to_bytes(model: Model | FittedLinear) -> bytes:
     return file.getvalue()
 
 
-def write_set(contents: Mapping[str, bytes | None], folder: str | Path) -> None:
-    """Write the models of one run to a folder: all of them, or none where one cannot be written.
+def write_set(
+    contents: Mapping[str, bytes | None], folder: str | Path, beside: Mapping[Path, bytes] | None = None
+) -> None:
+    """Write the files of one run to a folder: all of them, or none where one cannot be written.
 
     Last comes ``models.sha256``, which ``sha256sum --check`` verifies: as long as it does, the models are of one run.
 
@@ -139,6 +141,8 @@ def write_set(contents: Mapping[str, bytes | None], folder: str | Path) -> None:
     contents : mapping of str to bytes or None
         What `to_bytes` gives, by the name of the file; None for a file that an earlier run may have left.
     folder : str or Path
+    beside : mapping of Path to bytes, optional
+        Files of the same run that stand elsewhere, and have no sum.
 
     Raises
     ------
@@ -150,7 +154,8 @@ def write_set(contents: Mapping[str, bytes | None], folder: str | Path) -> None:
     sums = "".join(
         f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in contents.items() if content is not None
     )
-    _write({Path(folder, name): content for name, content in {**contents, SUMS: sums.encode()}.items()})
+    inside = {Path(folder, name): content for name, content in {**contents, SUMS: sums.encode()}.items()}
+    _write({**(beside or {}), **inside})
 
 
 def _write(contents: Mapping[Path, bytes | None]) -> None:

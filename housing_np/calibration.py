@@ -72,6 +72,20 @@ class Calibration:
             total._moments = known._replace(low=low, high=high)
         return total
 
+    @classmethod
+    def of_figures(cls, rows: int, mean: Floats, deviation: Floats, low: Floats, high: Floats) -> Self:
+        """Return that of rows of which this is known, each of shape (p,); the other covariances are NaN.
+
+        >>> Calibration.of_figures(2, np.array([1.0]), np.array([1.0]), np.array([0.0]), np.array([2.0])).rms
+        array([1.41421356])
+        """
+        covariance = np.full((len(mean), len(mean)), np.nan)
+        with np.errstate(over="ignore"):
+            np.fill_diagonal(covariance, np.square(deviation))
+        total = cls()
+        total._moments = _Moments(rows, mean, covariance, low, high)
+        return total
+
     def update(self, X: ArrayLike, y: ArrayLike | None = None) -> None:
         """Add a block of rows X (n, p); their targets y do not matter."""
         rows = _finite_rows(X)

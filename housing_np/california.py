@@ -61,9 +61,7 @@ def load_california(rows: int | None = None) -> Table:
     """
     if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int | np.integer) or rows < 1):
         raise TableError(f"rows is {quoted(rows)}: expected how many of the first rows to read, at least 1")
-    # In a checkout the data stand beside the package, in an installed one inside it.
-    here = Path(__file__).parent
-    path = next((p for p in (here / "data", here.parent / "data") if p.is_dir()), here / "data") / "cal_housing.csv"
+    path = bundled_file()
     try:
         with path.open(encoding="ascii") as file:
             raw = np.loadtxt(
@@ -83,6 +81,12 @@ def load_california(rows: int | None = None) -> Table:
         longitude,
     )
     return Table(np.column_stack(columns), value / 100_000, FEATURES, TARGET)
+
+
+def bundled_file() -> Path:
+    """Return where the bundled table is: in a checkout beside the package, in an installed one inside it."""
+    here = Path(__file__).parent
+    return next((p for p in (here / "data", here.parent / "data") if p.is_dir()), here / "data") / "cal_housing.csv"
 
 
 def california_rows(features: Sequence[str], rows: int | None = None) -> Floats:

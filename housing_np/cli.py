@@ -21,7 +21,7 @@ DONE, GATE_FAILED, BAD_INPUT, BAD_ARTIFACT = 0, 1, 2, 3
 _LONGEST = 400  # characters of what argparse says of the arguments
 _STATUSES = """exit status:
   0    done
-  1    a limit that you set is broken; nothing was written
+  1    a limit that you set is broken; no file was written
   2    a mistake in the call or in the data; one line says where and what to do
   3    the model file is missing or damaged, or cannot be written
   130  interrupted (Ctrl-C)
@@ -263,13 +263,13 @@ def show(text: str) -> None:
     print("\n".join(map(printable, text.split("\n"))))
 
 
-def dumps(report: Any) -> str:
+def dumps(report: Any, indent: int | None = None) -> str:
     """As JSON, which has no number for infinity or NaN: they become null.
 
     >>> dumps({"r2": [0.5, float("nan")]})
     '{"r2": [0.5, null]}'
     """
-    return json.dumps(_finite(report), allow_nan=False)
+    return json.dumps(_finite(report), allow_nan=False, indent=indent)
 
 
 def _finite(value: Any) -> Any:

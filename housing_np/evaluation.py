@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import inf, isfinite, isnan
+from math import isfinite, isnan, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from .quantized import Model, QuantizedLinear
 from .table import Block, Stream
 
 SAMPLES = 5
+SAMPLE_SIZE = 1 << 18  # numbers, 2 MiB
 
 
 class Figures(NamedTuple):
@@ -32,12 +33,15 @@ class Figures(NamedTuple):
         In squared target units.
     largest_deviation, rms_deviation : float
         From the predictions of the float model, in target units.
+    mae : float
+        In target units.
     """
 
     r2: float
     mse: float
     largest_deviation: float
     rms_deviation: float
+    mae: float = nan
 
 
 @dataclass
@@ -76,7 +80,7 @@ class Scores:
     def figures(self) -> dict[str, Figures]:
         """Return what they say, by name."""
         return {
-            name: Figures(score.r2, score.mse, score.largest_deviation, score.rms_deviation)
+            name: Figures(score.r2, score.mse, score.largest_deviation, score.rms_deviation, score.mae)
             for name, score in self.scores.items()
         }
 
@@ -105,19 +109,57 @@ class Head:
 
 
 @dataclass
-class Range:
-    """The least and the largest target."""
+class Sample:
+    """Rows drawn at random, always the same of equal blocks: all of them, where they are at most `SAMPLE_SIZE` numbers.
 
-    low: float = inf
-    high: float = -inf
+    Each row gets a random key, and those of the least keys stay: so the first rows by key are a smaller sample.
+    """
+
+    keys: NDArray[np.float32] | None = None
+    X: Floats | None = None
+    y: Floats | None = None
+    rows: int = 0  # that it is drawn from
 
     def update(self, X: Floats, y: Floats) -> None:
         """Add a block of rows."""
-        vars(self).update(vars(self + Range(y.min(initial=inf), y.max(initial=-inf))))
+        if len(X):
+            # Files of equal length must not give rows of equal numbers: what is in them is a part of the seed.
+            seed = [self.rows, *X[0].view(np.uint32)]
+            keys = np.random.default_rng(seed).random(len(X), np.float32)
+            vars(self).update(vars(self + Sample(keys, X, y, len(X))))
 
-    def __add__(self, other: "Range") -> "Range":
-        """Return the range of the rows of both."""
-        return Range(min(self.low, other.low), max(self.high, other.high))
+    def __add__(self, other: "Sample") -> "Sample":
+        """Return a sample of the rows of both."""
+        a, b = self.least(), other.least()
+        if a.keys is None or a.X is None or a.y is None or b.keys is None or b.X is None or b.y is None:
+            return b if a.keys is None else a
+        keys, X, y = np.concatenate([a.keys, b.keys]), np.concatenate([a.X, b.X]), np.concatenate([a.y, b.y])
+        return Sample(keys, X, y, a.rows + b.rows).least()
+
+    def least(self, rows: int | None = None) -> "Sample":
+        """Return a sample of at most so many of the rows, in their order."""
+        if self.keys is None or self.X is None or self.y is None:
+            return self
+        rows = max(SAMPLE_SIZE // (self.X.shape[1] + 1), 1) if rows is None else rows
+        if len(self.keys) <= rows:
+            return self
+        kept = np.sort(np.argpartition(self.keys, rows - 1)[:rows])
+        return Sample(self.keys[kept], self.X[kept], self.y[kept], self.rows)
+
+
+@dataclass
+class Targets:
+    """The calibration of the targets."""
+
+    seen: Calibration = field(default_factory=Calibration)
+
+    def update(self, X: Floats, y: Floats) -> None:
+        """Add a block of rows."""
+        self.seen.update(y[:, None])
+
+    def __add__(self, other: "Targets") -> "Targets":
+        """Return that of the rows of both."""
+        return Targets(self.seen + other.seen)
 
 
 @dataclass
@@ -127,8 +169,9 @@ class Seen(Together):
     all_rows: Summary
     outside_fifth: Selected[Summary]
     features: Calibration
-    target: Range
+    target: Targets
     head: Head
+    sample: Sample
 
     @classmethod
     def of(cls, table: Stream) -> "Seen":
@@ -138,8 +181,9 @@ class Seen(Together):
             summaries[0],
             Selected(summaries[1], _outside_held_out_fifth),
             Calibration(),
-            Range(),
+            Targets(),
             Head(),
+            Sample(),
         )
 
     @staticmethod
@@ -154,7 +198,7 @@ class Seen(Together):
         if not rows:
             raise HousingError("no rows below the names of the columns in any of the files; expected at least one")
         self.all_rows.require_determined()
-        if rows > 1 and self.target.low == self.target.high:
+        if rows > 1 and self.target.seen.low == self.target.seen.high:
             raise HousingError(f"the target {quoted(name)} is the same in all {rows} rows: nothing to predict")
 
 
@@ -179,10 +223,11 @@ def require_figures(figures: Figures, target_name: str) -> None:
 
 
 class Unseen(NamedTuple):
-    """R² and MSE on rows that the fit has not seen; None where there are too few rows to tell."""
+    """R², MSE and MAE on rows that the fit has not seen; None where there are too few rows to tell."""
 
     r2: float | None
     mse: float | None
+    mae: float | None = None
 
     @classmethod
     def of(cls, score: Score | None) -> "Unseen":
@@ -190,7 +235,7 @@ class Unseen(NamedTuple):
         if score is None or not score.rows or isnan(score.mse):
             return cls(None, None)
         # One row has no variance to explain.
-        return cls(score.r2 if score.rows > 1 else None, score.mse)
+        return cls(score.r2 if score.rows > 1 else None, score.mse, score.mae)
 
 
 @dataclass

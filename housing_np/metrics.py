@@ -11,7 +11,7 @@ from .frames import names_of
 
 
 class Score:
-    """R², squared error and deviation of predictions, summed over blocks of rows.
+    """R², errors and deviation of predictions, summed over blocks of rows.
 
     Every figure is over all targets: errors are pooled, R² is averaged. Rows are those of `update`; scores of other
     rows add up, in any order.
@@ -41,6 +41,7 @@ class Score:
         self._mean: Floats = np.zeros(())
         self._total: Floats = np.zeros(())  # sum of squares about the mean
         self._unexplained: Floats = np.zeros(())
+        self._absolute: Floats = np.zeros(())
         self._deviation: Floats = np.zeros(())
         self._low: Floats = np.array(np.inf)
         self._high: Floats = np.array(-np.inf)
@@ -100,6 +101,7 @@ class Score:
             block._mean = true.mean(axis=0) if weight is None else weight @ true / block.rows
             block._total = _sum_of_squares(true - block._mean, weight)
             block._unexplained = _sum_of_squares(residual, weight)
+            block._absolute = _sum(np.abs(residual), weight)
         block._low, block._high = true.min(axis=0), true.max(axis=0)
         if reference is not None:
             _, deviation = _difference("reference", reference, "y_pred", y_pred)
@@ -119,6 +121,7 @@ class Score:
             total._total = self._total + other._total + shift * (shift * self.rows * share)
             total._mean = self._mean + shift * share
             total._unexplained = self._unexplained + other._unexplained
+            total._absolute = self._absolute + other._absolute
             total._deviation = self._deviation + other._deviation
         total.largest_deviation = float(np.maximum(self.largest_deviation, other.largest_deviation))
         total._low, total._high = np.minimum(self._low, other._low), np.maximum(self._high, other._high)
@@ -133,6 +136,15 @@ class Score:
         """Mean squared error, in squared target units; infinite where the squares are too large for float64."""
         with np.errstate(over="ignore"):
             return float(np.mean(self._unexplained / self._some_rows()))
+
+    @property
+    def mae(self) -> float:
+        """Mean absolute error, in target units.
+
+        >>> Score.of([1.0, 2.0], [1.0, 5.0]).mae
+        1.5
+        """
+        return float(np.mean(self._absolute / self._some_rows()))
 
     @property
     def rms_deviation(self) -> float:
@@ -173,8 +185,11 @@ def r2_score(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | No
 
 
 def _sum_of_squares(values: Floats, weight: Floats | None) -> Floats:
-    squares = np.square(values)
-    return np.asarray(squares.sum(axis=0) if weight is None else weight @ squares)
+    return _sum(np.square(values), weight)
+
+
+def _sum(values: Floats, weight: Floats | None) -> Floats:
+    return np.asarray(values.sum(axis=0) if weight is None else weight @ values)
 
 
 def _difference(name: str, values: ArrayLike, other_name: str, others: ArrayLike) -> tuple[Floats, Floats]:

@@ -7,8 +7,8 @@ if __name__ == "__main__":
 
 import os
 import sys
-from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from io import TextIOWrapper
@@ -16,18 +16,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-
 from . import cli
 from .answers import Answer, answered, is_written, written
 from .arrays import Floats
 from .artifact import load
 from .california import TARGET, california_rows, load_california
-from .errors import ArtifactError, HousingError, listed, printable
+from .errors import ArtifactError, HousingError, listed, printable, quoted
 from .files import open_whole
 from .paths import as_path, shown_path
 from .quantized import Model, QuantizedLinear
-from .ranges import outside, ranges_of
+from .ranges import Moved, has_range, ranges_of, told
 from .rows import Rows, Skipped, expect, format_of, open_rows, stop
 from .table import files
 
@@ -57,6 +55,8 @@ def main(arguments: Sequence[str]) -> int:
         raise HousingError(
             f"{shown_path(path)} is a float model: bounds are for quantized ones, which can be off from it"
         )
+    if options.fail_outside is not None and not (inputs and (options.range or has_range(model))):
+        parser.error("--fail-outside needs INPUT, and --range FILE or an integer model")
     with _output(options.output) as out:
         if inputs:
             _predict(model, inputs, options, out)
@@ -91,10 +91,27 @@ def _parser() -> cli.Parser:
     parser.add_argument(
         "--range",
         metavar="FILE",
-        help="count inputs outside the ranges seen in FILE (default: the integer model's own)",
+        help="count inputs outside the ranges of FILE, and name means that have moved: rows, or the report.json of a "
+        "training (default: the integer model's own range)",
+    )
+    parser.add_argument(
+        "--fail-outside",
+        metavar="SHARE",
+        type=_share,
+        help="exit 1 if more than this share of the inputs (0 to 1) is outside the range; --output FILE is not written "
+        "then, answers on stdout are already (default: no limit)",
     )
     parser.add_argument("--json", action="store_true", help="answer in one JSON object, as with --format json")
     return parser
+
+
+def _share(text: str) -> float:
+    try:
+        if 0 <= (share := float(text)) <= 1:
+            return share
+    except ValueError:
+        pass
+    raise ArgumentTypeError(f"{quoted(text)} is no share; expected a number from 0 to 1")
 
 
 def _is_unlike_rows(names: list[str]) -> bool:
@@ -131,16 +148,20 @@ def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -
     seen = (
         None if options.range is None else ranges_of(options.range, model.feature_names, partial(_of, reading=others))
     )
-    is_outside = outside(model, seen)
+    moved = Moved(model, seen)
     with ExitStack() as opened:
         # One is open at a time; the first tells in which form the answers are expected.
         read = (_open(opened, name, reading) for name in inputs)
         first = next(read)
         answer = Answer(tuple(model.target_names_), options.bounds, first.protocol, first.request_id)
-        blocks = _answers(model, chain([first], read), is_outside, options.bounds)
+        blocks = _answers(model, chain([first], read), moved, options.bounds)
         _write(answer, blocks, out, _format(options, inputs[0]))
     if skipped.count:
         cli.note(str(skipped))
+    limit = options.fail_outside
+    if limit is not None and moved.share > limit:
+        cli.say(f"{moved.share:.3g} of the rows are outside the range, over the limit {limit:g}")
+        sys.exit(cli.GATE_FAILED)
 
 
 def _open(opened: ExitStack, name: str, reading: dict[str, Any]) -> Rows:
@@ -164,12 +185,9 @@ def _format(options: Namespace, name: str) -> str:
     return str(options.format or next((each for each in named if each in ("csv", "json", "jsonl")), "csv"))
 
 
-def _answers(
-    model: Model, inputs: Iterable[Rows], is_outside: Callable[[Floats], np.ndarray], bounds: bool
-) -> Iterator[Floats]:
+def _answers(model: Model, inputs: Iterable[Rows], moved: Moved, bounds: bool) -> Iterator[Floats]:
     """Predictions block by block; what was ignored or out of range is told on stderr."""
     names = model.feature_names
-    count = beyond = 0
     for rows in inputs:
         blocks = rows.blocks(names)  # refuses a name that is missing, before anything else is said
         known = set(names)
@@ -177,11 +195,12 @@ def _answers(
         if ignored := [*unused, *(f"{name} ({why})" for name, why in rows.left_out.items())]:
             cli.note(f"ignored columns: {listed(ignored)}")
         for X in blocks:
-            count += len(X)
-            beyond += int(is_outside(X).sum())
+            moved.update(X)
             yield answered(model, X, bounds)
-    if beyond:
-        cli.note(f"rows outside the range that the model was trained on: {beyond} of {count}")
+    if moved.outside:
+        cli.note(f"rows outside the range that the model was trained on: {moved.outside} of {moved.rows}")
+    if shifts := moved.shifts():
+        cli.note(told(shifts))
 
 
 def _write(answer: Answer, blocks: Iterable[Floats], out: TextIO, format: str) -> None:

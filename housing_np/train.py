@@ -13,16 +13,24 @@ from typing import Any
 from . import cli
 from .artifact import to_bytes, write_set
 from .calibration import Calibration
-from .california import load_california
+from .california import bundled_file, load_california
 from .errors import HousingError, printable
-from .evaluation import Head, Limits, Seen, Unseen, Worth, error_shares, require_figures
+from .evaluation import Head, Limits, Seen, Worth, error_shares, require_figures
 from .linear import LinearRegression
 from .passes import connect, total, total_on_cluster
+from .paths import as_path, shown_path
 from .quantized import SCHEMES, Model, QuantizedLinear
-from .table import Stream, open_stream, open_table
+from .report import Sums, report_of
+from .table import Stream, files, open_stream, open_table
 
 _UNSEEN = (("r2", "R²", "f"), ("mse", "MSE", "g"))
 _UINT8 = {f"uint8-{scheme}": scheme for scheme in SCHEMES}  # the stages
+_REPORT = "report.json"
+# What of the options decides the numbers, or whether there are any.
+_OPTIONS = (
+    *("data", "target", "features", "ignore", "format", "separator", "decimal", "no_header", "on_error"),
+    *("max_r2_drop", "max_deviation"),
+)
 _NAMES = 40  # that are shown; all are in --json
 # Gives the sum of all rows, for an empty one and the name of the pass.
 Pass = Callable[[Any, str], Any]
@@ -37,6 +45,12 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_data()
     parser.add_out("--out", metavar="FOLDER", default="models", help="where the models go (default: models)")
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="a page of report.json, the record of the training beside the models: .html (with pictures; needs the "
+        "extra plot) or .md (default: none)",
+    )
     parser.add_limits()
     parser.add_json()
     parser.add_argument(
@@ -44,14 +58,17 @@ def main(arguments: Sequence[str]) -> int:
     )
     options = parser.parse(arguments)
     parser.check_data(options)
+    if options.report is not None:
+        _require_page(options.report)
     columns = {"features": options.features, "ignore": options.ignore, "on_error": options.on_error}
     if options.dask is None:
+        sums = Sums([bundled_file()] if options.data is None else files(options.data))
         table = (
             Stream.of(load_california())
             if options.data is None
             else open_table(options.data, options.target, **columns, **cli.reading(options))
         )
-        return _train(table, lambda empty, name: total(empty, cli.Progress(name)(table)), options)
+        return _train(table, lambda empty, name: total(empty, cli.Progress(name)(table)), options, sums)
     if options.data in (None, "-"):
         parser.error("--dask needs --data: files that every worker sees")
     stream = open_stream(options.data, options.target, **columns, **cli.reading(options))
@@ -60,10 +77,11 @@ def main(arguments: Sequence[str]) -> int:
         def on_cluster(empty: Any, name: str) -> Any:
             return total_on_cluster(client, stream, empty, cli.Progress(name, "files", lambda _: 1))
 
-        return _train(stream, on_cluster, options)
+        # Its workers alone read the files.
+        return _train(stream, on_cluster, options, Sums([]))
 
 
-def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
+def _train(table: Stream, make_pass: Pass, options: Namespace, sums: Sums) -> int:
     """Make two passes over the rows: one for what needs no model, one for what the models are worth."""
     if table.rows is not None:
         cli.notes(table.told())
@@ -73,7 +91,7 @@ def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
         cli.notes(table.told())
     seen.require_variance()
     model = LinearRegression().set_solution(seen.all_rows)
-    models, files = _packed(model, seen.features)
+    models, packed = _packed(model, seen.features)
     worth: Worth = make_pass(Worth.of(models, model, seen), "evaluation")
     measured = worth.scores.figures()
     require_figures(measured["float64"], table.target_name)
@@ -95,11 +113,14 @@ def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
             "file": str(Path(options.out, f"{name}.npz")),
             **measured[name]._asdict(),
             "payload_bytes": each.payload_bytes,
-            "file_bytes": len(files[name]),
+            "file_bytes": len(packed[name]),
         }
         for name, each in models.items()
     ]
     # All that can fail comes before the first file is written.
+    found = {Path(path).name if options.data is None else path: sum for path, sum in sums.found().items()}
+    chosen = {name: getattr(options, name) for name in _OPTIONS}
+    record = report_of(table, found, chosen, seen, worth, packed)
     report = {
         "rows": seen.all_rows.rows,
         "rows_skipped": table.all_skipped.count,
@@ -107,14 +128,40 @@ def _train(table: Stream, make_pass: Pass, options: Namespace) -> int:
         "left_out": list(table.left_out),
         "target": table.target_name,
         "stages": stages,
-        "leave_one_out": Unseen.of(worth.left_out.score)._asdict(),
-        "held_out": Unseen.of(worth.held_out.sum.scores.get("held out"))._asdict(),
+        "leave_one_out": record["leave_one_out"],
+        "held_out": record["held_out"],
         "samples": _samples(models, seen.head),
     }
     # A scheme that does not fit gets no file, nor keeps that of an earlier run.
-    write_set({f"{name}.npz": files.get(name) for name in ("float64", *_UINT8)}, options.out)
+    contents = {f"{name}.npz": packed.get(name) for name in ("float64", *_UINT8)}
+    contents[_REPORT] = f"{cli.dumps(record, indent=2)}\n".encode()
+    write_set(contents, options.out, _page(options.report, record, seen, model))
     cli.show(cli.dumps(report) if options.json else _text(report))
     return cli.DONE
+
+
+def _require_page(path: str) -> None:
+    """Refuse a page that could not be made, before anything is fitted."""
+    suffix = as_path(path, HousingError).suffix
+    if suffix not in (".html", ".md"):
+        raise HousingError(f"{shown_path(path)}: a report is a page in HTML or Markdown; end the name in .html or .md")
+    if suffix == ".html":
+        from .pictures import import_matplotlib
+
+        import_matplotlib()
+
+
+def _page(path: str | None, record: dict[str, Any], seen: Seen, model: LinearRegression) -> dict[Path, bytes]:
+    """Return the page that is asked for, by its path."""
+    if path is None:
+        return {}
+    from .report_page import html, markdown  # here, not above: a training without a page must not pay for it
+
+    if path.endswith(".md"):
+        return {Path(path): markdown(record).encode()}
+    from .pictures import pictures
+
+    return {Path(path): html(record, pictures(record, model, seen.sample)).encode()}
 
 
 def _packed(model: LinearRegression, rows: Calibration) -> tuple[dict[str, Model], dict[str, bytes]]:

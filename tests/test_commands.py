@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from housing_np.least_squares import Summary
 
 FILES = ["float64.npz", "uint8-integer.npz", "uint8-per-channel.npz", "uint8-per-tensor.npz"]
 SUMS = "models.sha256"
+REPORT = "report.json"
 posix = pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
 
 
@@ -49,9 +51,9 @@ def test_train_prints_the_figures_of_the_original(trained):
     assert [line.split()[2] for line in lines[-5:]] == ["4.132", "3.977", "3.677", "3.242", "2.414"]
 
 
-def test_train_saves_four_files(trained):
+def test_train_saves_four_models_their_sums_and_a_report(trained):
     folder, done = trained
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, SUMS])
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, REPORT, SUMS])
     for path in folder.glob("*.npz"):
         line = next(line for line in done.stdout.splitlines() if path.name in line)
         assert line.split()[-2:] == [str(path.stat().st_size), "B"]
@@ -82,7 +84,7 @@ def test_train_prints_the_same_figures_as_json(trained, tmp_path):
             f"{stage['rms_deviation']:.3g}",
         ]
         assert shown[6::2] == [str(stage["payload_bytes"]), str(stage["file_bytes"])]
-    assert report["held_out"] == pytest.approx({"r2": 0.5758, "mse": 0.5559}, abs=5e-5)
+    assert report["held_out"] == pytest.approx({"r2": 0.5758, "mse": 0.5559, "mae": 0.5332}, abs=5e-5)
     assert [round(row["float64"], 2) for row in report["samples"]] == [4.13, 3.98, 3.68, 3.24, 2.41]
     assert [row["actual"] for row in report["samples"]] == [4.526, 3.585, 3.521, 3.413, 3.422]
 
@@ -159,7 +161,7 @@ def test_a_train_gate_that_fails_says_for_each_model_which_limit_and_why(tmp_pat
 
 def test_a_train_gate_that_holds_changes_nothing(tmp_path):
     answer("train", "--max-r2-drop", "0.001", "--max-deviation", "1", cwd=tmp_path)
-    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == sorted([*FILES, SUMS])
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == sorted([*FILES, REPORT, SUMS])
 
 
 @pytest.mark.parametrize(
@@ -540,6 +542,41 @@ def test_rows_outside_a_range_that_is_given_are_counted(models, rows, tmp_path):
     arguments = ["predict", models / "float64.npz", "-", "--range", rows / "rows.csv"]
     done = run(*arguments, cwd=tmp_path, input=f"{HEADER}\n{ROW}\n{far}\n")
     assert done.stderr == "note: rows outside the range that the model was trained on: 1 of 2\n"
+
+
+def test_a_feature_whose_mean_has_moved_is_named_with_what_it_does(models, california, tmp_path):
+    X = california.table.X[::20].copy()
+    X[:, 0] *= 0.4
+    np.savetxt(tmp_path / "in.csv", X, delimiter=",", header=HEADER, comments="", fmt="%.17g")
+    report = models / "report.json"
+    done = run("predict", models / "float64.npz", "in.csv", "--range", report, "-o", "o.csv", cwd=tmp_path)
+    assert done.returncode == 0
+    *_, told = done.stderr.splitlines()
+    # 0.4 of the mean 3.87, and 0.437 for each that is missing.
+    assert re.search(
+        r"moved by more than chance explains: MedInc 3\.871 → 1\.5\d+ \(moves predictions by -1\.0\d\)", told
+    )
+
+
+@pytest.mark.parametrize(("limit", "status"), [("0.5", 0), ("0.49", 1)])
+def test_too_large_a_share_outside_the_range_is_a_gate(limit, status, models, tmp_path):
+    far = ROW.replace("8.3252", "1000")
+    arguments = ["predict", models / "float64.npz", "-", "--range", models / "report.json", "--fail-outside", limit]
+    rows = f"{HEADER}\n{ROW}\n{far}\n"
+    done = run(*arguments, "--output", "o.csv", cwd=tmp_path, input=rows)
+    assert done.returncode == status
+    assert (tmp_path / "o.csv").exists() == (status == 0)
+    assert ("0.5 of the rows are outside the range, over the limit 0.49" in done.stderr) == (status == 1)
+    done = run(*arguments, cwd=tmp_path, input=rows)
+    assert (done.returncode, len(done.stdout.splitlines())) == (status, 3)
+
+
+def test_a_gate_needs_a_range_and_a_share(models, tmp_path):
+    done = run("predict", models / "float64.npz", "-", "--fail-outside", "0.1", cwd=tmp_path, input="")
+    assert_refused(done, 2, "--fail-outside needs INPUT, and --range FILE or an integer model")
+    for share in ("1.5", "nan", "many"):
+        done = run("predict", models / "uint8-integer.npz", "-", "--fail-outside", share, cwd=tmp_path, input="")
+        assert_refused(done, 2, "expected a number from 0 to 1")
 
 
 def test_json_answers_are_json_whatever_the_rows(models, tmp_path):

@@ -109,9 +109,9 @@ def test_the_deviation_is_from_the_reference_and_r2_from_the_truth():
     reference = LinearRegression.from_coefficients([1.0], 0.0, ["x"], ["y"])
     other = LinearRegression.from_coefficients([2.0], 0.0, ["x"], ["y"])
     got = figures({"reference": reference, "other": other}, reference, table)
-    assert got["reference"] == (1.0, 0.0, 0.0, 0.0)
+    assert got["reference"] == (1.0, 0.0, 0.0, 0.0, 0.0)
     # Residuals 0, 1, 2 against a total sum of squares of 2.
-    assert got["other"] == pytest.approx((1 - 5 / 2, 5 / 3, 2.0, (5 / 3) ** 0.5))
+    assert got["other"] == pytest.approx((1 - 5 / 2, 5 / 3, 2.0, (5 / 3) ** 0.5, 1.0))
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
@@ -197,12 +197,12 @@ def test_leave_one_out_on_all_rows(california):
 
 def test_leave_one_out_is_unknown_where_a_row_alone_sets_a_coefficient():
     table = Table(np.array([[0.0], [0.0], [0.0], [1.0]]), np.array([1.0, 2.0, 3.0, 4.0]), ("x",), "y")
-    assert leave_one_out(table) == (None, None)
+    assert leave_one_out(table) == (None, None, None)
 
 
 def test_leave_one_out_is_unknown_for_as_many_rows_as_coefficients():
     table = Table(np.array([[0.0], [1.0]]), np.array([1.0, 4.0]), ("x",), "y")
-    assert leave_one_out(table) == (None, None)
+    assert leave_one_out(table) == (None, None, None)
 
 
 @pytest.mark.parametrize("sizes", [[3], [4], [11], [50], [50, 7], [1, 20]])
@@ -223,7 +223,7 @@ def test_held_out_is_a_fit_to_the_other_rows_of_each_block(sizes):
 
 
 def test_held_out_is_unknown_for_fewer_rows_than_coefficients():
-    assert held_out(small(2, p=1)) == (None, None)
+    assert held_out(small(2, p=1)) == (None, None, None)
 
 
 def test_the_r2_of_a_single_held_out_row_is_unknown():
@@ -382,8 +382,8 @@ def test_figures_that_do_not_fit_are_refused(bad):
 
 
 def test_the_r2_of_two_rows_is_known_and_that_of_one_is_not():
-    assert Unseen.of(Score.of([1.0, 3.0], [1.0, 2.0])) == (0.5, 0.5)
-    assert Unseen.of(Score.of([1.0], [3.0])) == (None, 4.0)
+    assert Unseen.of(Score.of([1.0, 3.0], [1.0, 2.0])) == (0.5, 0.5, 0.5)
+    assert Unseen.of(Score.of([1.0], [3.0])) == (None, 4.0, 2.0)
 
 
 def test_no_more_rows_change_nothing_of_the_first():

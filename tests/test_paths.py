@@ -54,6 +54,7 @@ COMMANDS = [
     ("predict", "model.npz", "t.csv", "--output", "?"),
     ("train", "--data", "?", "--target", "y"),
     ("train", "--data", "t.csv", "--target", "y", "--out", "?"),
+    ("train", "--data", "t.csv", "--target", "y", "--report", "?"),
     ("quantize", "?", "--out", "o.npz"),
     ("quantize", "model.npz", "--data", "t.csv", "--out", "?"),
     ("quantize", "model.npz", "--data", "?", "--out", "o.npz"),

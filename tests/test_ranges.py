@@ -1,0 +1,153 @@
+"""Rows against those that a model was trained on."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from housing_np import LinearRegression
+from housing_np.calibration import Calibration
+from housing_np.errors import HousingError
+from housing_np.ranges import Moved, Shift, ranges_of, told
+
+NAMES = ("rooms", "age")
+MODEL = LinearRegression.from_coefficients([2.0, -1.0], 0.0, NAMES, ["price"])
+
+
+def moved(seen, X, model=MODEL, size=7):
+    result = Moved(model, seen)
+    for i in range(0, len(X), size):
+        result.update(X[i : i + size])
+    return result
+
+
+def rows_of(mean, n=100):
+    """Rows with these means and the deviation 1."""
+    return np.asarray(mean) + np.where(np.arange(n) % 2, 1.0, -1.0)[:, None]
+
+
+def of_both(figures):
+    return dict.fromkeys(NAMES, figures)
+
+
+def of_report(tmp_path, **changes):
+    feature = {"low": 0.0, "high": 4.0, "mean": 1.0, "deviation": 0.5}
+    report = {"data": {"rows": 50}, "features": dict.fromkeys(("age", "rooms"), feature), "housing_np_report": 1}
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(report | changes))
+    return str(path)
+
+
+def test_the_ranges_of_a_report_are_its_figures_in_any_order_of_keys(tmp_path):
+    seen = ranges_of(of_report(tmp_path), NAMES)
+    assert (seen.rows, seen.mean.tolist(), seen.deviation.tolist()) == (50, [1.0, 1.0], [0.5, 0.5])
+    assert (seen.low.tolist(), seen.high.tolist()) == ([0.0, 0.0], [4.0, 4.0])
+
+
+def test_the_report_of_a_training_says_what_its_rows_say(models, california):
+    names = california.table.feature_names
+    got, expected = ranges_of(str(models / "report.json"), names), Calibration.of(california.table.X)
+    for figure in ("rows", "mean", "deviation", "low", "high"):
+        np.testing.assert_allclose(getattr(got, figure), getattr(expected, figure), rtol=1e-9)
+
+
+def test_rows_in_json_are_rows(tmp_path):
+    (tmp_path / "rows.json").write_text('[{"rooms": 1, "age": 2}, {"rooms": 3, "age": 2}]')
+    assert ranges_of(str(tmp_path / "rows.json"), NAMES).high.tolist() == [3.0, 2.0]
+
+
+def test_a_report_without_a_feature_is_refused(tmp_path):
+    with pytest.raises(HousingError, match="has no feature 'floors', which the model needs"):
+        ranges_of(of_report(tmp_path), ["rooms", "floors"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data": {}},
+        {"data": {"rows": 0}},
+        {"features": {"rooms": {}, "age": {}}},
+        {"features": []},
+        {"features": of_both({"low": 2.0, "high": 1.0, "mean": 1.0, "deviation": 1.0})},
+        {"features": of_both({"low": None, "high": 1.0, "mean": 1.0, "deviation": 1.0})},
+        {"features": of_both({"low": "a", "high": 1.0, "mean": 1.0, "deviation": 1.0})},
+        {"housing_np_report": 2},
+    ],
+    ids=str,
+)
+def test_a_report_that_is_not_whole_is_refused(tmp_path, changes):
+    with pytest.raises(HousingError, match=r"r\.json: (not a whole report|the report has no feature)"):
+        ranges_of(of_report(tmp_path, **changes), NAMES)
+
+
+def test_a_report_that_is_cut_is_refused(tmp_path):
+    path = tmp_path / "r.json"
+    path.write_text('{"housing_np_report": 1, "data": {')
+    with pytest.raises(HousingError, match="not a whole report"):
+        ranges_of(str(path), NAMES)
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(0.99, []), (1.01, ["rooms"])])
+def test_a_mean_has_moved_beyond_the_quantile_of_bonferroni(factor, expected):
+    seen = Calibration.of(rows_of([0.0, 5.0], 400))
+    least = norm.isf(0.001 / 2 / 2) * np.sqrt(1 / 100 + 1 / 400)
+    for sign in (1, -1):
+        found = moved(seen, rows_of([sign * factor * least, 5.0])).shifts()
+        assert [shift.feature for shift in found] == expected
+
+
+def test_a_shift_moves_predictions_by_the_weight_times_it():
+    seen = Calibration.of(rows_of([0.0, 5.0]))
+    found = moved(seen, rows_of([1.0, 8.0])).shifts()
+    assert [each.feature for each in found] == ["age", "rooms"]
+    assert [tuple(each)[1:] for each in found] == [pytest.approx((5.0, 8.0, -3.0)), pytest.approx((0.0, 1.0, 2.0))]
+
+
+def test_of_several_targets_the_effect_is_the_largest():
+    model = LinearRegression.from_coefficients([[1.0, 0.0], [-3.0, 0.0]], [0.0, 0.0], NAMES, ["p", "q"])
+    (shift,) = moved(Calibration.of(rows_of([0.0, 0.0])), rows_of([2.0, 0.0]), model).shifts()
+    assert shift.effect == pytest.approx(-6.0)
+
+
+@pytest.mark.parametrize(("rows", "seen_rows"), [(29, 100), (100, 29)])
+def test_of_fewer_than_thirty_rows_nothing_is_said(rows, seen_rows):
+    seen = Calibration.of(np.zeros((seen_rows, 2)) + [[0.0, 1.0]])
+    assert moved(seen, np.full((rows, 2), 9.0)).shifts() == []
+    assert moved(Calibration.of(np.ones((30, 2))), np.full((30, 2), 9.0)).shifts() != []
+
+
+def test_a_constant_has_not_moved_by_rounding():
+    X = np.full((1000, 2), 0.1)
+    assert moved(Calibration.of(X), X, size=3).shifts() == []
+
+
+def test_the_same_rows_have_not_moved(california):
+    model, X = california.model, california.table.X
+    assert moved(Calibration.of(X), X, model, size=1000).shifts() == []
+
+
+def test_income_in_another_unit_is_inside_the_range_and_is_told(california):
+    model, X = california.model, california.table.X.copy()
+    seen = Calibration.of(X)
+    X[:, 0] *= 0.4
+    result = moved(seen, X[X[:, 0] >= seen.low[0]], model, size=1000)
+    assert result.outside == 0
+    assert result.shifts()[0].feature == "MedInc"
+
+
+def test_without_rows_seen_nothing_is_outside_and_nothing_moved():
+    result = moved(None, np.full((50, 2), 1e9))
+    assert (result.rows, result.outside, result.share, result.shifts()) == (50, 0, 0.0, [])
+
+
+def test_the_share_outside_is_of_the_rows():
+    assert (
+        moved(Calibration.of([[0.0, 0.0], [1.0, 1.0]]), np.array([[0.5, 0.5], [0.5, 2], [0, 1], [1, 1]])).share == 0.25
+    )
+    assert Moved(MODEL, None).share == 0.0
+
+
+def test_many_shifts_are_cut():
+    line = told([Shift(f"x{i}", 0.0, 1.0, 1.0) for i in range(9)])
+    assert line.endswith("x3 0 → 1 (moves predictions by 1), … and 5 more")
