@@ -33,6 +33,7 @@ _FIELDS: dict[str, dict[str, Field]] = {
 }
 _MEMBER = "m.npy"
 _SIZE_CAP = 16 << 20
+_HEAD = 1 << 17  # more than the longest header of an .npy file and the format behind it
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 # What zipfile raises for files that are cut, garbled, encrypted or packed in a way that it does not know.
@@ -202,7 +203,16 @@ def _to_record(model: Model | FittedLinear) -> np.ndarray:
 
 
 def _from_npy(data: bytes) -> Model:
-    """Return the model of a .npy file's one record, whose declared size is checked before anything is made of it."""
+    """Return the model of a .npy file's one record."""
+    kind, weights, layout, numbers = _declared(data, len(data))
+    return _model(kind, np.frombuffer(numbers, layout)[0], prod(weights[:-1]), weights[-1])
+
+
+def _declared(data: bytes, size: int) -> tuple[str, tuple[int, ...], np.dtype, memoryview]:
+    """Return the kind, the shape of the weights and the type of a record, and its bytes; refuse another size of file.
+
+    The beginning of a file's data is enough to tell, so that little is inflated of what is refused.
+    """
     fields, numbers = _split(data)
     if [(name, type[:2]) for name, type, _ in fields[:2]] != [("format", "|S"), ("names", "|S")]:
         raise HousingError("the record does not begin with a format and names, as bytes")
@@ -217,9 +227,14 @@ def _from_npy(data: bytes) -> Model:
     for found, wanted in zip_longest(fields, expected):
         if found != wanted:
             raise HousingError(f"the record is {quoted(found)} where {quoted(wanted)} is expected")
-    if len(numbers) != layout.itemsize:
-        raise HousingError(f"{_MEMBER} holds {len(numbers)} bytes of numbers, expected {layout.itemsize}")
-    return _model(kind, np.frombuffer(numbers, layout)[0], prod(weights[:-1]), weights[-1])
+    found_bytes = size - len(data) + len(numbers)
+    if found_bytes != layout.itemsize:
+        raise HousingError(f"{_MEMBER} holds {found_bytes} bytes of numbers, expected {layout.itemsize}")
+    count = prod(weights[:-1]) + weights[-1]
+    names = bytes(numbers[format_bytes : format_bytes + names_bytes])
+    if names_bytes < 2 * count - 1 or (len(names) < names_bytes and names.count(0) >= count):
+        raise HousingError(f"{names_bytes} bytes of names, expected {count} names that are not empty")
+    return kind, weights, layout, numbers
 
 
 def _split(data: bytes) -> tuple[list[tuple[str, str, tuple[int, ...]]], memoryview]:
@@ -312,7 +327,9 @@ def _inflated(content: bytes) -> bytes:
             if members[0].compress_type != zipfile.ZIP_DEFLATED:
                 raise HousingError(f"{_MEMBER} is not deflated")
             with archive.open(members[0]) as member:
-                return member.read(members[0].file_size + 1)
+                head = member.read(_HEAD)
+                _declared(head, members[0].file_size)
+                return head + member.read(members[0].file_size + 1 - len(head))
     except HousingError:
         raise
     except _NOT_A_ZIP as error:

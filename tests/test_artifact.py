@@ -831,3 +831,29 @@ def test_several_targets_of_the_best_rounding_predict_the_same_bits_once_loaded(
     quantized = QuantizedLinear.from_linear(model, X, scheme, rounding="optimal")
     save(quantized, tmp_path / "m.npz")
     np.testing.assert_array_equal(load(tmp_path / "m.npz").predict(X), quantized.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("layout", "more"),
+    [(None, 0), ((1, (16 << 20) - 2000), 0), (((2 << 20) - 1000, 3), 0), ((1, 3), 15 << 20)],
+    ids=["no record", "names without an end", "weights without names", "more behind the record"],
+)
+def test_a_small_file_that_holds_much_is_refused_before_it_is_inflated(layout, more, tmp_path):
+    content = bytes(16 << 20)
+    if layout is not None:
+        features, names = layout
+        fields = [("format", "S20"), ("names", f"S{names}"), ("coef", "<f8", (features,)), ("intercept", "<f8")]
+        record = np.zeros((), fields)
+        record["format"] = b"housing_np 1 float64"
+        file = BytesIO()
+        np.lib.format.write_array(file, record)
+        content = file.getvalue() + bytes(more)
+    with zipfile.ZipFile(tmp_path / "m.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("m.npy", content)
+    del content
+    tracemalloc.start()
+    try:
+        refusal(tmp_path / "m.npz")
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
