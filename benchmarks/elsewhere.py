@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -112,7 +113,8 @@ def _emlearn(model: LinearRegression) -> str:
         network.fit(np.eye(len(model.coef_)), model.coef_)
     network.coefs_ = [model.coef_[:, None], np.ones((1, 1))]
     network.intercepts_ = [np.array([model.intercept_]), np.zeros(1)]
-    return emlearn.convert(network, method="loadable", return_type="regressor").save(name="price")
+    with TemporaryDirectory() as folder, chdir(folder):  # it compiles where it stands
+        return emlearn.convert(network, method="loadable", return_type="regressor").save(name="price")
 
 
 def _compiled(program: Program, folder: Path) -> Callable[[], None]:
