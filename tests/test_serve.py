@@ -260,3 +260,48 @@ def test_a_port_that_is_taken_is_told_in_one_line(models):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run("serve", models / "uint8-integer.npz", "--port", str(taken.getsockname()[1]), cwd=models)
     assert (done.returncode, "cannot listen on 127.0.0.1" in done.stderr) == (2, True)
+
+
+def test_many_at_a_time_that_are_broken_off_or_no_requests_do_not_stop_it(models):
+    body = json.dumps([[1.0] * 8]).encode()
+    head = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    bomb = gzip.compress(b" " * (50 << 20))
+    sent = [
+        head % len(body) + body[:5],
+        b"POST /invoc",
+        bytes(range(256)) * 8,
+        head % (1 << 30),
+        head % len(bomb) + bomb,
+    ]
+    with served(models / "uint8-integer.npz", "--timeout", 2, cwd=models) as url:
+        host, port = url.removeprefix("http://").split(":")
+        clients = [socket.create_connection((host, int(port)), 20) for _ in range(100)]
+        for i, client in enumerate(clients):
+            with contextlib.suppress(ConnectionError):
+                client.sendall(sent[i % len(sent)])
+        for client in clients[::2]:
+            client.close()
+        assert requests.get(f"{url}/ping", timeout=30).status_code == 200
+        for client in clients[1::2]:
+            with contextlib.suppress(ConnectionError), client:
+                while client.recv(1 << 16):
+                    pass
+        assert post(url, "/invocations", [[1.0] * 8]).status_code == 200
+
+
+def test_who_sends_slowly_keeps_nobody_else_waiting(models):
+    head = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n[["
+    with served(models / "uint8-integer.npz", "--max-concurrent", 2, cwd=models) as url, contextlib.ExitStack() as slow:
+        host, port = url.removeprefix("http://").split(":")
+        for _ in range(20):
+            slow.enter_context(socket.create_connection((host, int(port)), 20)).sendall(head)
+        assert requests.get(f"{url}/ping", timeout=30).status_code == 200
+        assert post(url, "/invocations", [[1.0] * 8]).status_code == 200
+        slow.close()
+
+
+@pytest.mark.parametrize("size", [2 << 20, 40 << 20])
+def test_who_sends_too_much_is_told(integer, size):
+    answer = post(integer, "/invocations", b"1" * size, "text/csv")
+    assert (answer.status_code, "more than 1,048,576 bytes" in answer.json()["message"]) == (413, True)
+    assert requests.get(f"{integer}/ping", timeout=30).status_code == 200

@@ -107,10 +107,11 @@ class Service:
         if b"inference-header-content-length" in headers:
             raise RefusedError(400, "tensors in binary are not read: send 'data' in JSON (binary_data=False)")
         body = await held.body(scope, receive)
-        if len(body) < _LARGE and not body.startswith(b"\x1f\x8b"):
-            made = self._reply(want, body)
-        else:
-            made = await asyncio.get_running_loop().run_in_executor(self.threads, self._reply, want, body)
+        with self.limits.answering():
+            if len(body) < _LARGE and not body.startswith(b"\x1f\x8b"):
+                made = self._reply(want, body)
+            else:
+                made = await asyncio.get_running_loop().run_in_executor(self.threads, self._reply, want, body)
         held.hold(len(made.text))
         self.metrics.rows.inc(made.rows)
         self.metrics.outside.inc(made.outside)

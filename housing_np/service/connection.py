@@ -30,7 +30,9 @@ class Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()
             return
-        self._head_bytes += len(data)
+        # The rest of a body that was refused is read and forgotten: until it has been sent, its sender reads no answer.
+        if self.cycle is None or not self.cycle.more_body:
+            self._head_bytes += len(data)
         if self._head_bytes > _HEAD_BYTES:
             self.transport.abort()
         self._wait_for_head()

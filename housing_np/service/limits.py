@@ -1,8 +1,8 @@
 """Limits of requests: bytes, time, and how many at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from .answering import RefusedError
@@ -19,10 +19,7 @@ class Limits:
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator["Held"]:
-        """Allow a request its time; refuse it where too many are running."""
-        if self.running >= self.settings.max_concurrent:
-            raise RefusedError(503, f"busy: {self.running} requests are being answered; try again")
-        self.running += 1
+        """Allow a request its time."""
         held = Held(self)
         try:
             async with asyncio.timeout(self.settings.timeout):
@@ -30,8 +27,18 @@ class Limits:
         except TimeoutError:
             raise RefusedError(408, f"the request took more than {self.settings.timeout:g} seconds") from None
         finally:
-            self.running -= 1
             held.hold(0)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Allow a request that has come whole to be answered; refuse it where too many are."""
+        if self.running >= self.settings.max_concurrent:
+            raise RefusedError(503, f"busy: {self.running} requests are being answered; try again")
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
 
 
 class Held:
