@@ -61,7 +61,7 @@ def columns_of(frame: Any) -> list[Any]:
         return [frame.column(i) for i in range(frame.num_columns)]
     if hasattr(frame, "get_columns"):
         return list(frame.get_columns())
-    return [frame.iloc[:, i] for i in range(frame.shape[1])]
+    return [column for _, column in frame.items()]
 
 
 def as_one_array(frame: Any) -> NDArray[Any] | None:

@@ -34,9 +34,10 @@ def read(source: Source, on_error: OnError) -> Rows:
 
     def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
         names = [columns[i] for i in positions(rows, wanted)]
+        kinds = dict(zip(schema.names, schema.types, strict=True))
+        others = {kind for kind in set(kinds.values()) if not _is_numeric(kind)}
         for name in names:
-            if not _is_numeric(schema.field(name).type):
-                kind = schema.field(name).type
+            if (kind := kinds[name]) in others:
                 raise TextColumnError(
                     f"{source.name}: column {quoted(name)} holds {cut(str(kind))}; expected numbers", [name]
                 )
@@ -56,21 +57,20 @@ def read(source: Source, on_error: OnError) -> Rows:
             start += batch.num_rows
 
     hint = f" ({listed(index, quoted)} is an index of pandas: reset_index() makes it a column)" if index else ""
-    left_out = dict.fromkeys(index, "the index that pandas wrote")
-    rows = Rows(source.name, columns, True, blocks, left_out, hint=hint)
+    rows = Rows(source.name, columns, True, blocks, index, hint=hint)
     return rows
 
 
-def _index_columns(schema: Any) -> list[str]:
-    """Return the columns that the file's own pandas metadata calls its index."""
+def _index_columns(schema: Any) -> dict[str, str]:
+    """Return the columns that the file's own pandas metadata calls its index, and why they are left out."""
     try:
         described = schema.pandas_metadata
     except (ValueError, RecursionError):  # metadata that is no JSON tell nothing
-        return []
+        return {}
     index = described.get("index_columns") if isinstance(described, dict) else None
-    return [
-        name for name in (index if isinstance(index, list) else []) if isinstance(name, str) and name in schema.names
-    ]
+    known = set(schema.names)
+    found = (name for name in (index if isinstance(index, list) else []) if isinstance(name, str) and name in known)
+    return dict.fromkeys(found, "the index that pandas wrote")
 
 
 def _is_numeric(kind: Any) -> bool:
