@@ -364,9 +364,9 @@ def _with_columns(stream: Stream, rows: Rows, features: Sequence[str] | None, ig
     if not features and target not in rows.columns:
         raise TableError(f"{rows.missing([target])}; name one of these")
     index = {name: _INDEX for name in rows.columns if _UNNAMED.fullmatch(name) and name != target and not features}
-    no_features, other_roles = {target, *ignore, *index}, {target, *ignore}
-    features = features or tuple(name for name in rows.columns if name not in no_features)
-    if both := [name for name in features if name in other_roles]:
+    others = {target, *ignore}
+    features = features or tuple(name for name in rows.columns if name not in others and name not in index)
+    if both := [name for name in features if name in others]:
         what = "the target" if both[0] == target else "to be ignored"
         raise TableError(f"{rows.source}: {quoted(both[0])} is {what}: it cannot be a feature too")
     if not features:

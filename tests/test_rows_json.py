@@ -342,3 +342,25 @@ def test_a_document_that_is_too_large_to_be_read_whole_is_refused_before_it_is(m
     ):
         pass
     assert stream.taken < 4 << 20
+
+
+def test_lines_that_are_no_rows_are_parsed_once_before_the_first_that_is_one(monkeypatch):
+    parse = mock.Mock(side_effect=json_rows._parsed)
+    monkeypatch.setattr(json_rows, "_parsed", parse)
+    monkeypatch.setattr(source, "CHUNK_BYTES", 1)
+    errors = []
+    assert read("7\n" * 99 + '{"x": 1}\n', ["x"], "jsonl", errors.append) == [[1.0]]
+    # Once to look for the columns, once to read.
+    assert (len(errors), parse.call_count) == (99, 200)
+
+
+def test_a_stream_without_a_row_does_not_fill_the_memory():
+    stream = mock.Mock(read1=mock.Mock(side_effect=[*[b"7\n" * 1000] * 20, b""]))
+    message = "no rows among the first 100 lines; expected one JSON object a line"
+    with (
+        mock.patch.object(sys, "stdin", mock.Mock(buffer=stream)),
+        pytest.raises(TableError, match=message),
+        open_rows("-", "jsonl", lambda _: None),
+    ):
+        pass
+    assert stream.read1.call_count == 1

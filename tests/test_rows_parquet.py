@@ -1,6 +1,7 @@
 """Rows of Parquet files, by pyarrow."""
 
 from decimal import Decimal
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from reading import GOOD, PLAIN, read_file
 
 from housing_np import TableError
 from housing_np.rows import open_rows
+from housing_np.rows import parquet as parquet_rows
 
 
 def test_parquet_gives_the_numbers_of_its_columns(tmp_path):
@@ -139,3 +141,13 @@ def test_a_page_that_does_not_fit_its_checksum_is_refused(tmp_path):
     path.write_bytes(content)
     with pytest.raises(TableError, match=r"damaged after row 0 \(.*CRC checksum.*\); write the file again"):
         read_file(path, ["x"])
+
+
+def test_an_index_of_many_columns_is_looked_up_and_not_searched_for():
+    # By the minute for a file that claims a hundred thousand, if the names were listed anew for each.
+    names = [f"x{i}" for i in range(100)]
+    schema = mock.Mock(pandas_metadata={"index_columns": names[1:]})
+    listed = mock.PropertyMock(return_value=names)
+    type(schema).names = listed
+    assert list(parquet_rows._index_columns(schema)) == names[1:]
+    assert listed.call_count == 1

@@ -105,15 +105,15 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
     coming = (_records(text, numbered) for text in chunks(source))
     first: list[Record] = []
     rows: list[Any] = []
-    for records in coming:
+    while not rows and len(first) < _SAMPLE and (records := next(coming, None)) is not None:
+        new = islice(records, _SAMPLE - len(first))
+        rows = [row for row in map(_row_or_none, (text for _, text in new)) if _is_row(row)]
         first += records
-        rows = [row for row in map(_row_or_none, (text for _, text in islice(first, _SAMPLE))) if _is_row(row)]
-        if rows:
-            break
     if not rows:
-        for (line,), text in first:
+        for (line,), text in first[:_SAMPLE]:
             on_error(TableError(f"{source.name}: line {line}{_problem(text)}"))
-        raise TableError(f"{source.name}: no rows; expected one JSON object a line")
+        among = f" among the first {_SAMPLE} lines" * (len(first) >= _SAMPLE)
+        raise TableError(f"{source.name}: no rows{among}; expected one JSON object a line")
     columns, named = _columns(rows)
 
     def blocks(wanted: Sequence[str]) -> Iterator[Floats]:

@@ -28,7 +28,7 @@ def read(source: Source, on_error: OnError) -> Rows:
         raise TableError(f"{source.name}: the name of a column is not UTF-8; write the file again") from None
     except broken as error:
         raise TableError(f"{source.name}: {_reason(error, 'not a Parquet file')}") from None
-    index = dict.fromkeys(_index_columns(schema))
+    index = _index_columns(schema)
     columns = tuple(name for name in names if name not in index)
     check_names(source.name, columns)
 
@@ -57,20 +57,20 @@ def read(source: Source, on_error: OnError) -> Rows:
             start += batch.num_rows
 
     hint = f" ({listed(index, quoted)} is an index of pandas: reset_index() makes it a column)" if index else ""
-    left_out = dict.fromkeys(index, "the index that pandas wrote")
-    rows = Rows(source.name, columns, True, blocks, left_out, hint=hint)
+    rows = Rows(source.name, columns, True, blocks, index, hint=hint)
     return rows
 
 
-def _index_columns(schema: Any) -> list[str]:
-    """Return the columns that the file's own pandas metadata calls its index."""
+def _index_columns(schema: Any) -> dict[str, str]:
+    """Return the columns that the file's own pandas metadata calls its index, and why they are left out."""
     try:
         described = schema.pandas_metadata
     except (ValueError, RecursionError):  # metadata that is no JSON tell nothing
-        return []
+        return {}
     index = described.get("index_columns") if isinstance(described, dict) else None
     known = set(schema.names)
-    return [name for name in (index if isinstance(index, list) else []) if isinstance(name, str) and name in known]
+    found = (name for name in (index if isinstance(index, list) else []) if isinstance(name, str) and name in known)
+    return dict.fromkeys(found, "the index that pandas wrote")
 
 
 def _is_numeric(kind: Any) -> bool:
