@@ -2,16 +2,18 @@
 
 import contextlib
 import gzip
+import hashlib
 import json
 import signal
 import socket
 import subprocess
+import sys
 import threading
 
 import numpy as np
 import pytest
 import requests
-from running import command, environment, run
+from running import assert_refused, command, environment, run
 
 from housing_np import load, load_california
 from housing_np.service.answering import RefusedError, uncompressed
@@ -305,3 +307,16 @@ def test_who_sends_too_much_is_told(integer, size):
     answer = post(integer, "/invocations", b"1" * size, "text/csv")
     assert (answer.status_code, "more than 1,048,576 bytes" in answer.json()["message"]) == (413, True)
     assert requests.get(f"{integer}/ping", timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize("missing", ["uvicorn", "starlette", "prometheus_client"])
+def test_without_its_extra_it_says_what_to_install(missing, models, monkeypatch):
+    monkeypatch.setitem(sys.modules, missing, None)
+    done = run("serve", models / "uint8-integer.npz", "--port", "0", cwd=models)
+    assert_refused(done, 2, f"a server needs {missing}: pip install 'housing_np[serve]'")
+
+
+def test_its_page_is_that_of_the_export(integer, models):
+    text = requests.get(integer, timeout=30).text
+    assert text.startswith("<!doctype html>")
+    assert f'"{hashlib.sha256((models / "uint8-integer.npz").read_bytes()).hexdigest()}"' in text
