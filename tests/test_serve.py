@@ -4,16 +4,18 @@ import contextlib
 import gzip
 import hashlib
 import json
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
-from running import assert_refused, command, environment, run
+from running import ROOT, assert_refused, command, environment, run
 
 from housing_np import load, load_california
 from housing_np.service.answering import RefusedError, uncompressed
@@ -320,3 +322,11 @@ def test_its_page_is_that_of_the_export(integer, models):
     text = requests.get(integer, timeout=30).text
     assert text.startswith("<!doctype html>")
     assert f'"{hashlib.sha256((models / "uint8-integer.npz").read_bytes()).hexdigest()}"' in text
+
+
+def test_the_answer_on_the_page_about_serving_is_the_server_s(integer):
+    text = (Path(ROOT) / "docs" / "serving.md").read_text()
+    (body,), (expected,) = re.findall(r"-d '(.*)'", text), re.findall(r"^\{\"predictions.*", text, re.MULTILINE)
+    answer, told = post(integer, "/invocations?bounds=true", body).json(), json.loads(expected)
+    for name in ("predictions", "bounds"):  # trained here, with the last bits of this machine
+        assert answer[name] == pytest.approx(told[name], rel=1e-6)
