@@ -35,7 +35,9 @@ def chunks(source: Source) -> Iterator[str]:
         # The last line ends too, whether or not the source says so.
         text = decoder.decode(b"", final=True) + "\n" if data is None else decoder.decode(data)
         if end := text.rfind("\n") + 1:
-            yield "".join(begun) + text[:end]
+            first = text.index("\n")
+            # Cut at one place, wherever the pieces end: what is told of a line depends on what is kept of it.
+            yield ("".join(begun) + text[:first])[: LONGEST + 1] + text[first:end]
             begun, size, text = [], 0, text[end:]
         if size <= LONGEST:  # of a line that is too long, the rest is not kept
             begun.append(text[: LONGEST + 1 - size])
