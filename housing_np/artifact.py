@@ -6,7 +6,6 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from io import BytesIO
 from itertools import zip_longest
 from math import prod
@@ -16,12 +15,11 @@ from typing import cast
 import numpy as np
 
 from .errors import ArtifactError, HousingError, cut, quoted
-from .files import open_new
+from .files import write_all
 from .linear import FittedLinear, LinearRegression
 from .names import require_apart
 from .paths import as_path, shown_path
 from .quantized import FIELDS, Field, Model, QuantizedLinear, Scheme
-from .signals import held
 
 FORMAT = "housing_np 1"
 SUMS = "models.sha256"
@@ -78,7 +76,7 @@ def save(model: Model | FittedLinear, path: str | Path) -> int:
     array([5.])
     """
     content = to_bytes(model)
-    _write({as_path(path, ArtifactError): content})
+    write_all({as_path(path, ArtifactError): content}, ArtifactError, make_folders=True)
     return len(content)
 
 
@@ -156,30 +154,7 @@ def write_set(
         f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in contents.items() if content is not None
     )
     inside = {Path(folder, name): content for name, content in {**contents, SUMS: sums.encode()}.items()}
-    _write({**(beside or {}), **inside})
-
-
-def _write(contents: Mapping[Path, bytes | None]) -> None:
-    """Write files, or remove those of None; in their order, once all of them are on the disk beside their places."""
-    path = Path()
-    try:
-        with ExitStack() as opened:
-            files = {}
-            for path, content in contents.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if content is not None:
-                    files[path] = opened.enter_context(open_new(path))
-                    files[path].file.write(content)
-                    files[path].finish()
-            with held():
-                for path in contents:
-                    if path in files:
-                        files[path].place()
-                    else:
-                        path.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ArtifactError(f"{shown_path(path)}: cannot be written ({reason})") from None
+    write_all({**(beside or {}), **inside}, ArtifactError, make_folders=True)
 
 
 def _to_record(model: Model | FittedLinear) -> np.ndarray:

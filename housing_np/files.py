@@ -3,13 +3,15 @@
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from .signals import undone
+from .errors import HousingError
+from .paths import shown_path
+from .signals import held, undone
 
 try:
     import fcntl
@@ -96,6 +98,36 @@ def open_whole(path: str | Path) -> Iterator[BinaryIO]:
         yield new.file
         new.finish()
         new.place()
+
+
+def write_all(contents: Mapping[Path, bytes | None], error: type[HousingError], make_folders: bool = False) -> None:
+    """Write files, or remove those of None; in their order, once all of them are on the disk beside their places.
+
+    Raises
+    ------
+    HousingError
+        Of the kind that is given, if a file cannot be written.
+    """
+    path = Path()
+    try:
+        with ExitStack() as opened:
+            files = {}
+            for path, content in contents.items():
+                if make_folders:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                if content is not None:
+                    files[path] = opened.enter_context(open_new(path))
+                    files[path].file.write(content)
+                    files[path].finish()
+            with held():
+                for path in contents:
+                    if path in files:
+                        files[path].place()
+                    else:
+                        path.unlink(missing_ok=True)
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise error(f"{shown_path(path)}: cannot be written ({reason})") from None
 
 
 def _direct(path: str | Path) -> int | Path | None:

@@ -33,23 +33,30 @@ DEFAULT_MODEL = "models/uint8-per-channel.npz"
 SAMPLES = 5
 
 
+def default_model() -> str:
+    """Return the path of the model that is taken where none is named."""
+    path = os.environ.get("HOUSING_NP_MODEL") or DEFAULT_MODEL
+    if not Path(path).exists():
+        raise ArtifactError(
+            f"{shown_path(path)}: no such model; make it with python -m housing_np.train, or name a MODEL.npz"
+        )
+    return path
+
+
 def main(arguments: Sequence[str]) -> int:
     """Predict the rows of INPUT, a block at a time; without INPUT, the first rows of the bundled data."""
     parser = _parser()
     options = parser.parse(arguments)
     names = [name for name in (options.model, *options.inputs) if name]
     is_model = bool(names) and (names[0].endswith(".npz") or _is_unlike_rows(names))
-    path = names.pop(0) if is_model else os.environ.get("HOUSING_NP_MODEL") or DEFAULT_MODEL
+    path = names.pop(0) if is_model else ""
     inputs = list(chain.from_iterable(map(files, names)))
     if [*inputs, options.range].count("-") > 1:
         parser.error("INPUT and --range cannot both be standard input, and neither twice")
     for name in (*inputs, *files(options.range or "-")):
         if name != "-":
             expect(name)
-    if not is_model and not Path(path).exists():
-        raise ArtifactError(
-            f"{shown_path(path)}: no such model; make it with python -m housing_np.train, or name a MODEL.npz"
-        )
+    path = path or default_model()
     model = load(path)
     if options.bounds and not isinstance(model, QuantizedLinear):
         raise HousingError(

@@ -13,12 +13,11 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 from . import cli
 from .artifact import load
-from .errors import ArtifactError, HousingError
-from .predict import DEFAULT_MODEL
+from .errors import HousingError
+from .predict import DEFAULT_MODEL, default_model
 from .service.settings import Settings
 
 _QUEUE = 2048  # connections that wait to be accepted
@@ -29,11 +28,11 @@ def main(arguments: Sequence[str]) -> int:
     parser = _parser()
     options = parser.parse(arguments)
     settings = _settings(parser, options)
-    load(settings.model)  # what is wrong with the model is said before anything is begun
+    model = load(settings.model)  # what is wrong with the files is said before anything is begun
     if settings.range:
         from .ranges import ranges_of
 
-        ranges_of(settings.range, load(settings.model).feature_names)
+        ranges_of(settings.range, model.feature_names)
     with ExitStack() as stack:
         listening = stack.enter_context(_listening(options.host, options.port))
         if options.workers > 1:  # what they count is added up in files
@@ -87,11 +86,8 @@ def _settings(parser: cli.Parser, options: Namespace) -> Settings:
             parser.error(f"--{name.replace('_', '-')} is {getattr(options, name):g}: expected more than 0")
     if not 0 <= options.port < 1 << 16:
         parser.error(f"--port is {options.port}: expected 0 to 65535")
-    model = options.model or os.environ.get("HOUSING_NP_MODEL") or DEFAULT_MODEL
-    if options.model is None and not Path(model).exists():
-        raise ArtifactError(f"{model}: no such model; make it with python -m housing_np.train, or name a MODEL.npz")
     limits = (options.max_body, options.max_rows, options.max_concurrent, options.timeout)
-    return Settings(model, options.range, *limits, tuple(options.cors))
+    return Settings(options.model or default_model(), options.range, *limits, tuple(options.cors))
 
 
 def _listening(host: str, port: int) -> socket.socket:

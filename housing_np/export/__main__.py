@@ -7,8 +7,7 @@ if __name__ == "__main__":
 
 import sys
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -20,7 +19,7 @@ from ..artifact import load
 from ..calibration import Calibration
 from ..california import FEATURES, california_rows
 from ..errors import HousingError, printable
-from ..files import open_whole
+from ..files import write_all
 from ..linear import LinearRegression
 from ..quantized import Model, QuantizedLinear
 from ..rows import Skipped, open_rows, stop
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         _print(exported(model, facts, to, float32=options.float32))
         return cli.DONE
     contents = dict(zip(paths, _contents(model, facts, to, options, paths, rows), strict=True))
-    _write(contents)
+    write_all(contents, HousingError)
     report = {"to": to, "scheme": facts.scheme, "sha256": facts.sha256}
     sizes = {str(path): len(content) for path, content in contents.items()}
     lines = (f"{path}: {size} bytes" for path, size in sizes.items())
@@ -236,17 +235,6 @@ def _contents(
 
 def _bytes(content: str | bytes) -> bytes:
     return content if isinstance(content, bytes) else content.encode()
-
-
-def _write(contents: Mapping[Path, bytes]) -> None:
-    """Write all files, or none of them."""
-    path = Path()
-    try:
-        with ExitStack() as opened:
-            for path, content in contents.items():
-                opened.enter_context(open_whole(path)).write(content)
-    except OSError as error:
-        raise HousingError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def _print(content: str | bytes) -> None:

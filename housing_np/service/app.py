@@ -22,6 +22,8 @@ from .. import __version__
 from ..artifact import load
 from ..errors import HousingError
 from ..export import export
+from ..linear import LinearRegression
+from ..quantized import Model
 from ..ranges import bundled, outside, ranges_of
 from ..threads import worth
 from .answering import RefusedError, Wanted, reply, uncompressed, wanted
@@ -75,10 +77,7 @@ class Service:
             "/version": (__version__.encode, "text/plain"),
             "/metrics": (self.metrics.text, self.metrics.type),
             "/openapi.json": (lambda: _json(document(self.model, self.name, self.settings)), "application/json"),
-            "/v2": (
-                lambda: _json({"name": "housing_np", "version": __version__, "extensions": []}),
-                "application/json",
-            ),
+            "/v2": (lambda: _json(_SERVER), "application/json"),
             "/v2/health/live": (lambda: _json({"live": True}), "application/json"),
             "/v2/health/ready": (lambda: _json({"ready": True}), "application/json"),
             of_model: (lambda: _json(self._metadata()), "application/json"),
@@ -201,13 +200,13 @@ def _json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def _float_model(path: str, model: Any) -> Any:
+def _float_model(path: str, model: Model) -> LinearRegression | None:
     """Return the float model beside a quantized one, where there is one of the same columns."""
-    from ..linear import LinearRegression
+    if isinstance(model, LinearRegression):
+        return None
+    from ..explain import float_model  # here, not above: only the page pays for it
 
     try:
-        found = load(Path(path).with_name("float64.npz"))
+        return float_model(str(Path(path).with_name("float64.npz")), model)
     except HousingError:
         return None
-    same = (found.feature_names, found.target_names_) == (model.feature_names, model.target_names_)
-    return found if same and isinstance(found, LinearRegression) and found is not model else None
