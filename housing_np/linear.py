@@ -105,7 +105,6 @@ class LinearRegression(Estimator):
     coef_: Array
     intercept_: float | Array
     rank_: int
-    singular_values_: Array
     n_features_in_: int
     feature_names_in_: npt.NDArray[np.object_]
     target_names_: tuple[str, ...]
@@ -285,6 +284,13 @@ class LinearRegression(Estimator):
         return predictions
 
     @property
+    def singular_values_(self) -> Array:
+        """Singular values (p,) of the design with its columns centred (given an intercept) and scaled to norm 1."""
+        if self._solution is None:
+            raise AttributeError("only a fitted model has singular values")
+        return self._solution.singular_values.copy()
+
+    @property
     def payload_bytes(self) -> int:
         """Bytes of the coefficients and intercepts."""
         return self.coef_.nbytes + np.asarray(self.intercept_).nbytes
@@ -381,7 +387,7 @@ class LinearRegression(Estimator):
         if summary.one_target:
             coef, intercept = coef[0], intercept[0]
         self._set_coefficients(coef, intercept, summary.feature_names, summary.target_names, summary.named)
-        self.rank_, self.singular_values_, self._solution = solution.rank, solution.singular_values.copy(), solution
+        self.rank_, self._solution = solution.rank, solution
         return self
 
     def _set_coefficients(

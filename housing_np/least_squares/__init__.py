@@ -1,6 +1,6 @@
 """Least squares from a mergeable one-pass summary of the rows."""
 
-from .gram import require_determined
+from .factor import require_determined
 from .solution import Solution
 from .summary import Summary
 

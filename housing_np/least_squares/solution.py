@@ -1,6 +1,9 @@
-"""The least-squares solution from a Gram matrix, in double precision or exactly, and what its statistics need.
+"""The least-squares solution from a triangular factor, and what its statistics need.
 
-Reference: Björck, "Numerical Methods for Least Squares Problems", SIAM (1996): scaling, rank, refinement.
+References
+----------
+Björck, "Numerical Methods for Least Squares Problems", SIAM (1996): scaling, rank, refinement.
+Ben-Israel, Cohen, "On iterative computation of generalized inverses", SIAM Journal on Numerical Analysis 3 (1966).
 """
 
 import math
@@ -10,50 +13,16 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import Floats
 from ..errors import HousingError
-from .exact_gram import ExactGram
-from .fixed_point import FixedPoint, Floats, Integers, ldexp
+from .doubled import Doubled
 
 EPS = 2.0**-52
-RANK_TOLERANCE = 2.0**-33  # no rounding of the data may call a larger singular value zero
-STALLED_STEPS = 8  # steps of refinement without progress that end it
-FIXED = 384  # fraction bits of the extended solution
+MOST_ROUNDING = 2.0**-33  # that the sums of any number of rows may have, relative to the largest
+DOUBT = 10  # a singular value above what rounding makes of 0, and less than so many times it
 NOTHING = 2.0**-20  # of a vector of length 1: a larger part is no rounding, whatever the singular values
-RESOLVED = 128  # bits of the largest number that a refinement ends with
-NOTHING_LEFT = 2.0**-320  # of the largest number: rounding error of FIXED bits
-NEGLIGIBLE = 2.0**-200  # a pivot that is rounding error of FIXED bits; dropping it moves singular values by 1e-15
-
-
-@dataclass(frozen=True, eq=False)
-class NormalEquations:
-    """Normal equations G x = g in fixed point: ``gram`` (p, p) is G * 2**FIXED.
-
-    ``factor`` is R with R'R = G for columns divided by ``scale``, in double precision: good enough to refine with.
-    """
-
-    gram: Integers
-    scale: Floats
-    factor: Floats
-    tolerance: float
-
-    def solve(self, right: Integers) -> Integers:
-        """Return x (p, k) * 2**FIXED for g (p, k) * 2**FIXED, by refinement with exact residuals; minimum norm."""
-        x = best = right * 0
-        smallest, waited = math.inf, 0
-        # A step may undo the error of the one before, at equal size: one without progress is not yet the end.
-        while waited < STALLED_STEPS:
-            residual = FixedPoint((right << FIXED) - self.gram @ x, -2 * FIXED).to_float() / self.scale[:, None]
-            step = _pseudo_solve(self.factor, residual, self.tolerance) / self.scale[:, None]
-            x = x + FixedPoint.of(step, -FIXED).integers
-            size, waited = np.abs(step).max(initial=0.0), waited + 1
-            if size < smallest / 2:
-                best, smallest, waited = x, size, 0
-            values = np.abs(FixedPoint(x, -FIXED).to_float())
-            # All digits of a double are there, of the smallest too; what is 0 goes on until nothing is left of it.
-            if size <= 2.0**-RESOLVED * values.max(initial=0.0) and (values[x != 0] >= 2.0**60 * size).all():
-                break
-        values = np.abs(FixedPoint(best, -FIXED).to_float())
-        return np.where(values <= NOTHING_LEFT * values.max(initial=0.0), 0, best)
+STEPS = 12  # of refinement; each gains the digits that the condition number leaves
+NO_DIGIT = 2.0**-80  # of a sum's terms: what is left of it is their rounding in double-double
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,10 +37,8 @@ class Solution:
         The sum of the rows' weights: their number, where they have none.
     rank : int
         Without the intercept.
-    singular_values : (p,) array
-        Of the design with columns centred (given an intercept) and divided by ``norms``.
     tolerance : float
-        Singular values below this fraction of the largest count as zero: what rounding of the data can make of 0.
+        What rounding can make of a singular value that is 0.
     distinct : bool
         False where full rank and deficiency cannot be told apart.
     mean, norms : (p,) arrays
@@ -80,9 +47,8 @@ class Solution:
         Of the residuals and of the (centred) targets.
     factor : (p, p) array
         R, upper triangular, with R'R the Gram matrix of the centred and scaled columns.
-    equations, scaled_mean, steps, step : optional
-        The normal equations of the exact way; in their units the columns' means (p,), times 2**FIXED; and the weight,
-        which is ``steps * 2**step``.
+    inverse : (p, p) array
+        Its pseudo-inverse.
     """
 
     coef: Floats
@@ -90,7 +56,6 @@ class Solution:
     rows: float
     fit_intercept: bool
     rank: int
-    singular_values: Floats
     tolerance: float
     distinct: bool
     mean: Floats
@@ -98,10 +63,12 @@ class Solution:
     residual_norm: Floats
     total_norm: Floats
     factor: Floats
-    equations: NormalEquations | None = None
-    scaled_mean: Integers | None = None
-    steps: int = 0
-    step: int = 0
+    inverse: Floats
+
+    @cached_property
+    def singular_values(self) -> Floats:
+        """Of the design (p,) with columns centred (given an intercept) and divided by ``norms``."""
+        return np.asarray(np.linalg.svd(self.factor, compute_uv=False))
 
     @property
     def unexplained(self) -> Floats:
@@ -111,7 +78,7 @@ class Solution:
 
     def leverage(self, X: Floats) -> Floats:
         """Return the leverages (n,) of rows X (n, p): how much each row's own target counts in its prediction."""
-        spread = np.dot(X - self.mean, self._inverse / self.norms[:, None])
+        spread = np.dot(X - self.mean, self.inverse / self.norms[:, None])
         return np.asarray(np.einsum("ij,ij->i", spread, spread) + float(self.fit_intercept) / self.rows)
 
     def unit_stderr(self) -> Floats:
@@ -119,17 +86,11 @@ class Solution:
 
         NaN where the data do not determine the number.
         """
-        if self.equations is None or self.scaled_mean is None:
-            squares = np.square(self._inverse).sum(axis=1)
-            offset = np.square((self.mean / self.norms) @ self._inverse).sum()
-        else:
-            identity = np.diag([1 << FIXED] * len(self.norms)).astype(object)
-            columns = self.equations.solve(np.column_stack([identity, self.scaled_mean]))
-            squares = FixedPoint(np.diag(columns), -FIXED).to_float() * self.equations.scale**2
-            offset = ldexp(int(self.scaled_mean @ columns[:, -1]) * self.steps, -2 * FIXED - self.step)
-        offset = 1 / self.rows + offset if self.fit_intercept else math.nan
-        squares = np.where(self.identified(), np.concatenate([[offset], squares]), math.nan)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            offset = np.square((self.mean / self.norms) @ self.inverse).sum()
+            offset = 1 / self.rows + offset if self.fit_intercept else math.nan
+            squares = np.concatenate([[offset], np.square(self.inverse).sum(axis=1)])
+            squares = np.where(self.identified(), squares, math.nan)
             return np.asarray(np.sqrt(squares) / np.concatenate([[1.0], self.norms]))
 
     def dependent(self) -> npt.NDArray[np.bool_]:
@@ -141,156 +102,137 @@ class Solution:
 
         Two solutions differ by a v with A v = 0 in the centred columns A, and by -mean·v in the intercept.
         """
-        null_space = np.linalg.svd(self.factor)[2][self.rank :]
+        p = len(self.norms)
+        if self.rank == p:
+            return np.ones(p + 1, np.bool_)
+        _, values, right = np.linalg.svd(self.factor)
+        null_space, kept = right[self.rank :], values[: self.rank]
         # A constant column has no norm: in units of itself it is a column of ones.
         one = 1 / math.sqrt(self.rows)
         with np.errstate(invalid="ignore"):  # of infinite means and norms nothing is known
             mean = np.divide(self.mean, self.norms, out=(self.mean != 0) * one, where=self.factor.any(axis=0))
         largest = np.abs(mean).max(initial=one)
         parts = np.column_stack([null_space @ mean / largest, null_space])
-        return np.asarray(np.linalg.norm(parts, axis=0) <= self._nothing)
-
-    @property
-    def _nothing(self) -> float:
-        """Of a vector of length 1: what rounding of the data leaves in the null space where there is no part in it."""
-        kept = self.singular_values[: self.rank]
-        return float(min(NOTHING, 8 * self.tolerance * kept.max(initial=1.0) / kept.min(initial=1.0)))
-
-    @cached_property
-    def _inverse(self) -> Floats:
-        return np.asarray(np.linalg.pinv(self.factor, rcond=self.tolerance), np.float64)
+        # What rounding of the data leaves in the null space where there is no part in it.
+        rounding = 8 * self.tolerance / kept.min(initial=1.0)
+        return np.asarray(np.linalg.norm(parts, axis=0) <= min(NOTHING, rounding))
 
 
-def centre(gram: Floats, fit_intercept: bool) -> Floats:
-    """Return the Gram matrix of A, less the column means with an intercept, from that of [1, A]."""
-    if not fit_intercept:
-        return gram[1:, 1:]
-    return np.asarray(gram[1:, 1:] - np.outer(gram[0, 1:], gram[0, 1:] / gram[0, 0]))
+def solve(
+    R: Doubled, unit: npt.NDArray[np.int64], shift: Floats, varies: npt.NDArray[np.bool_], rows: float, p: int
+) -> Solution:
+    """Return the solution for p features.
 
-
-def solve_fast(gram: Floats, shift: Floats, p: int, fit_intercept: bool) -> Solution:
-    """Return the solution from the Gram matrix of columns less ``shift``, in double precision."""
-    rows = float(gram[0, 0])
-    centred = centre(gram, fit_intercept)
-    norms = np.sqrt(np.diag(centred))
-    scaled = centred / np.outer(norms, norms)
-    factor = np.linalg.cholesky(scaled[:p, :p]).T
-    right = np.linalg.solve(factor.T, scaled[:p, p:])
-    x, _, rank, singular = np.linalg.lstsq(factor, right, rcond=None)
-    coef = x * norms[p:] / norms[:p, None]
-    mean = (shift + gram[0, 1:] / rows) * float(fit_intercept)
-    return Solution(
-        coef=coef,
-        intercept=mean[p:] - mean[:p] @ coef,
-        rows=_whole(rows),
-        fit_intercept=fit_intercept,
-        rank=int(rank),
-        singular_values=singular,
-        tolerance=EPS * p,
-        distinct=True,
-        mean=mean[:p],
-        norms=norms[:p],
-        residual_norm=np.sqrt(1 - np.square(right).sum(axis=0)) * norms[p:],
-        total_norm=norms[p:],
-        factor=factor,
-    )
-
-
-def solve_exact(gram: ExactGram, p: int, fit_intercept: bool) -> Solution:
-    """Return the solution from the exact Gram matrix, to the last digit of double precision.
-
-    Columns are counted in units of ``2**exponent``, in which their norm is about 1; numbers "scaled" are in these
-    units, all others in the user's. Norms are of columns multiplied by the square root of the weight until then, and
-    weights are counted in steps.
+    Parameters
+    ----------
+    R : Doubled (m, m)
+        The factor of rows [1, (A - shift) / 2**unit], or A / 2**unit without an intercept.
+    unit, shift, varies : (p + k,) arrays
+        ``varies`` says which columns are not constant; where there is an intercept, it alone stands for the others.
+    rows : int, or float
+    p : int
     """
-    steps = int(gram.integers[0, 0])
-    rows = ldexp(steps, gram.step)
-    products = FixedPoint(gram.integers[1:, 1:], gram.unit[1:, None] + gram.unit[1:])
-    sums = FixedPoint(gram.integers[0, 1:], gram.unit[1:])
-    divisor = steps if fit_intercept else 1  # centred products are taken times the weight, to stay in integers
-    centred = products.integers * divisor - int(fit_intercept) * np.multiply.outer(sums.integers, sums.integers)
-    constant = np.array([c == 0 for c in np.diag(centred)])
-    exponent = FixedPoint(np.diag(centred), np.diag(products.exponent)).half_exponent()
-    scaled = FixedPoint(centred, products.exponent).ldexp(-exponent[:, None] - exponent).at(-FIXED).integers
-    scaled_sums = sums.ldexp(-exponent)
+    fit_intercept = len(R.high) > len(unit)
+    means, ones = Doubled.of(np.zeros(len(unit))), 0.0
+    if fit_intercept:
+        ones = R.high[0, 0]
+        means = (R.at(0, slice(1, None)) / R.at(0, slice(1))).plus(Doubled.of(np.ldexp(shift, -unit)))
+        R = R.at(slice(1, None), slice(1, None))
+        R.high[:, ~varies] = R.low[:, ~varies] = 0.0
+    norms = np.linalg.norm(R.high, axis=0)
+    scale = np.where(norms > 0, norms, 1.0)[:p]
+    right = R.at(slice(p), slice(p, None))
+    design = R.at(slice(p), slice(p)) / Doubled.of(np.tile(scale, (p, 1)))
 
-    norm = np.sqrt(FixedPoint(np.diag(scaled), -FIXED).to_float())
-    scale = np.where(constant, 1.0, norm)[:p]
-    uncentred = FixedPoint(np.diag(products.integers) * divisor, np.diag(products.exponent) - 2 * exponent)
-    cancelled = np.sqrt(uncentred.to_float()[:p] / scale**2)  # digits that centring loses of rounded data
-    rounding = EPS * p * float(cancelled.max(initial=1.0, where=~constant[:p]))
-    tolerance = min(rounding, RANK_TOLERANCE)
-    factor = _factor(scaled[:p, :p], scale)
-    _, _, rank, values = np.linalg.lstsq(factor, np.zeros(p), rcond=tolerance)
-    singular: Floats = np.asarray(values, np.float64)
-    zeros = int((np.diag(factor) == 0).sum())
-    distinct = rank == 0 or (rank == p - zeros and singular[rank - 1] > 10 * rounding * singular[0])
-
-    equations = NormalEquations(scaled[:p, :p], scale, factor, tolerance)
-    x = equations.solve(scaled[:p, p:])
-    coef = FixedPoint(x, -FIXED).ldexp(exponent[p:] - exponent[:p, None]).to_float()
-    explained_sums = FixedPoint(sums.integers[:p, None] * x, (gram.unit[1:] - exponent)[:p, None] - FIXED)
-    own, parts = scaled_sums.at(-FIXED).integers[p:], explained_sums.at(-FIXED).integers
-    intercepts = own - parts.sum(axis=0)
-    # What is left of a difference is 0 where it is no more than the rounding of its parts.
-    intercepts = np.where(abs(intercepts) <= (abs(own) + abs(parts).sum(axis=0)) // 2**RESOLVED, 0, intercepts)
-    intercept = FixedPoint(intercepts // steps, exponent[p:] - FIXED).to_float() * float(fit_intercept)
-    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+    is_doubled = bool(R.low.any())
+    # How far rounding moves each scaled column: of the data, whose digits centring loses, and of the factor.
+    noise = EPS * np.hypot(1.0, ones * means.high[:p] / scale)
+    inverse, rank, tolerance, distinct = _pseudo_inverse(design.high, noise, EPS * (8 if is_doubled else rows), is_doubled)
+    inverse = _refined(design, inverse) if is_doubled else inverse
+    x, rest = _solved(design, inverse, right, is_doubled)
+    weights = x / Doubled.of(np.tile(scale[:, None], x.high.shape[1]))
+    parts = means.at(slice(p), None) * weights
+    intercept = means.at(slice(p, None)) - parts.sum()
+    size = np.abs(means.high[p:]) + np.abs(parts.high).sum(axis=0)
+    with np.errstate(over="ignore"):
+        coef = np.ldexp(weights.high, unit[p:] - unit[:p, None])
+        offset = np.ldexp(np.where(np.abs(intercept.high) <= NO_DIGIT * size, 0.0, intercept.high), unit[p:])
+        residual = np.hypot(np.linalg.norm(rest, axis=0), np.linalg.norm(R.high[p:, p:], axis=0))
+        residual, norms = np.ldexp(residual, unit[p:]), np.ldexp(norms, unit)
+    if not (np.isfinite(coef).all() and np.isfinite(offset).all()):
         raise HousingError("a coefficient exceeds the range of double precision: rescale the columns")
-    total = np.diag(scaled)[p:]
-    explained = [int(b @ ((g << FIXED + 1) - equations.gram @ b)) for g, b in zip(scaled[:p, p:].T, x.T, strict=True)]
-    residual = np.array([max((t << 2 * FIXED) - e, 0) for t, e in zip(total, explained, strict=True)], dtype=object)
-    with np.errstate(over="ignore"):  # a norm beyond the range is infinite
-        if fit_intercept:
-            unscale = np.ldexp(1 / math.sqrt(rows), exponent + gram.step)
-        else:
-            unscale = np.ldexp(1.0, exponent + gram.step // 2)
     return Solution(
         coef=coef,
-        intercept=intercept,
-        rows=_whole(rows),
+        intercept=offset,
+        rows=int(rows) if float(rows).is_integer() and rows < 2**53 else rows,
         fit_intercept=fit_intercept,
-        rank=int(rank),
-        singular_values=singular,
+        rank=rank,
         tolerance=tolerance,
-        distinct=bool(distinct),
-        mean=sums.ldexp(gram.step).to_float()[:p] / rows * float(fit_intercept),
-        norms=scale * unscale[:p],
-        residual_norm=np.sqrt(FixedPoint(residual, -3 * FIXED).to_float()) * unscale[p:],
-        total_norm=norm[p:] * unscale[p:],
-        factor=factor,
-        equations=equations,
-        scaled_mean=scaled_sums.at(-FIXED).integers[:p] // steps,
-        steps=steps,
-        step=gram.step,
+        distinct=distinct,
+        mean=np.ldexp(means.high, unit)[:p],
+        norms=np.where(norms > 0, norms, 1.0)[:p],
+        residual_norm=residual,
+        total_norm=norms[p:],
+        factor=design.high,
+        inverse=inverse,
     )
 
 
-def _whole(number: float) -> float:
-    """Return a whole number as an integer."""
-    return int(number) if number.is_integer() and number < 2**53 else number
+def _pseudo_inverse(factor: Floats, noise: Floats, least: float, is_doubled: bool) -> tuple[Floats, int, float, bool]:
+    """Return the pseudo-inverse, the rank, the largest singular value that counts as 0, and if the rank is beyond doubt.
 
-
-def _pseudo_solve(factor: Floats, right: Floats, tolerance: float) -> Floats:
-    """Return the minimum-norm solution of (R'R) x = right, by two least-squares problems with R."""
-    half = np.linalg.lstsq(factor.T, right, rcond=tolerance)[0]
-    return np.asarray(np.linalg.lstsq(factor, half, rcond=tolerance)[0])
-
-
-def _factor(gram: Integers, scale: Floats) -> Floats:
-    """Return R, upper triangular, with R'R = gram of columns divided by scale, accurate to double precision."""
-    rounded = FixedPoint(gram, -FIXED).to_float() / np.outer(scale, scale)
+    A singular value counts as 0 where errors of ``noise`` (p,) in the columns could make it of 0, or one of `least`.
+    """
     try:
-        factor = np.linalg.cholesky(rounded).T
-        if np.linalg.cond(factor) < 1e6:
-            return np.asarray(factor)
+        inverse = np.linalg.inv(factor)
+        if np.linalg.norm(inverse) * max(noise.sum(), least * math.sqrt(len(factor))) < 1 / DOUBT:
+            return inverse, len(factor), 0.0, True
     except np.linalg.LinAlgError:
         pass
-    factor = np.zeros(gram.shape)
-    rest = gram.copy()
-    for i in range(len(gram)):
-        row, pivot = rest[i, i:], rest[i, i]
-        if ldexp(pivot, -FIXED) > NEGLIGIBLE:
-            factor[i, i:] = FixedPoint(row, -FIXED).to_float() / math.sqrt(ldexp(pivot, -FIXED)) / scale[i:]
-            rest[i:, i:] = rest[i:, i:] - np.multiply.outer(row, row) // pivot
-    return factor
+    left, values, right = np.linalg.svd(factor)
+    limits = np.maximum(np.minimum(np.abs(right) @ noise, NOTHING), min(least, MOST_ROUNDING) * values[0])
+    kept = values > limits
+    # What depends exactly leaves nothing in double-double.
+    is_open = np.where(kept, values <= DOUBT * limits, is_doubled & (values > EPS * EPS))
+    inverse = np.dot(right[kept].T / values[kept], left[:, kept].T)
+    return inverse, int(kept.sum()), float(limits.max(initial=0.0, where=~kept)), not is_open.any()
+
+
+def _refined(factor: Doubled, inverse: Floats) -> Floats:
+    """Return the pseudo-inverse to all digits of double precision, by Newton's method (Ben-Israel and Cohen 1966)."""
+    best, last = Doubled.of(inverse), math.inf
+    identity = Doubled.of(np.eye(len(inverse)))
+    for _ in range(STEPS):
+        step = np.dot(best.high, (identity - _product(factor, best)).high)
+        size = float(np.linalg.norm(step))
+        if not size < last:
+            break
+        best, last = best.plus(Doubled.of(step)), size
+    return best.high
+
+
+def _solved(factor: Doubled, inverse: Floats, right: Doubled, is_doubled: bool) -> tuple[Doubled, Floats]:
+    """Return x (p, k) of least norm that minimises the residual right - factor x, and that; iterative refinement."""
+    if not is_doubled:
+        x = np.dot(inverse, right.high)
+        x += np.dot(inverse, right.high - np.dot(factor.high, x))
+        return Doubled.of(x), right.high - np.dot(factor.high, x)
+    x, rest, last = Doubled.of(np.zeros_like(right.high)), right, math.inf
+    for _ in range(STEPS):
+        step = np.dot(inverse, rest.high)
+        size = float(np.linalg.norm(step))
+        if not size < last:
+            break
+        x, last = x.plus(Doubled.of(step)), size
+        rest = right - _product(factor, x)
+    # What is no more than the rounding of the sum that it is of is 0.
+    size = NO_DIGIT * np.dot(np.abs(inverse), np.abs(right.high))
+    is_zero = np.abs(x.high) <= size
+    x.high[is_zero] = x.low[is_zero] = 0.0
+    return x, rest.high
+
+
+def _product(a: Doubled, b: Doubled) -> Doubled:
+    """Return the matrix product of a (n, m) and b (m, k)."""
+    first = Doubled(a.high.T, a.low.T).at(slice(None), slice(None), None)
+    return (first * b.at(slice(None), None)).sum()

@@ -1,4 +1,4 @@
-"""What is kept of the rows of a least-squares problem; names and shapes are checked here, gram.py does the sums."""
+"""What is kept of the rows of a least-squares problem; names and shapes are checked here, factor.py does the sums."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -11,7 +11,7 @@ from ..arrays import as_matrix, as_numbers, as_weights, refuse_inexact
 from ..errors import HousingError, listed, quoted
 from ..frames import name_of, names_of
 from ..names import apart_from, as_names, require_apart
-from .gram import Gram
+from .factor import Factor
 from .solution import Solution
 
 Shape = tuple[tuple[str, ...] | None, int, tuple[int, ...], tuple[str, ...] | None]
@@ -61,12 +61,12 @@ class Summary:
         self.target_names: tuple[str, ...] = as_names(target_names, "target_names")
         self.one_target: bool = True
         self._shape: Shape | None = None
-        self._gram: Gram | None = None
+        self._factor: Factor | None = None
 
     @property
     def rows(self) -> float:
         """The sum of the weights of the rows: their number, where they have none."""
-        return 0 if self._gram is None else self._gram.rows
+        return 0 if self._factor is None else self._factor.rows
 
     def update(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> None:
         """Add a block of rows.
@@ -96,18 +96,18 @@ class Summary:
             self._begin(shape, y)
         elif shape != self._shape:
             raise HousingError(f"a block has {_described(shape)}; the first block had {_described(self._shape)}")
-        assert self._gram is not None
+        assert self._factor is not None
         matrix = targets[:, np.newaxis] if targets.ndim == 1 else targets
-        refuse_inexact(rows, "X", self.feature_names, self._gram.seen)
-        refuse_inexact(matrix, "y", self.target_names, self._gram.seen)
-        self._gram.update(rows, matrix, as_weights(sample_weight, len(rows)))
+        refuse_inexact(rows, "X", self.feature_names, self._factor.seen)
+        refuse_inexact(matrix, "y", self.target_names, self._factor.seen)
+        self._factor.update(rows, matrix, as_weights(sample_weight, len(rows)))
 
     def __add__(self, other: "Summary") -> "Summary":
         """Return the summary of the rows of both."""
-        if other._gram is None or self._gram is None:
-            return self if other._gram is None else other
+        if other._factor is None or self._factor is None:
+            return self if other._factor is None else other
         total = copy(self)
-        total._gram = self._gram + other._gram
+        total._factor = self._factor + other._factor
         return total
 
     def require_determined(self) -> None:
@@ -118,10 +118,10 @@ class Summary:
         """Return the least-squares solution of all rows so far; of several, the one of least norm in scaled units."""
         return self._some_rows().solve()
 
-    def _some_rows(self) -> Gram:
-        if self._gram is None:
+    def _some_rows(self) -> Factor:
+        if self._factor is None:
             raise HousingError("there is no block to fit: give at least one (X, y)")
-        return self._gram
+        return self._factor
 
     def _begin(self, shape: Shape, y: Any) -> None:
         columns, features, targets, _ = shape
@@ -133,7 +133,7 @@ class Summary:
         defaults = [f"y{i}" for i in range(count)] if targets else ["y"]
         self.target_names = _named(given, defaults, self.feature_names)
         require_apart(self.feature_names, self.target_names)
-        self._gram = Gram(self.feature_names, self.target_names, self.fit_intercept)
+        self._factor = Factor(self.feature_names, self.target_names, self.fit_intercept)
 
 
 def _named(given: Sequence[str] | None, defaults: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
