@@ -90,7 +90,7 @@ def load(path: str | Path) -> Model:
     Returns
     -------
     LinearRegression or QuantizedLinear
-        As it was saved.
+        As it was saved. A file does not say whether a model was fitted with an intercept: `fit_intercept` is True.
 
     Raises
     ------

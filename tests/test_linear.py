@@ -351,6 +351,11 @@ def test_model_from_coefficients_predicts_and_has_no_statistics():
         model.summary()
 
 
+def test_a_model_with_an_intercept_of_0_is_fitted_again_with_an_intercept():
+    model = LinearRegression.from_coefficients([2.0], 0.0, ["a"], ["y"])
+    assert_array_equal(unknowns(model.fit([[0.0], [1.0]], [1.0, 3.0])), [1.0, 2.0])
+
+
 def test_coefficients_that_do_not_fit_the_names_are_an_error():
     with pytest.raises(HousingError, match=r"coefficients of shape \(2,\) and intercept of shape \(\) do not fit 1"):
         LinearRegression.from_coefficients([2.0, 3.0], 1.0, ["a"], ["y"])
@@ -444,6 +449,18 @@ def test_a_prediction_is_added_up_from_the_first_feature_to_the_last(shape, orde
             assert found == expected + last
 
 
+@pytest.mark.parametrize("coef", [[2.0, 3.0], [[2.0, 3.0], [4.0, 5.0]]], ids=["one target", "two"])
+def test_the_sign_of_a_prediction_of_0_does_not_depend_on_the_number_of_rows(coef):
+    rows, coef = np.full((3, 2), -0.0), np.array(coef)
+    offset = np.full(coef.shape[:-1], -0.0)
+    one, many = dot_rows(rows[:1], coef, offset), dot_rows(rows, coef, offset)
+    assert np.signbit(one).tolist() == np.signbit(many[:1]).tolist()
+
+
+def test_an_intercept_of_minus_0_is_0():
+    assert not np.signbit(LinearRegression.from_coefficients([2.0], -0.0, ["a"], ["y"]).intercept_)
+
+
 SMALL = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0], [5.0, 1.0]])
 
 
@@ -532,3 +549,52 @@ def test_the_filters_of_warnings_are_left_alone():
         model = LinearRegression.of(theirs)
     assert model.feature_names == ("a", "b")
     assert list(theirs.feature_names_in_) == ["a", "b"]
+
+
+class Predicting:
+    """A model that says that it is linear, with one target or two, and predicts as it is told."""
+
+    def __init__(self, predict, coef=(1.0, 2.0), intercept=0.5):
+        self.coef_, self.intercept_, self.predict = np.array(coef), np.array(intercept), predict
+
+
+LINE = np.array([1.0, 2.0])
+TWO = np.array([LINE, -LINE])
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        Predicting(lambda X: X @ LINE + 0.5 + 1e-6 * X[:, 0] ** 2),
+        Predicting(lambda X: X @ LINE + 0.5 + 1e-6 * X[:, 0] * X[:, 1]),
+        Predicting(lambda X: X @ LINE + 0.5 + 1e-6 * (X[:, 0] ** 2 - X[:, 1] ** 2)),
+        Predicting(lambda X: X @ LINE + 0.5 + 1e-3 * np.sqrt(np.abs(X[:, 0]))),
+        Predicting(lambda X: np.where(X[:, 1] < -10, 0.0, X @ LINE + 0.5)),
+        Predicting(lambda X: np.clip(X @ LINE + 0.5, -1000, 1000)),
+        Predicting(lambda X: 1e-9 * (X @ LINE + 0.5 + X[:, 0] ** 2), 1e-9 * LINE, 0.5e-9),
+        Predicting(lambda X: X @ TWO.T + [0.0, 1e-6] * X[:, :1] ** 2, TWO, [0.0, 0.0]),
+    ],
+    ids=["square", "product", "saddle", "root", "step below 0", "clipped", "tiny", "second target"],
+)
+def test_a_model_that_is_nearly_linear_is_refused(theirs):
+    with pytest.raises(HousingError, match="its predictions are not linear in the features"):
+        LinearRegression.of(theirs)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e300])
+def test_a_linear_model_of_any_scale_is_one(scale):
+    theirs = Predicting(lambda X: X @ (scale * LINE) + 0.5, scale * LINE)
+    assert_array_equal(LinearRegression.of(theirs).coef_, scale * LINE)
+
+
+def test_a_linear_model_that_predicts_in_float32_is_one():
+    coef = np.random.default_rng(0).normal(size=2000).astype(np.float32)
+    theirs = Predicting(lambda X: X.astype(np.float32) @ coef + np.float32(0.5), coef)
+    assert_array_equal(LinearRegression.of(theirs).coef_, coef)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_model_of_scikit_learn_keeps_whether_it_has_an_intercept(fit_intercept):
+    linear = pytest.importorskip("sklearn.linear_model")
+    theirs = linear.LinearRegression(fit_intercept=fit_intercept).fit(SMALL, [1.0, 4.0, 5.0, 2.0])
+    assert LinearRegression.of(theirs).fit_intercept is fit_intercept
