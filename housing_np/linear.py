@@ -1,6 +1,5 @@
 """Linear regression: scikit-learn's conventions on a one-pass least-squares solver."""
 
-import warnings
 from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -9,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import as_numbers, as_rows, as_weights, refuse_inexact, refuse_nonfinite, require_names
-from .errors import HousingError, listed, quoted
+from .errors import HousingError, counted, listed, quoted, warn_caller
 from .estimator import Estimator, Names
 from .metrics import r2_score
 from .names import apart_from, as_names, require_apart
@@ -371,22 +370,34 @@ class LinearRegression(Estimator):
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks."""
-        from .shown import columns, counted, html_table, titled  # here, not above: predict must not pay for it
+        from .inference import r2_name  # here, not above: predict must not pay for it
+        from .shown import columns, html_table, titled
 
         if not hasattr(self, "coef_"):
             return html_table(titled(self, ["not fitted yet"]), [], {})
         targets, intercept, coef = self.target_names_, np.atleast_1d(self.intercept_), np.atleast_2d(self.coef_)
         facts = [columns(self.feature_names, targets), counted(self.payload_bytes, "byte")]
         if self._solution is not None:
-            facts.append(f"R² {1 - np.mean(self._solution.unexplained):.4f}")
+            name = r2_name(self._solution.fit_intercept)
+            facts.append(f"{name} {1 - np.mean(self._solution.unexplained):.4f}")
         weights = {name: [offset, *row] for name, offset, row in zip(targets, intercept, coef, strict=True)}
         return html_table(titled(self, facts), ["intercept", *self.feature_names], weights)
 
-    def set_solution(self, summary: "Summary") -> Self:
-        """Fit from a finished summary of the rows."""
-        solution, p = summary.solve(), len(summary.feature_names)
-        if solution.rank < p:
-            warnings.warn(_dependence(solution, summary.feature_names), np.exceptions.RankWarning, stacklevel=2)
+    def set_solution(self, summary: "Summary", *, where: str = "", known: str = "") -> Self:
+        """Fit from a finished summary of the rows.
+
+        Parameters
+        ----------
+        summary : Summary
+        where : str, optional
+            What a RankWarning says of which rows they are, before all else.
+        known : str, optional
+            What `dependence` says of other rows of the same table: who knows it is not warned of it again.
+        """
+        solution = summary.solve()
+        told = _dependence(solution, summary.feature_names)
+        if told not in ("", known):
+            warn_caller(where + told, np.exceptions.RankWarning)
         # Copies: who writes to the model does not change its statistics.
         coef, intercept = solution.coef.T.copy(), solution.intercept.copy()
         if summary.one_target:
@@ -394,6 +405,11 @@ class LinearRegression(Estimator):
         self._set_coefficients(coef, intercept, summary.feature_names, summary.target_names, summary.named)
         self.rank_, self.singular_values_, self._solution = solution.rank, solution.singular_values.copy(), solution
         return self
+
+    @property
+    def dependence(self) -> str:
+        """Which features of the fit depend on each other, and what to do; empty where none do, or no fit is known."""
+        return "" if self._solution is None else _dependence(self._solution, self._names)
 
     def _set_coefficients(
         self,
@@ -436,15 +452,19 @@ def _targets(model: Any, y: npt.ArrayLike) -> Array:
 
 
 def _dependence(solution: "Solution", names: Sequence[str]) -> str:
-    """Return what to say of features that do not determine their coefficients, and of which."""
+    """Return what to say of features that do not determine their coefficients, and of which; empty if all do."""
+    if solution.rank == len(names):
+        return ""
     varies = np.asarray(solution.factor.any(axis=0))
     constant = [name for name, does in zip(names, varies, strict=True) if not does]
     others = [name for name, is_one in zip(names, solution.dependent() & varies, strict=True) if is_one]
-    advice = [f"drop {listed(constant, quoted)}, which never varies"] if constant else []
+    advice = []
+    if constant:
+        advice.append(f"drop {listed(constant, quoted)}, which never {'varies' if len(constant) == 1 else 'vary'}")
     if others:
         number = len(names) - solution.rank - len(constant)
         advice.append(f"{listed(others, quoted)} depend on each other: drop {number} of them")
     return (
-        f"the features have rank {solution.rank}, fewer than the {len(names)} coefficients to determine: "
+        f"the features have rank {solution.rank}, fewer than the {counted(len(names), 'coefficient')} to determine: "
         f"this is the solution of least norm in scaled units; {'; '.join(advice)}"
     )

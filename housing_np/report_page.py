@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from .errors import printable
+from .errors import counted, printable
 
 _STYLE = (
     "body{max-width:60rem;margin:2rem auto;padding:0 1rem;font:1rem/1.5 system-ui,sans-serif}"
@@ -58,9 +58,9 @@ def _use(report: Mapping[str, Any]) -> Section:
     return Section(
         "What it is for",
         [
-            f"It predicts {target['name']} from {len(report['features'])} features of a row: "
+            f"It predicts {target['name']} from {counted(len(report['features']), 'feature')} of a row: "
             f"{', '.join(report['features'])}.",
-            f"It was fitted to {rows:,} rows, in which {target['name']} is between {_number(target['low'])} and "
+            f"It was fitted to {counted(rows, 'row')}, in which {target['name']} is between {_number(target['low'])} and "
             f"{_number(target['high'])}, {_number(target['mean'])} in the mean.",
         ],
     )
@@ -137,7 +137,7 @@ def _data(report: Mapping[str, Any]) -> Section:
     keys = ("low", "quartile_1", "median", "quartile_3", "high", "mean", "deviation")
     columns = {**report["features"], report["target"]["name"]: report["target"]}
     data = report["data"]
-    lines = [f"{data['rows']:,} rows; bad rows skipped: {data['rows_skipped']:,}."]
+    lines = [f"{counted(data['rows'], 'row')}; bad rows skipped: {data['rows_skipped']:,}."]
     if data["sampled"] < data["rows"]:
         lines.append(f"Quartiles, medians and pictures are of {data['sampled']:,} rows, drawn at random.")
     if data["left_out"]:

@@ -14,7 +14,7 @@ from . import cli
 from .artifact import to_bytes, write_set
 from .calibration import Calibration
 from .california import bundled_file, load_california
-from .errors import HousingError, printable
+from .errors import HousingError, counted, printable
 from .evaluation import Head, Limits, Seen, Worth, error_shares, require_figures
 from .linear import LinearRegression
 from .passes import connect, total, total_on_cluster
@@ -195,7 +195,7 @@ def _text(report: dict[str, Any]) -> str:
     sample_rows = [[str(row["row"]), *(f"{row[name]:.4g}" for name in columns[1:])] for row in report["samples"]]
     return "\n".join(
         [
-            f"{report['rows']:,} rows, {len(report['features'])} features, target {printable(report['target'])}"
+            f"{counted(report['rows'], 'row')}, {counted(len(report['features']), 'feature')}, target {printable(report['target'])}"
             + f"; bad rows skipped: {report['rows_skipped']:,}" * bool(report["rows_skipped"]),
             _names("features", report["features"]),
             *[_names("left out", report["left_out"])] * bool(report["left_out"]),

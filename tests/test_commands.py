@@ -123,6 +123,12 @@ def test_train_on_a_users_table(source, tmp_path):
     assert model.intercept_ == pytest.approx(1.0)
 
 
+def test_one_feature_is_not_called_features(tmp_path):
+    content = "a,price\n" + "".join(f"{i},{i * i}\n" for i in range(9))
+    text = answer("train", "--data", "-", "--target", "price", cwd=tmp_path, input=content)
+    assert text.splitlines()[0] == "9 rows, 1 feature, target price"
+
+
 def test_train_on_fewer_rows_than_unknowns_is_refused(tmp_path):
     done = run("train", "--data", "-", "--target", "price", cwd=tmp_path, input="a,price\n1,2\n")
     assert (done.returncode, done.stdout) == (2, "")

@@ -1,5 +1,7 @@
 """What the models are worth: the figures of the project that this one replaces, and honest ones."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -203,6 +205,31 @@ def test_leave_one_out_is_unknown_where_a_row_alone_sets_a_coefficient():
 def test_leave_one_out_is_unknown_for_as_many_rows_as_coefficients():
     table = Table(np.array([[0.0], [1.0]]), np.array([1.0, 4.0]), ("x",), "y")
     assert leave_one_out(table) == (None, None, None)
+
+
+def rare(rows, held_out_only):
+    """A table with a column that is 1 in a row of the held-out fifth alone, or in none."""
+    X = np.column_stack([small(rows).X[:, 0], np.zeros(rows)])
+    if held_out_only:
+        X[holdout_split(rows)[1][0], 1] = 1.0
+    return Table(X, small(rows).y, ("x", "rare"), "y")
+
+
+def rank_notes(table):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        worth(table)
+    return [str(each.message) for each in caught]
+
+
+def test_a_note_on_the_rank_of_the_four_fifths_says_so():
+    (told,) = rank_notes(rare(20, held_out_only=True))
+    assert told.startswith("in the four fifths that the held-out figures are fitted to, the features have rank 1,")
+
+
+def test_a_note_on_the_rank_of_all_rows_is_not_said_again_of_the_four_fifths():
+    (told,) = rank_notes(rare(20, held_out_only=False))
+    assert told.startswith("the features have rank 1,")
 
 
 @pytest.mark.parametrize("sizes", [[3], [4], [11], [50], [50, 7], [1, 20]])

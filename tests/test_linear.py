@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reference_sets import reference_sets
 
 from housing_np.errors import HousingError
+from housing_np.least_squares import Summary
 from housing_np.linear import LinearRegression, dot_rows
 
 SETS = {each.name: each for each in reference_sets()}
@@ -335,7 +336,7 @@ def test_block_with_columns_in_another_order_is_an_error():
 
 def test_predict_names_the_columns_it_needs():
     model = LinearRegression().fit(GOOD, [1, 2, 5], feature_names=["rooms", "age"])
-    with pytest.raises(HousingError, match="X has 1 columns, expected 2: rooms, age"):
+    with pytest.raises(HousingError, match="X has 1 column, expected 2: rooms, age"):
         model.predict([[1.0]])
 
 
@@ -409,6 +410,50 @@ def test_a_constant_column_is_named():
         LinearRegression().fit(X, np.arange(5.0))
 
 
+def test_several_constant_columns_never_vary():
+    X = np.column_stack([np.full(5, 2.0), np.arange(5.0), np.full(5, 0.1)])
+    with pytest.warns(np.exceptions.RankWarning, match="drop 'x0', 'x2', which never vary$"):
+        LinearRegression().fit(X, np.arange(5.0))
+
+
+def test_one_coefficient_is_not_called_coefficients():
+    with pytest.warns(np.exceptions.RankWarning, match="fewer than the 1 coefficient to determine"):
+        LinearRegression().fit(np.ones((5, 1)), np.arange(5.0))
+
+
+DEFICIENT = np.column_stack([np.arange(5.0), np.arange(5.0)])
+BLOCKS = [(DEFICIENT[:3], np.arange(3.0)), (DEFICIENT[3:], np.arange(3.0, 5.0))]
+
+
+class Own(LinearRegression):
+    pass
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda: LinearRegression().fit(DEFICIENT, np.arange(5.0)),
+        lambda: LinearRegression().fit(DEFICIENT, np.arange(5.0), np.ones(5)),
+        lambda: LinearRegression().fit_blocks(BLOCKS),
+        lambda: LinearRegression().fit_blocks(block for block in BLOCKS),
+        lambda: LinearRegression().set_solution(summary_of(BLOCKS)),
+        lambda: Own().fit(DEFICIENT, np.arange(5.0)),
+    ],
+    ids=["fit", "weights", "blocks", "generated blocks", "a summary", "a class of its own"],
+)
+def test_a_warning_is_of_the_line_that_calls(fit):
+    with pytest.warns(np.exceptions.RankWarning) as caught:
+        fit()
+    assert (caught[0].filename, caught[0].lineno) == (__file__, fit.__code__.co_firstlineno)
+
+
+def summary_of(blocks):
+    summary = Summary()
+    for block in blocks:
+        summary.update(*block)
+    return summary
+
+
 @pytest.mark.parametrize(
     ("columns", "told"),
     [
@@ -467,7 +512,7 @@ SMALL = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0], [5.0, 1.0]])
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [
-        (SMALL[:, :1], [1.0, 2.0, 3.0, 4.0], "X has 1 columns, expected 2: x0, x1"),
+        (SMALL[:, :1], [1.0, 2.0, 3.0, 4.0], "X has 1 column, expected 2: x0, x1"),
         (SMALL[:, [0, 1, 1]], [1.0, 2.0, 3.0, 4.0], "X has 3 columns, expected 2: x0, x1"),
         (SMALL[:3], [1.0, 2.0, 3.0, 4.0], r"y has shape \(4,\): expected \(3,\)"),
         (SMALL, [[1.0, np.nan]] * 4, r"y has shape \(4, 2\): expected \(4,\)"),

@@ -609,7 +609,7 @@ def parts(scheme):
         ("integer", {"input_scale": None}, "input_scale has dtype object"),
         ("per-channel", {"input_scale": [1.0, 1.0]}, "input_scale and input_offset are for the scheme 'integer', not"),
         ("per-tensor", {"input_offset": [1.0, 1.0]}, "input_scale and input_offset are for the scheme 'integer', not"),
-        ("per-channel", {"feature_names_in_": ["a"]}, "feature_names_in_ has 1 names, expected 2: a"),
+        ("per-channel", {"feature_names_in_": ["a"]}, "feature_names_in_ has 1 name, expected 2: a"),
         ("per-channel", {"target_names_": ["y", "z"]}, "target_names_ has 2 names, expected 1: y, z"),
     ],
 )
