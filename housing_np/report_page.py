@@ -60,8 +60,8 @@ def _use(report: Mapping[str, Any]) -> Section:
         [
             f"It predicts {target['name']} from {counted(len(report['features']), 'feature')} of a row: "
             f"{', '.join(report['features'])}.",
-            f"It was fitted to {counted(rows, 'row')}, in which {target['name']} is between {_number(target['low'])} and "
-            f"{_number(target['high'])}, {_number(target['mean'])} in the mean.",
+            f"It was fitted to {counted(rows, 'row')}, in which {target['name']} is between "
+            f"{_number(target['low'])} and {_number(target['high'])}, {_number(target['mean'])} in the mean.",
         ],
     )
 

@@ -193,9 +193,10 @@ def _text(report: dict[str, Any]) -> str:
     rows = [[stage["stage"], stage["file"], *cli.measured(stage)] for stage in report["stages"]]
     columns = list(report["samples"][0])
     sample_rows = [[str(row["row"]), *(f"{row[name]:.4g}" for name in columns[1:])] for row in report["samples"]]
+    size = f"{counted(report['rows'], 'row')}, {counted(len(report['features']), 'feature')}"
     return "\n".join(
         [
-            f"{counted(report['rows'], 'row')}, {counted(len(report['features']), 'feature')}, target {printable(report['target'])}"
+            f"{size}, target {printable(report['target'])}"
             + f"; bad rows skipped: {report['rows_skipped']:,}" * bool(report["rows_skipped"]),
             _names("features", report["features"]),
             *[_names("left out", report["left_out"])] * bool(report["left_out"]),

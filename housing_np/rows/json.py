@@ -305,9 +305,8 @@ def _tensors(document: dict[str, Any]) -> _Found:
                 f": input {quoted(name)} has datatype {cut(datatype)}; expected one of {', '.join(_DATATYPES)}"
             )
         if not all(type(size) is int and size >= 0 for size in shape) or prod(shape) != len(values):
-            raise TableError(
-                f": input {quoted(name)} has shape {quoted(shape)} and {counted(len(values), 'number')}; they have to agree"
-            )
+            found = counted(len(values), "number")
+            raise TableError(f": input {quoted(name)} has shape {quoted(shape)} and {found}; they have to agree")
         if name in columns:
             raise TableError(f": the name {quoted(name)} stands twice in 'inputs'; names must be unique")
         columns[name] = [int(value) if datatype == "BOOL" and isinstance(value, bool) else value for value in values]
