@@ -1,6 +1,6 @@
 """What a model is worth: on all rows, on rows that the fit has not seen, and against the float model."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import isfinite, isnan, nan
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .arrays import Floats, pieces
 from .calibration import Calibration
-from .errors import HousingError, cut, quoted
+from .errors import HousingError, counted, cut, listed, quoted
 from .least_squares import Summary, require_determined
 from .linear import LinearRegression
 from .metrics import Score
@@ -241,23 +241,55 @@ class Unseen(NamedTuple):
 
 @dataclass
 class LeftOut:
-    """The score of each row predicted by the model fitted to all others, in closed form from the leverages."""
+    """The score of each row predicted by the model fitted to all others, in closed form from the leverages.
+
+    Attributes
+    ----------
+    model : LinearRegression
+    others : Score
+        Of the rows that have such a prediction.
+    alone : int
+        How many rows have none: each alone determines a weight.
+    features : frozenset of str
+        Whose weights these are.
+    """
 
     model: LinearRegression
-    score: Score = field(default_factory=Score)
+    others: Score = field(default_factory=Score)
+    alone: int = 0
+    features: frozenset[str] = frozenset()
 
     def update(self, X: Floats, y: Floats) -> None:
         """Add a block of rows that the model was fitted to."""
         for piece in pieces(X):
-            try:
-                predicted = self.model.leave_one_out(X[piece], y[piece])
-            except HousingError:  # a row that alone determines a coefficient cannot be predicted without it
-                predicted = np.full_like(y[piece], np.nan)
-            self.score.update(y[piece], predicted)
+            predicted, is_alone = self.model._left_out(X[piece], y[piece])
+            self.others.update(y[piece][~is_alone], predicted[~is_alone])
+            if is_alone.any():
+                is_one = np.flatnonzero(self.model._determined_by(X[piece][is_alone]).any(axis=0)).tolist()
+                self.features |= {self.model.feature_names[i] for i in is_one}
+                self.alone += int(is_alone.sum())
 
     def __add__(self, other: "LeftOut") -> "LeftOut":
         """Return the score of the rows of both."""
-        return LeftOut(self.model, self.score + other.score)
+        features = self.features | other.features
+        return LeftOut(self.model, self.others + other.others, self.alone + other.alone, features)
+
+    @property
+    def score(self) -> Score:
+        """The score of all rows: NaN if one has no prediction."""
+        unknown = Score()
+        unknown.update(np.zeros(self.alone), np.full(self.alone, nan))
+        return self.others + unknown if self.alone else self.others
+
+
+def rows_alone(rows: int, features: Collection[str]) -> str:
+    """Return how messages call rows that have no prediction by a fit to the others, and why.
+
+    >>> rows_alone(1, ["rooms"])
+    "1 row that alone determines the weight of 'rooms'"
+    """
+    verb, what = "determines" if rows == 1 else "determine", "weight" if len(features) == 1 else "weights"
+    return f"{counted(rows, 'row')} that alone {verb} the {what} of {listed(features, quoted)}"
 
 
 def held_out_fifth_of(others: Summary, known: str = "") -> "Selected[Scores]":

@@ -23,6 +23,8 @@ CHUNK_ROWS = 4096
 # Above so many numbers BLAS is worth its price: the last bit of a row then depends on the rows beside it.
 _BLAS_SIZE = 1 << 20
 _IN_ORDER_SIZE = 1 << 15  # numbers that stay in the cache
+_NO_ROOM = 1e-10  # 1 - leverage, of a row that no other row says anything about
+_ROUNDING = 2.0**-20  # of the largest part of a vector: a smaller one is 0
 # A quadratic term grows with the size of a row against the linear ones, a root shrinks.
 _PROBE_SIZES = (1e-3, 1.0, 30.0, 1e3, 1e6, 1e12)
 _PROBE_TOLERANCE = 1e-4  # of the terms' size: predictions in float32 pass
@@ -330,23 +332,48 @@ class LinearRegression(Estimator):
         if targets.shape != (len(rows), *self.coef_.shape[:-1]):
             raise HousingError(f"y has shape {targets.shape}: expected {(len(rows), *self.coef_.shape[:-1])}")
         refuse_nonfinite(np.atleast_2d(targets.T).T, "y", self.target_names_)
-        weights = as_weights(sample_weight, len(rows))
-        out = np.empty_like(targets)
-        with np.errstate(over="ignore", invalid="ignore"):
+        out, is_alone = self._left_out(rows, targets, as_weights(sample_weight, len(rows)))
+        if is_alone.any():
+            row = int(np.argmax(is_alone))
+            (whose,) = self._determined_by(rows[row : row + 1])
+            named = [name for name, is_one in zip(self._names, whose, strict=True) if is_one]
+            of = f" ({listed(named, quoted)})" if named else ""
+            raise HousingError(
+                f"row {row} alone determines a coefficient{of}: leaving it out leaves no prediction for it; "
+                "drop the row or the feature"
+            )
+        if not np.isfinite(out).all():
+            raise HousingError("a prediction exceeds the range of double precision: rescale the columns")
+        return out
+
+    def _left_out(
+        self, rows: Array, targets: Array, weights: Array | None = None
+    ) -> tuple[Array, npt.NDArray[np.bool_]]:
+        """Return the predictions of rows by fits to all others, and which rows have none: of leverage 1."""
+        assert self._solution is not None
+        out, is_alone = np.empty_like(targets), np.empty(len(rows), np.bool_)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for start in range(0, len(rows), CHUNK_ROWS):
                 part = slice(start, start + CHUNK_ROWS)
                 leverage = self._solution.leverage(rows[part])
                 room = 1 - (leverage if weights is None else leverage * weights[part])
-                if (room < 1e-10).any():
-                    raise HousingError(
-                        f"row {start + int(np.argmin(room))} alone determines a coefficient: "
-                        "leaving it out leaves no prediction for it; drop the row or the feature"
-                    )
                 residual = targets[part] - self.predict(rows[part])
                 out[part] = targets[part] - (residual.T / room).T
-        if not np.isfinite(out).all():
-            raise HousingError("a prediction exceeds the range of double precision: rescale the columns")
-        return out
+                is_alone[part] = room < _NO_ROOM
+        return out, is_alone
+
+    def _determined_by(self, rows: Array) -> npt.NDArray[np.bool_]:
+        """Return, for rows (m, p) of leverage 1, which coefficients (m, p) are not determined without the row.
+
+        With the centred and scaled columns A and a row x of A, these are the parts of v = (A'A)⁺ x that are not 0:
+        A v is the same in all other rows, so that they cannot tell v from nothing.
+        """
+        solution = self._solution
+        assert solution is not None
+        _, singular, directions = np.linalg.svd(solution.factor)
+        kept, divisor = directions[: solution.rank], np.where(solution.norms > 0, solution.norms, 1.0)
+        v = np.abs((((rows - solution.mean) / divisor) @ kept.T / np.square(singular[: solution.rank])) @ kept)
+        return np.asarray(v > _ROUNDING * v.max(axis=1, initial=0.0, keepdims=True))
 
     def summary(self, confidence: float = 0.95) -> "Inference":
         """Statistics of the fit; print it for a table.

@@ -13,7 +13,7 @@ import numpy as np
 from . import __version__
 from .arrays import Floats
 from .calibration import Calibration
-from .evaluation import Figures, Seen, Unseen, Worth
+from .evaluation import Figures, LeftOut, Seen, Unseen, Worth
 from .inference import Inference
 from .quantized import Model, QuantizedLinear
 from .table import Stream
@@ -71,8 +71,19 @@ def report_of(
             name: _stage(worth.scores.models[name], figures, files[name], X)
             for name, figures in worth.scores.figures().items()
         },
-        "leave_one_out": Unseen.of(worth.left_out.score)._asdict(),
+        "leave_one_out": _leave_one_out(worth.left_out),
         "held_out": Unseen.of(worth.held_out.sum.scores.get("held out"))._asdict(),
+    }
+
+
+def _leave_one_out(left_out: LeftOut) -> dict[str, Any]:
+    names = left_out.model.feature_names
+    others = Unseen.of(left_out.others)._asdict() if left_out.alone and left_out.others.rows else None
+    return {
+        **Unseen.of(left_out.score)._asdict(),
+        "rows_alone": left_out.alone,
+        "features_alone": [name for name in names if name in left_out.features],
+        "other_rows": others,
     }
 
 

@@ -15,7 +15,7 @@ from .artifact import to_bytes, write_set
 from .calibration import Calibration
 from .california import bundled_file, load_california
 from .errors import HousingError, counted, printable
-from .evaluation import Head, Limits, Seen, Worth, error_shares, require_figures
+from .evaluation import Head, Limits, Seen, Worth, error_shares, require_figures, rows_alone
 from .linear import LinearRegression
 from .passes import connect, total, total_on_cluster
 from .paths import as_path, shown_path
@@ -216,6 +216,9 @@ def _names(what: str, names: list[str]) -> str:
     return f"{what}: {printable(shown)}"
 
 
-def _unseen(name: str, values: dict[str, float | None]) -> str:
-    shown = [f"{label} {values[key]:.4{kind}}" for key, label, kind in _UNSEEN if values[key] is not None]
-    return f"{name} {', '.join(shown) or 'too few rows'}"
+def _unseen(name: str, values: dict[str, Any]) -> str:
+    others = values.get("other_rows")
+    without = f" without {rows_alone(values['rows_alone'], values['features_alone'])}" if others else ""
+    known = others or values
+    shown = [f"{label} {known[key]:.4{kind}}" for key, label, kind in _UNSEEN if known[key] is not None]
+    return f"{name} {', '.join(shown) or 'too few rows'}{without}"

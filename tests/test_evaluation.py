@@ -202,6 +202,63 @@ def test_leave_one_out_is_unknown_where_a_row_alone_sets_a_coefficient():
     assert leave_one_out(table) == (None, None, None)
 
 
+def with_rare(rows=2982, at=(17,)):
+    """A table with features that are 1 in one row each: that row alone says what they weigh."""
+    table = small(rows)
+    X = np.column_stack([table.X * [1, 1000] + [5, 1990], np.zeros((rows, len(at)))])
+    for column, row in enumerate(at):
+        X[row, 2 + column] = 1.0
+    return Table(X, table.y, ("x", "year", "rare", "scarce")[: 2 + len(at)], "y")
+
+
+def without(table, rows):
+    """The same table without these rows, and the columns that are 0 in all others."""
+    X, y = np.delete(table.X, rows, axis=0), np.delete(table.y, rows)
+    return Table(X[:, :2], y, table.feature_names[:2], "y")
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")  # of the four fifths
+@pytest.mark.parametrize("at", [(0,), (17,), (2981,), (17, 2000)])
+def test_leave_one_out_is_that_of_the_other_rows_where_rows_alone_set_a_coefficient(at):
+    table = with_rare(at=at)
+    # A row with a weight of its own is fitted whatever the others are: these are fitted as without it.
+    got, expected = Unseen.of(worth(table).left_out.others), leave_one_out(without(table, at))
+    assert got == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")  # of the four fifths
+@pytest.mark.parametrize("size", [100, 1000, 2982])
+def test_the_features_that_rows_alone_determine_are_named_whatever_the_blocks(size):
+    table = with_rare(at=(17, 2000))
+    left_out = worth(table, [(table.X[i : i + size], table.y[i : i + size]) for i in range(0, 2982, size)]).left_out
+    assert (left_out.alone, left_out.features) == (2, {"rare", "scarce"})
+
+
+def test_rows_alone_in_other_parts_add_up():
+    table = with_rare(at=(17, 2000))
+    seen = total(Seen.of(table), table)
+    empty = Worth.of({}, LinearRegression().set_solution(seen.all_rows), seen)
+    parts = [total(empty, [(table.X[part], table.y[part])]) for part in (slice(1500), slice(1500, None))]
+    both = (parts[0] + parts[1]).left_out
+    assert (both.alone, both.features) == (2, {"rare", "scarce"})
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
+def test_a_row_alone_is_told_from_columns_that_depend_on_each_other():
+    table = with_rare()
+    doubled = Table(np.column_stack([table.X, 2 * table.X[:, 0]]), table.y, (*table.feature_names, "double"), "y")
+    left_out = worth(doubled).left_out
+    assert (left_out.alone, left_out.features) == (1, {"rare"})
+    assert Unseen.of(left_out.others) == pytest.approx(leave_one_out(without(table, (17,))), rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
+def test_columns_that_depend_on_each_other_leave_leave_one_out_as_it_is():
+    table = small(50)
+    doubled = Table(np.column_stack([table.X, table.X[:, 0]]), table.y, (*table.feature_names, "same"), "y")
+    assert leave_one_out(doubled) == pytest.approx(leave_one_out(table), rel=1e-9)
+
+
 def test_leave_one_out_is_unknown_for_as_many_rows_as_coefficients():
     table = Table(np.array([[0.0], [1.0]]), np.array([1.0, 4.0]), ("x",), "y")
     assert leave_one_out(table) == (None, None, None)

@@ -249,6 +249,14 @@ def test_leave_one_out_needs_every_row_to_be_predictable():
         LinearRegression().fit(rows, y).leave_one_out(rows, y)
 
 
+def test_leave_one_out_names_the_feature_that_a_row_alone_determines():
+    rng = np.random.default_rng(6)
+    rows, y = np.column_stack([rng.standard_normal((9, 2)) + 5, np.arange(9) == 4]), rng.standard_normal(9)
+    model = LinearRegression().fit(rows, y, feature_names=["rooms", "age", "pool"])
+    with pytest.raises(HousingError, match=r"row 4 alone determines a coefficient \('pool'\): leaving it out"):
+        model.leave_one_out(rows, y)
+
+
 def test_names_come_from_a_data_frame():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": [0.0, 1, 2], "b": [1.0, 0, 3]})
