@@ -21,6 +21,7 @@ from .table import Block, Stream
 
 SAMPLES = 5
 SAMPLE_SIZE = 1 << 18  # numbers, 2 MiB
+LARGEST_LOSS = 0.05  # of R², that is not worth a note
 _FOUR_FIFTHS = "in the four fifths that the held-out figures are fitted to, "
 
 
@@ -399,6 +400,19 @@ class Limits(NamedTuple):
     max_r2_drop: float | None = None
     max_deviation: float | None = None
 
+    def unjudged(self) -> list[str]:
+        """One line if there is a limit, for where there is no quantized model: it is broken as well.
+
+        >>> Limits(max_r2_drop=0.01).unjudged(), Limits().unjudged()
+        (['no uint8 model to hold to --max-r2-drop: rescale the features and the target, or set no limit'], [])
+        """
+        given = [f"--{name.replace('_', '-')}" for name, limit in self._asdict().items() if limit is not None]
+        if not given:
+            return []
+        return [
+            f"no uint8 model to hold to {' and '.join(given)}: rescale the features and the target, or set no limit"
+        ]
+
     def broken(self, name: str, quantized: Figures, reference: Figures, shares: list[Share]) -> list[str]:
         """One line for each limit that is broken: by how much, and because of which feature.
 
@@ -418,6 +432,44 @@ class Limits(NamedTuple):
                 f"{name}: the largest deviation is {deviation}, over the limit {self.max_deviation:g}; {because}"
             )
         return lines
+
+
+def is_lossy(quantized: Figures, reference: Figures) -> bool:
+    """Whether a quantized model is worse than the mean of the target, or far worse than the float model."""
+    return not (quantized.r2 >= 0 and reference.r2 - quantized.r2 <= LARGEST_LOSS)
+
+
+def losses(
+    quantized: Mapping[str, Figures], reference: Figures, others: Mapping[str, Figures] | None = None
+) -> list[str]:
+    """Return one line for each quantized model that loses too much: how much, and what to take instead.
+
+    Parameters
+    ----------
+    quantized : mapping of str to Figures
+    reference : Figures
+        Of the float model.
+    others : mapping of str to Figures, optional
+        What else could be taken; by default these models themselves.
+
+    Examples
+    --------
+    >>> losses({"a": Figures(-3.0, 4, 9, 2), "b": Figures(0.9, 0.1, 0.1, 0.1)}, Figures(0.95, 0.05, 0, 0))
+    ['a: R² is -3, worse than the mean of the target; the float model has 0.95; take b, which has 0.9']
+    """
+    good = {name: each for name, each in (others or quantized).items() if not is_lossy(each, reference)}
+    advice = f"no scheme loses less than {LARGEST_LOSS}: take the float model"
+    if good:
+        best = max(good, key=lambda name: good[name].r2)
+        advice = f"take {best}, which has {good[best].r2:.4g}"
+    lines = []
+    for name, each in quantized.items():
+        if is_lossy(each, reference):
+            what = f"{reference.r2 - each.r2:.2g} less than the float model's {reference.r2:.4g}"
+            if not each.r2 >= 0:
+                what = f"worse than the mean of the target; the float model has {reference.r2:.4g}"
+            lines.append(f"{name}: R² is {each.r2:.4g}, {what}; {advice}")
+    return lines
 
 
 class Guarantee(NamedTuple):

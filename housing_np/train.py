@@ -15,7 +15,7 @@ from .artifact import to_bytes, write_set
 from .calibration import Calibration
 from .california import bundled_file, load_california
 from .errors import HousingError, counted, printable
-from .evaluation import Head, Limits, Seen, Worth, error_shares, require_figures, rows_alone
+from .evaluation import Head, Limits, Seen, Worth, error_shares, losses, require_figures, rows_alone
 from .linear import LinearRegression
 from .passes import connect, total, total_on_cluster
 from .paths import as_path, shown_path
@@ -102,10 +102,14 @@ def _train(table: Stream, make_pass: Pass, options: Namespace, sums: Sums) -> in
         for name, each in models.items()
         for line in limits.broken(name, measured[name], measured["float64"], error_shares(each, model, seen.features))
     ]
+    uint8 = {name: figures for name, figures in measured.items() if name in _UINT8}
+    if not uint8:
+        broken = limits.unjudged()
     if broken:
         for line in broken:
             cli.say(line)
         return cli.GATE_FAILED
+    cli.notes(losses(uint8, measured["float64"]))
 
     stages: list[dict[str, Any]] = [
         {

@@ -217,6 +217,50 @@ def test_a_scheme_that_does_not_fit_leaves_no_model_of_an_earlier_run(models, tm
     ]
 
 
+@pytest.fixture
+def wide(tmp_path):
+    """Two features whose weights, 1 and 1e-4, are of like effect: one scale for both rounds one of them to 0."""
+    a, b = np.random.default_rng(0).normal(size=(2, 200))
+    return homes(tmp_path / "wide.csv", a, 1e5 * b + 1e6, a + 1e-4 * (1e5 * b))
+
+
+def test_a_scheme_that_is_worse_than_the_mean_is_a_note_that_names_a_better_one(wide, tmp_path):
+    done = run("train", *wide, cwd=tmp_path)
+    assert done.returncode == 0
+    (told,) = done.stderr.splitlines()
+    assert re.fullmatch(
+        r"note: uint8-per-tensor: R² is -\d.*, worse than the mean of the target; the float model has 1; "
+        r"take uint8-(integer|per-channel), which has (1|0\.99\d*)",
+        told,
+    )
+
+
+def test_quantize_names_the_option_that_does_better(wide, tmp_path):
+    run("train", *wide, cwd=tmp_path)
+    arguments = ["--scheme", "per-tensor", "--out", "q.npz", *wide[:2]]
+    done = run("quantize", "models/float64.npz", *arguments, cwd=tmp_path)
+    assert done.returncode == 0
+    (told,) = done.stderr.splitlines()
+    assert told.startswith("note: per-tensor: R² is -")
+    assert re.search(r"; take --scheme (integer|per-channel), which has", told)
+
+
+@pytest.mark.parametrize("limit", ["--max-r2-drop", "--max-deviation"])
+def test_a_gate_without_a_uint8_model_to_judge_is_broken(limit, tmp_path):
+    x = np.arange(20.0)
+    done = run("train", *homes(tmp_path / "tiny.csv", x * 1e-100, x**2), limit, "1", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"no uint8 model to hold to {limit}: rescale the features and the target, or set no limit"
+    )
+    assert not (tmp_path / "models").exists()
+
+
+def test_no_uint8_model_without_a_gate_is_no_failure(tmp_path):
+    x = np.arange(20.0)
+    assert run("train", *homes(tmp_path / "tiny.csv", x * 1e-100, x**2), cwd=tmp_path).returncode == 0
+
+
 @pytest.mark.parametrize("scale", [1e-300, 1e160])
 def test_a_target_whose_squares_do_not_fit_is_refused(scale, tmp_path):
     x = np.arange(20.0)

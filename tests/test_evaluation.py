@@ -21,6 +21,7 @@ from housing_np.evaluation import (
     guarantee,
     held_out_fifth_of,
     holdout_split,
+    losses,
     require_figures,
 )
 from housing_np.metrics import Score
@@ -360,6 +361,29 @@ def test_shares_are_of_the_target_whose_error_is_largest():
         pytest.approx(("b", -4.25, -4.0, 0.25 * 500**0.5, 2.5)),
         pytest.approx(("a", 3.5, 3.0, 0.5 * 5**0.5, 0.5)),
     ]
+
+
+def r2s(*values):
+    return {f"m{i}": Figures(value, 1.0, 0.0, 0.0) for i, value in enumerate(values)}
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [((0.95, 0.901), []), ((0.95, 0.89), ["m1"]), ((-0.01, -138.0, 0.95), ["m0", "m1"]), ((np.nan, 0.95), ["m0"])],
+)
+def test_models_that_lose_more_than_a_twentieth_are_named(values, named):
+    lines = losses(r2s(*values), Figures(0.95, 1.0, 0.0, 0.0))
+    assert [line.split(":")[0] for line in lines] == named
+
+
+def test_the_best_of_the_others_is_what_to_take():
+    (line,) = losses(r2s(0.5, 0.93, 0.94), Figures(0.95, 1.0, 0.0, 0.0))
+    assert line == "m0: R² is 0.5, 0.45 less than the float model's 0.95; take m2, which has 0.94"
+
+
+def test_where_all_lose_the_float_model_is_what_to_take():
+    lines = losses(r2s(0.5, -0.6), Figures(0.95, 1.0, 0.0, 0.0))
+    assert all(line.endswith("; no scheme loses less than 0.05: take the float model") for line in lines)
 
 
 def test_a_model_that_gains_breaks_no_limit():
