@@ -71,19 +71,20 @@ def report_of(
             name: _stage(worth.scores.models[name], figures, files[name], X)
             for name, figures in worth.scores.figures().items()
         },
-        "leave_one_out": _leave_one_out(worth.left_out),
+        "leave_one_out": Unseen.of(worth.left_out.score)._asdict(),
+        "leave_one_out_others": _others(worth.left_out),
         "held_out": Unseen.of(worth.held_out.sum.scores.get("held out"))._asdict(),
     }
 
 
-def _leave_one_out(left_out: LeftOut) -> dict[str, Any]:
-    names = left_out.model.feature_names
-    others = Unseen.of(left_out.others)._asdict() if left_out.alone and left_out.others.rows else None
+def _others(left_out: LeftOut) -> dict[str, Any] | None:
+    """Return the figures of leave-one-out without the rows that have none; None where they are all rows, or no row."""
+    if not left_out.alone or not left_out.others.rows:
+        return None
     return {
-        **Unseen.of(left_out.score)._asdict(),
+        **Unseen.of(left_out.others)._asdict(),
         "rows_alone": left_out.alone,
-        "features_alone": [name for name in names if name in left_out.features],
-        "other_rows": others,
+        "features_alone": [name for name in left_out.model.feature_names if name in left_out.features],
     }
 
 

@@ -68,7 +68,7 @@ def _use(report: Mapping[str, Any]) -> Section:
 
 
 def _limits(report: Mapping[str, Any]) -> Section:
-    target, unseen = report["target"], report["leave_one_out"]["other_rows"] or report["leave_one_out"]
+    target, unseen = report["target"], report["leave_one_out_others"] or report["leave_one_out"]
     lines = [
         "It adds up one weight times each feature: a bend, or two features that matter together, it cannot follow.",
         "It says what goes together in these rows, not what causes what.",
@@ -95,18 +95,18 @@ def _is_sure(weight: Mapping[str, float]) -> bool:
 
 
 def _worth(report: Mapping[str, Any]) -> Section:
-    keys, left_out = ("r2", "mse", "mae"), report["leave_one_out"]
+    keys, others = ("r2", "mse", "mae"), report["leave_one_out_others"]
     scores = {
         "all rows, float model": report["stages"]["float64"],
-        "leave-one-out": left_out["other_rows"] or left_out,
+        "leave-one-out": others or report["leave_one_out"],
         "held-out fifth": report["held_out"],
     }
     rows = [[name, *(_number(score[key]) for key in keys)] for name, score in scores.items()]
     lines = [
         "Leave-one-out: each row predicted by a fit to all others. Held-out fifth: by one fit to the other four fifths."
     ]
-    if left_out["other_rows"]:
-        told = rows_alone(left_out["rows_alone"], left_out["features_alone"])
+    if others:
+        told = rows_alone(others["rows_alone"], others["features_alone"])
         lines.append(f"Leave-one-out is without {told}: the other rows say nothing about that.")
     return Section("What it is worth", lines, [["rows", "R²", "MSE", "MAE"], *rows], ["predicted", "residuals"])
 

@@ -133,6 +133,7 @@ def _train(table: Stream, make_pass: Pass, options: Namespace, sums: Sums) -> in
         "target": table.target_name,
         "stages": stages,
         "leave_one_out": record["leave_one_out"],
+        "leave_one_out_others": record["leave_one_out_others"],
         "held_out": record["held_out"],
         "samples": _samples(models, seen.head),
     }
@@ -197,6 +198,7 @@ def _text(report: dict[str, Any]) -> str:
     rows = [[stage["stage"], stage["file"], *cli.measured(stage)] for stage in report["stages"]]
     columns = list(report["samples"][0])
     sample_rows = [[str(row["row"]), *(f"{row[name]:.4g}" for name in columns[1:])] for row in report["samples"]]
+    left_out = report["leave_one_out_others"] or report["leave_one_out"]
     size = f"{counted(report['rows'], 'row')}, {counted(len(report['features']), 'feature')}"
     return "\n".join(
         [
@@ -207,7 +209,7 @@ def _text(report: dict[str, Any]) -> str:
             "",
             cli.table([head, *rows], left=2),
             "",
-            f"on rows that the fit has not seen: {_unseen('leave-one-out', report['leave_one_out'])}; "
+            f"on rows that the fit has not seen: {_unseen('leave-one-out', left_out)}; "
             f"{_unseen('held-out fifth', report['held_out'])}",
             "",
             cli.table([columns, *sample_rows]),
@@ -221,8 +223,6 @@ def _names(what: str, names: list[str]) -> str:
 
 
 def _unseen(name: str, values: dict[str, Any]) -> str:
-    others = values.get("other_rows")
-    without = f" without {rows_alone(values['rows_alone'], values['features_alone'])}" if others else ""
-    known = others or values
-    shown = [f"{label} {known[key]:.4{kind}}" for key, label, kind in _UNSEEN if known[key] is not None]
-    return f"{name} {', '.join(shown) or 'too few rows'}{without}"
+    shown = [f"{label} {values[key]:.4{kind}}" for key, label, kind in _UNSEEN if values[key] is not None]
+    alone = f" without {rows_alone(values['rows_alone'], values['features_alone'])}" if "rows_alone" in values else ""
+    return f"{name} {', '.join(shown) or 'too few rows'}{alone}"

@@ -177,34 +177,32 @@ def pools(homes):
     return homes
 
 
-def leave_one_out(folder, data):
-    return strict(train(folder, "--json", data=data))["leave_one_out"]
+def figures(folder, data, key="leave_one_out"):
+    return strict(train(folder, "--json", data=data))[key]
 
 
 def test_leave_one_out_gives_the_figures_of_the_rows_that_are_not_alone(pools):
-    others = leave_one_out(pools, "others.csv")
-    expected = {key: others[key] for key in ("r2", "mse", "mae")}
-    assert leave_one_out(pools, "pools.csv")["other_rows"] == pytest.approx(expected, rel=1e-9)
+    got, expected = figures(pools, "pools.csv", "leave_one_out_others"), figures(pools, "others.csv")
+    assert {key: got[key] for key in expected} == pytest.approx(expected, rel=1e-9)
 
 
 def test_leave_one_out_names_the_features_that_rows_alone_determine(pools):
-    got = leave_one_out(pools, "pools.csv")
-    assert (got["rows_alone"], got["features_alone"], got["r2"]) == (1, ["pool"], None)
+    got = figures(pools, "pools.csv", "leave_one_out_others")
+    assert (got["rows_alone"], got["features_alone"]) == (1, ["pool"])
 
 
-def test_leave_one_out_of_rows_of_which_none_is_alone_says_so(homes):
-    got = leave_one_out(homes, "homes.csv")
-    assert (got["rows_alone"], got["features_alone"], got["other_rows"]) == (0, [], None)
+def test_leave_one_out_of_rows_of_which_none_is_alone_has_no_others(homes):
+    assert figures(homes, "homes.csv", "leave_one_out_others") is None
 
 
 def test_the_text_says_which_row_leave_one_out_is_without_and_why(pools):
-    text, mse = train(pools, data="pools.csv"), leave_one_out(pools, "others.csv")["mse"]
+    text, mse = train(pools, data="pools.csv"), figures(pools, "others.csv")["mse"]
     assert f"MSE {mse:.4g} without 1 row that alone determines the weight of 'pool'; held-out fifth R²" in text
 
 
 def test_the_page_says_which_row_leave_one_out_is_without_and_why(pools):
     train(pools, "--report", "a.md", data="pools.csv")
-    page, mse = (pools / "a.md").read_text(), leave_one_out(pools, "others.csv")["mse"]
+    page, mse = (pools / "a.md").read_text(), figures(pools, "others.csv")["mse"]
     assert "Leave-one-out is without 1 row that alone determines the weight of 'pool'" in page
     assert f" | {mse:.4g} | " in next(line for line in page.splitlines() if line.startswith("| leave-one-out |"))
 

@@ -18,7 +18,7 @@ from ..arrays import Floats
 from ..artifact import load
 from ..calibration import Calibration
 from ..california import FEATURES, california_rows
-from ..errors import HousingError, counted, printable
+from ..errors import HousingError, printable
 from ..files import write_all
 from ..linear import LinearRegression
 from ..quantized import Model, QuantizedLinear
@@ -199,9 +199,8 @@ def _read(names: Sequence[str], options: Namespace, count: int) -> tuple[Calibra
 
 def _require(rows: int, count: int, where: str) -> None:
     if rows < count:
-        raise HousingError(
-            f"--golden {count}: {where} has {counted(rows, 'row')}; ask for fewer, or give more with --range FILE"
-        )
+        found = f"{rows} {'row' if rows == 1 else 'rows'}"
+        raise HousingError(f"--golden {count}: {where} has {found}; ask for fewer, or give more with --range FILE")
 
 
 def _drawn(model: Model, count: int) -> Floats:
