@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import frames
-from .errors import HousingError, NumbersError, listed, quoted
+from .errors import HousingError, NumbersError, counted, listed, quoted
 
 Floats = npt.NDArray[np.float64]
 
@@ -174,7 +174,7 @@ def as_rows(
         require_names(values, feature_names, name)
     if array.shape[1] != len(feature_names):
         raise HousingError(
-            f"{name} has {array.shape[1]} columns, expected {len(feature_names)}: {listed(feature_names)} "
+            f"{name} has {counted(array.shape[1], 'column')}, expected {len(feature_names)}: {listed(feature_names)} "
             f"({name} has {array.shape[1]} features, but model is expecting {len(feature_names)} features as input)"
         )
     refuse_inexact(array, name, feature_names)

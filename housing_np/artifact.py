@@ -14,7 +14,7 @@ from typing import cast
 
 import numpy as np
 
-from .errors import ArtifactError, HousingError, cut, quoted
+from .errors import ArtifactError, HousingError, counted, cut, quoted
 from .files import write_all
 from .linear import FittedLinear, LinearRegression
 from .names import require_apart
@@ -90,7 +90,7 @@ def load(path: str | Path) -> Model:
     Returns
     -------
     LinearRegression or QuantizedLinear
-        As it was saved.
+        As it was saved. A file does not say whether a model was fitted with an intercept: `fit_intercept` is True.
 
     Raises
     ------
@@ -263,7 +263,7 @@ def _names(data: bytes, count: int) -> tuple[str, ...]:
     except UnicodeDecodeError:
         raise HousingError("the names are not UTF-8") from None
     if len(names) != count or not all(names):
-        raise HousingError(f"{len(names)} names, expected {count} that are not empty")
+        raise HousingError(f"{counted(len(names), 'name')}, expected {count} that are not empty")
     return names
 
 

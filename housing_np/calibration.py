@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arrays import Floats, as_matrix, as_number, pieces, reduce_rows, refuse_inexact, refuse_nonfinite
-from .errors import HousingError, listed
+from .errors import HousingError, counted, listed
 from .frames import names_of
 
 
@@ -118,8 +118,6 @@ class Calibration:
         return html_table(titled(self, self._facts()), names, columns)
 
     def _facts(self) -> list[str]:
-        from .shown import counted
-
         features = [] if self._moments is None else [counted(len(self.mean), "feature")]
         return [counted(self.rows, "row"), *features]
 
@@ -192,7 +190,7 @@ def _total(a: _Moments | None, b: _Moments | None) -> _Moments | None:
     if a is None or b is None:
         return a or b
     if len(a.mean) != len(b.mean):
-        raise HousingError(f"rows of {len(b.mean)} features cannot be added to rows of {len(a.mean)}")
+        raise HousingError(f"rows of {counted(len(b.mean), 'feature')} cannot be added to rows of {len(a.mean)}")
     rows = a.rows + b.rows
     first, second = a.rows / rows, b.rows / rows
     with np.errstate(over="ignore", invalid="ignore"):

@@ -7,7 +7,7 @@ values, and adding makes new ones, so Dask may recompute any of them after losin
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import HousingError
+from .errors import HousingError, counted
 from .frames import names_of
 from .least_squares import Summary
 from .linear import LinearRegression
@@ -55,7 +55,7 @@ def fit(
     for name, parts in (("y", targets), ("sample_weight", weights)):
         if len(rows) != len(parts):
             raise HousingError(
-                f"X has {len(rows)} partitions and {name} has {len(parts)}: repartition one like the other"
+                f"X has {counted(len(rows), 'partition')} and {name} has {len(parts)}: repartition one like the other"
             )
     names = as_names(feature_names, "feature_names") or names_of(X)
     part = dask.delayed(_summarize, pure=True)

@@ -1,5 +1,7 @@
-"""The errors that a user can meet; each message is one line: what is wrong, where, what was expected, what to do."""
+"""Errors and warnings that a user can meet, each of one line: what is wrong, where, what was expected, what to do."""
 
+import sys
+import warnings
 from collections.abc import Callable, Collection
 from itertools import islice
 
@@ -64,3 +66,25 @@ def listed(names: Collection[object], show: Callable[[object], str] = str) -> st
     """
     shown = ", ".join(cut(show(name)) for name in islice(names, _MOST))
     return f"{shown}, … ({len(names):,} in all)" if len(names) > _MOST else shown
+
+
+def counted(number: float, one: str) -> str:
+    """Return a number of things, in the singular or the plural.
+
+    >>> counted(1, "row"), counted(20640, "row")
+    ('1 row', '20,640 rows')
+    """
+    return f"{number:,} {one}{'s' if number != 1 else ''}"
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn of the line, outside this package, that called into it."""
+    frame, level = sys._getframe(1), 2
+    # Python 3.12 has skip_file_prefixes for this; 3.11 has not.
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__")):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_ours(module: object) -> bool:
+    return isinstance(module, str) and (module == __package__ or module.startswith(f"{__package__}."))

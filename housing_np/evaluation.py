@@ -1,6 +1,6 @@
 """What a model is worth: on all rows, on rows that the fit has not seen, and against the float model."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import isfinite, isnan, nan
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .arrays import Floats, pieces
 from .calibration import Calibration
-from .errors import HousingError, cut, quoted
+from .errors import HousingError, counted, cut, listed, quoted
 from .least_squares import Summary, require_determined
 from .linear import LinearRegression
 from .metrics import Score
@@ -21,6 +21,8 @@ from .table import Block, Stream
 
 SAMPLES = 5
 SAMPLE_SIZE = 1 << 18  # numbers, 2 MiB
+LARGEST_LOSS = 0.05  # of R², that is not worth a note
+_FOUR_FIFTHS = "in the four fifths that the held-out figures are fitted to, "
 
 
 class Figures(NamedTuple):
@@ -213,7 +215,7 @@ class Worth(Together):
     @classmethod
     def of(cls, models: Mapping[str, Model], model: LinearRegression, seen: Seen) -> "Worth":
         """Return the empty sum for the models of one float model, after a first pass."""
-        return cls(Scores(models, model), LeftOut(model), held_out_fifth_of(seen.outside_fifth.sum))
+        return cls(Scores(models, model), LeftOut(model), held_out_fifth_of(seen.outside_fifth.sum, model.dependence))
 
 
 def require_figures(figures: Figures, target_name: str) -> None:
@@ -240,31 +242,71 @@ class Unseen(NamedTuple):
 
 @dataclass
 class LeftOut:
-    """The score of each row predicted by the model fitted to all others, in closed form from the leverages."""
+    """The score of each row predicted by the model fitted to all others, in closed form from the leverages.
+
+    Attributes
+    ----------
+    model : LinearRegression
+    others : Score
+        Of the rows that have such a prediction.
+    alone : int
+        How many rows have none: each alone determines a weight.
+    features : frozenset of str
+        Whose weights these are.
+    """
 
     model: LinearRegression
-    score: Score = field(default_factory=Score)
+    others: Score = field(default_factory=Score)
+    alone: int = 0
+    features: frozenset[str] = frozenset()
 
     def update(self, X: Floats, y: Floats) -> None:
         """Add a block of rows that the model was fitted to."""
         for piece in pieces(X):
-            try:
-                predicted = self.model.leave_one_out(X[piece], y[piece])
-            except HousingError:  # a row that alone determines a coefficient cannot be predicted without it
-                predicted = np.full_like(y[piece], np.nan)
-            self.score.update(y[piece], predicted)
+            predicted, is_alone = self.model._left_out(X[piece], y[piece])
+            self.others.update(y[piece][~is_alone], predicted[~is_alone])
+            if is_alone.any():
+                is_one = np.flatnonzero(self.model._determined_by(X[piece][is_alone]).any(axis=0)).tolist()
+                self.features |= {self.model.feature_names[i] for i in is_one}
+                self.alone += int(is_alone.sum())
 
     def __add__(self, other: "LeftOut") -> "LeftOut":
         """Return the score of the rows of both."""
-        return LeftOut(self.model, self.score + other.score)
+        features = self.features | other.features
+        return LeftOut(self.model, self.others + other.others, self.alone + other.alone, features)
+
+    @property
+    def score(self) -> Score:
+        """The score of all rows: NaN if one has no prediction."""
+        unknown = Score()
+        unknown.update(np.zeros(self.alone), np.full(self.alone, nan))
+        return self.others + unknown if self.alone else self.others
 
 
-def held_out_fifth_of(others: Summary) -> "Selected[Scores]":
-    """Return the empty sum for the fifth of the rows that a fit to the others has not seen."""
+def rows_alone(rows: int, features: Collection[str]) -> str:
+    """Return how messages call rows that have no prediction by a fit to the others, and why.
+
+    >>> rows_alone(1, ["rooms"])
+    "1 row that alone determines the weight of 'rooms'"
+    """
+    verb, what = "determines" if rows == 1 else "determine", "weight" if len(features) == 1 else "weights"
+    return f"{counted(rows, 'row')} that alone {verb} the {what} of {listed(features, quoted)}"
+
+
+def held_out_fifth_of(others: Summary, known: str = "") -> "Selected[Scores]":
+    """Return the empty sum for the fifth of the rows that a fit to the others has not seen.
+
+    Parameters
+    ----------
+    others : Summary
+        Of the other four fifths.
+    known : str, optional
+        The `dependence` of the fit to all rows: a fit with the same one does not warn again.
+    """
     models: dict[str, Model] = {}
     model = LinearRegression()
     if others.rows >= len(others.feature_names) + others.fit_intercept:
-        models = {"held out": model.set_solution(others)}
+        models = {"held out": model.set_solution(others, where=_FOUR_FIFTHS, known=known)}
     return Selected(Scores(models, model), _held_out_fifth)
 
 
@@ -358,6 +400,19 @@ class Limits(NamedTuple):
     max_r2_drop: float | None = None
     max_deviation: float | None = None
 
+    def unjudged(self) -> list[str]:
+        """One line if there is a limit, for where there is no quantized model: it is broken as well.
+
+        >>> Limits(max_r2_drop=0.01).unjudged(), Limits().unjudged()
+        (['no uint8 model to hold to --max-r2-drop: rescale the features and the target, or set no limit'], [])
+        """
+        given = [f"--{name.replace('_', '-')}" for name, limit in self._asdict().items() if limit is not None]
+        if not given:
+            return []
+        return [
+            f"no uint8 model to hold to {' and '.join(given)}: rescale the features and the target, or set no limit"
+        ]
+
     def broken(self, name: str, quantized: Figures, reference: Figures, shares: list[Share]) -> list[str]:
         """One line for each limit that is broken: by how much, and because of which feature.
 
@@ -377,6 +432,44 @@ class Limits(NamedTuple):
                 f"{name}: the largest deviation is {deviation}, over the limit {self.max_deviation:g}; {because}"
             )
         return lines
+
+
+def is_lossy(quantized: Figures, reference: Figures) -> bool:
+    """Whether a quantized model is worse than the mean of the target, or far worse than the float model."""
+    return not (quantized.r2 >= 0 and reference.r2 - quantized.r2 <= LARGEST_LOSS)
+
+
+def losses(
+    quantized: Mapping[str, Figures], reference: Figures, others: Mapping[str, Figures] | None = None
+) -> list[str]:
+    """Return one line for each quantized model that loses too much: how much, and what to take instead.
+
+    Parameters
+    ----------
+    quantized : mapping of str to Figures
+    reference : Figures
+        Of the float model.
+    others : mapping of str to Figures, optional
+        What else could be taken; by default these models themselves.
+
+    Examples
+    --------
+    >>> losses({"a": Figures(-3.0, 4, 9, 2), "b": Figures(0.9, 0.1, 0.1, 0.1)}, Figures(0.95, 0.05, 0, 0))
+    ['a: R² is -3, worse than the mean of the target; the float model has 0.95; take b, which has 0.9']
+    """
+    good = {name: each for name, each in (others or quantized).items() if not is_lossy(each, reference)}
+    advice = f"no scheme loses less than {LARGEST_LOSS}: take the float model"
+    if good:
+        best = max(good, key=lambda name: good[name].r2)
+        advice = f"take {best}, which has {good[best].r2:.4g}"
+    lines = []
+    for name, each in quantized.items():
+        if is_lossy(each, reference):
+            what = f"{reference.r2 - each.r2:.2g} less than the float model's {reference.r2:.4g}"
+            if not each.r2 >= 0:
+                what = f"worse than the mean of the target; the float model has {reference.r2:.4g}"
+            lines.append(f"{name}: R² is {each.r2:.4g}, {what}; {advice}")
+    return lines
 
 
 class Guarantee(NamedTuple):

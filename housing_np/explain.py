@@ -17,7 +17,7 @@ from .arrays import Floats
 from .artifact import load
 from .calibration import Calibration
 from .california import california_rows
-from .errors import HousingError
+from .errors import HousingError, counted
 from .evaluation import Share, error_shares, guarantee
 from .linear import LinearRegression
 from .paths import shown_path
@@ -118,7 +118,7 @@ def _contents(model: Model) -> dict[str, Any]:
 def _text(report: dict[str, Any]) -> str:
     lines = [
         f"{report['file']}: {report['scheme']}, {report['file_bytes']} bytes, {report['payload_bytes']} of numbers",
-        f"{len(report['features'])} features to predict {', '.join(report['targets'])}",
+        f"{counted(len(report['features']), 'feature')} to predict {', '.join(report['targets'])}",
     ]
     numbers = report.get("numbers", {})
     lines += [""] * bool(numbers)

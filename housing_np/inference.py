@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import as_number
-from .errors import HousingError
+from .errors import HousingError, counted
 
 if TYPE_CHECKING:
     from .least_squares import Solution
@@ -32,9 +32,10 @@ class Inference:
         Which unknowns the data determine. Where columns depend on each other, others come with a choice among many
         that predict the rows as well, such as two columns of which one is the other's double. Those that are
         identified have the statistics that they have in the model without the dependent columns.
+    fit_intercept : bool
     r2, adjusted_r2, residual_std : arrays (k,)
-        Without an intercept, R² is about zero, not about the mean. Adjusted R², standard errors and the residual
-        standard deviation are NaN when there are no more rows than unknowns.
+        Without an intercept, R² is uncentred: about zero, not about the mean as that of `score`. Adjusted R², standard
+        errors and the residual standard deviation are NaN when there are no more rows than unknowns.
     rows, degrees_of_freedom : int, or float where rows have weights
         Rows are counted as often as their weights say.
     rank : int
@@ -45,6 +46,7 @@ class Inference:
         With columns centred (given an intercept) and scaled to norm 1: what the digits depend on.
     """
 
+    fit_intercept: bool
     names: tuple[str, ...]
     target_names: tuple[str, ...]
     confidence: float
@@ -69,6 +71,7 @@ class Inference:
         if not 0 < confidence < 1:
             raise HousingError(f"confidence is {confidence:g}: expected a number between 0 and 1, such as 0.95")
         self.confidence, self.target_names = confidence, tuple(target_names)
+        self.fit_intercept = bool(solution.fit_intercept)
         self._feature_names = tuple(feature_names)
         self.names = (*["intercept"] * solution.fit_intercept, *feature_names)
         self.rows, self.rank = solution.rows, solution.rank + solution.fit_intercept
@@ -113,10 +116,12 @@ class Inference:
         return "\n\n".join(map(_text, self._tables()))
 
     def __repr__(self) -> str:
-        from .shown import columns, counted, in_brackets
+        from .shown import columns, in_brackets
 
         names = columns(self._feature_names, self.target_names)
-        return in_brackets(self, [counted(self.rows, "row"), names, f"R² {np.mean(self.r2):.4f}"])
+        return in_brackets(
+            self, [counted(self.rows, "row"), names, f"{r2_name(self.fit_intercept)} {np.mean(self.r2):.4f}"]
+        )
 
     def _repr_html_(self) -> str:
         """Return the tables for notebooks."""
@@ -132,9 +137,10 @@ class Inference:
         except HousingError as error:
             missing = [str(error)]
         values = np.stack([np.atleast_2d(each) for each in columns.values()], axis=-1)
+        degrees = f"{self.degrees_of_freedom} {'degree' if self.degrees_of_freedom == 1 else 'degrees'} of freedom"
         return [
             _Table(
-                f"least squares: {name}, {self.rows} rows, {self.degrees_of_freedom} degrees of freedom",
+                f"least squares: {name}, {self.rows} {'row' if self.rows == 1 else 'rows'}, {degrees}",
                 list(columns),
                 list(map(_cells, self.names, values[i], self.identified)),
                 [*self._quality(i), *missing],
@@ -145,11 +151,13 @@ class Inference:
     def _quality(self, target: int) -> list[str]:
         """Return what is to be said of the whole fit."""
         lines = [
-            f"R² {self.r2[target]:.6f}, adjusted {self.adjusted_r2[target]:.6f}; "
+            f"{r2_name(self.fit_intercept)} {self.r2[target]:.6f}, adjusted {self.adjusted_r2[target]:.6f}; "
             f"residual standard deviation {self.residual_std[target]:.6g}",
             f"rank {self.rank} of {len(self.names)}; condition number {self.condition_number:.3g}, "
             f"{self.scaled_condition_number:.3g} with scaled columns",
         ]
+        if not self.fit_intercept:
+            lines.append("without an intercept R² is about zero; score gives it about the mean, which may be far lower")
         if not self.identified.all():
             lines.append(
                 f"{_UNKNOWN} not identified: other coefficients predict the rows as well; "
@@ -158,6 +166,11 @@ class Inference:
         if not self.distinct:
             lines.append("at this condition number, rounding of the data hides whether the rank is full or lower")
         return lines
+
+
+def r2_name(fit_intercept: bool) -> str:
+    """Return what the R² of a fit is called: without an intercept it is another number, as in statsmodels."""
+    return "R²" if fit_intercept else "R² (uncentred)"
 
 
 class _Table(NamedTuple):

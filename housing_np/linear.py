@@ -1,6 +1,5 @@
 """Linear regression: scikit-learn's conventions on a one-pass least-squares solver."""
 
-import warnings
 from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -9,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import as_numbers, as_rows, as_weights, refuse_inexact, refuse_nonfinite, require_names
-from .errors import HousingError, listed, quoted
+from .errors import HousingError, counted, listed, quoted, warn_caller
 from .estimator import Estimator, Names
 from .metrics import r2_score
 from .names import apart_from, as_names, require_apart
@@ -24,6 +23,11 @@ CHUNK_ROWS = 4096
 # Above so many numbers BLAS is worth its price: the last bit of a row then depends on the rows beside it.
 _BLAS_SIZE = 1 << 20
 _IN_ORDER_SIZE = 1 << 15  # numbers that stay in the cache
+_NO_ROOM = 1e-10  # 1 - leverage, of a row that no other row says anything about
+_ROUNDING = 2.0**-20  # of the largest part of a vector: a smaller one is 0
+# A quadratic term grows with the size of a row against the linear ones, a root shrinks.
+_PROBE_SIZES = (1e-3, 1.0, 30.0, 1e3, 1e6, 1e12)
+_PROBE_TOLERANCE = 1e-4  # of the terms' size: predictions in float32 pass
 
 
 def dot_rows(X: Array, coef: Array, offset: Any) -> Array:
@@ -40,7 +44,9 @@ def dot_rows(X: Array, coef: Array, offset: Any) -> Array:
             products = _dot_in_order(X, coef)
         else:
             products = np.stack([_dot_in_order(X, row) for row in coef], axis=1)
-        products += offset  # in place: new memory would cost as much as the products
+        # In place: new memory would cost as much as the products. Adding 0.0 makes an offset of -0.0 0.0: else the sign
+        # of a prediction of 0 would depend on the number of rows.
+        products += offset + 0.0
     return products
 
 
@@ -125,6 +131,8 @@ class LinearRegression(Estimator):
     ) -> Self:
         """A model that predicts with the given numbers, as loaded from a file.
 
+        Its `fit_intercept` is True, the default, whatever the intercept is: fitted again, it is fitted with one.
+
         Parameters
         ----------
         coef : (p,) or (k, p)
@@ -147,7 +155,7 @@ class LinearRegression(Estimator):
                 f"coefficients of shape {weights.shape} and intercept of shape {offset.shape} do not fit "
                 f"{p} feature and {k} target names"
             )
-        model = cls(fit_intercept=bool(np.any(offset)))
+        model = cls()
         model._set_coefficients(weights.astype(np.float64), offset.astype(np.float64), features, targets)
         return model
 
@@ -189,15 +197,19 @@ class LinearRegression(Estimator):
         features = [f"x{i}" for i in range(p)] if names is None else [str(name) for name in names]
         targets = apart_from(features, ["y"] if k == 1 else [f"y{i}" for i in range(k)])
         model = cls.from_coefficients(coef, intercept, features, targets)
-        probe = np.vstack([np.zeros(p), np.ones(p), np.arange(p) % 7 - 2.5])
+        model.fit_intercept = getattr(estimator, "fit_intercept", True) is not False
+        probe = _probe(p)
         nameless = copy(estimator)  # it would warn that the probe has no names
         getattr(nameless, "__dict__", {}).pop("feature_names_in_", None)
-        theirs = np.asarray(nameless.predict(probe))
-        if (
-            theirs.dtype.kind != "f"
-            or theirs.size != 3 * k
-            or not np.allclose(theirs.reshape(3, k), model.predict(probe).reshape(3, k), 1e-4, equal_nan=True)
-        ):
+        with np.errstate(over="ignore", invalid="ignore"):
+            theirs = np.asarray(nameless.predict(probe))
+            is_linear = theirs.dtype.kind == "f" and theirs.size == len(probe) * k
+            if is_linear:
+                # Terms that cancel leave a prediction without digits: what an error is measured by is their size.
+                size = dot_rows(np.abs(probe), np.abs(np.atleast_2d(coef)), np.abs(np.atleast_1d(intercept)))
+                error = np.abs(theirs.reshape(size.shape) - model.predict(probe).reshape(size.shape))
+                is_linear = bool(np.all((error <= _PROBE_TOLERANCE * size) | ~np.isfinite(size)))
+        if not is_linear:
             raise HousingError(f"expected {expected}, not {kind}: its predictions are not linear in the features")
         return model
 
@@ -326,23 +338,48 @@ class LinearRegression(Estimator):
         if targets.shape != (len(rows), *self.coef_.shape[:-1]):
             raise HousingError(f"y has shape {targets.shape}: expected {(len(rows), *self.coef_.shape[:-1])}")
         refuse_nonfinite(np.atleast_2d(targets.T).T, "y", self.target_names_)
-        weights = as_weights(sample_weight, len(rows))
-        out = np.empty_like(targets)
-        with np.errstate(over="ignore", invalid="ignore"):
+        out, is_alone = self._left_out(rows, targets, as_weights(sample_weight, len(rows)))
+        if is_alone.any():
+            row = int(np.argmax(is_alone))
+            (whose,) = self._determined_by(rows[row : row + 1])
+            named = [name for name, is_one in zip(self._names, whose, strict=True) if is_one]
+            of = f" ({listed(named, quoted)})" if named else ""
+            raise HousingError(
+                f"row {row} alone determines a coefficient{of}: leaving it out leaves no prediction for it; "
+                "drop the row or the feature"
+            )
+        if not np.isfinite(out).all():
+            raise HousingError("a prediction exceeds the range of double precision: rescale the columns")
+        return out
+
+    def _left_out(
+        self, rows: Array, targets: Array, weights: Array | None = None
+    ) -> tuple[Array, npt.NDArray[np.bool_]]:
+        """Return the predictions of rows by fits to all others, and which rows have none: of leverage 1."""
+        assert self._solution is not None
+        out, is_alone = np.empty_like(targets), np.empty(len(rows), np.bool_)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for start in range(0, len(rows), CHUNK_ROWS):
                 part = slice(start, start + CHUNK_ROWS)
                 leverage = self._solution.leverage(rows[part])
                 room = 1 - (leverage if weights is None else leverage * weights[part])
-                if (room < 1e-10).any():
-                    raise HousingError(
-                        f"row {start + int(np.argmin(room))} alone determines a coefficient: "
-                        "leaving it out leaves no prediction for it; drop the row or the feature"
-                    )
                 residual = targets[part] - self.predict(rows[part])
                 out[part] = targets[part] - (residual.T / room).T
-        if not np.isfinite(out).all():
-            raise HousingError("a prediction exceeds the range of double precision: rescale the columns")
-        return out
+                is_alone[part] = room < _NO_ROOM
+        return out, is_alone
+
+    def _determined_by(self, rows: Array) -> npt.NDArray[np.bool_]:
+        """Return, for rows (m, p) of leverage 1, which coefficients (m, p) are not determined without the row.
+
+        With the centred and scaled columns A and a row x of A, these are the parts of v = (A'A)⁺ x that are not 0:
+        A v is the same in all other rows, so that they cannot tell v from nothing.
+        """
+        solution = self._solution
+        assert solution is not None
+        _, singular, directions = np.linalg.svd(solution.factor)
+        kept, divisor = directions[: solution.rank], np.where(solution.norms > 0, solution.norms, 1.0)
+        v = np.abs((((rows - solution.mean) / divisor) @ kept.T / np.square(singular[: solution.rank])) @ kept)
+        return np.asarray(v > _ROUNDING * v.max(axis=1, initial=0.0, keepdims=True))
 
     def summary(self, confidence: float = 0.95) -> "Inference":
         """Statistics of the fit; print it for a table.
@@ -366,22 +403,34 @@ class LinearRegression(Estimator):
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks."""
-        from .shown import columns, counted, html_table, titled  # here, not above: predict must not pay for it
+        from .inference import r2_name  # here, not above: predict must not pay for it
+        from .shown import columns, html_table, titled
 
         if not hasattr(self, "coef_"):
             return html_table(titled(self, ["not fitted yet"]), [], {})
         targets, intercept, coef = self.target_names_, np.atleast_1d(self.intercept_), np.atleast_2d(self.coef_)
         facts = [columns(self.feature_names, targets), counted(self.payload_bytes, "byte")]
         if self._solution is not None:
-            facts.append(f"R² {1 - np.mean(self._solution.unexplained):.4f}")
+            name = r2_name(self._solution.fit_intercept)
+            facts.append(f"{name} {1 - np.mean(self._solution.unexplained):.4f}")
         weights = {name: [offset, *row] for name, offset, row in zip(targets, intercept, coef, strict=True)}
         return html_table(titled(self, facts), ["intercept", *self.feature_names], weights)
 
-    def set_solution(self, summary: "Summary") -> Self:
-        """Fit from a finished summary of the rows."""
-        solution, p = summary.solve(), len(summary.feature_names)
-        if solution.rank < p:
-            warnings.warn(_dependence(solution, summary.feature_names), np.exceptions.RankWarning, stacklevel=2)
+    def set_solution(self, summary: "Summary", *, where: str = "", known: str = "") -> Self:
+        """Fit from a finished summary of the rows.
+
+        Parameters
+        ----------
+        summary : Summary
+        where : str, optional
+            What a RankWarning says of which rows they are, before all else.
+        known : str, optional
+            What `dependence` says of other rows of the same table: who knows it is not warned of it again.
+        """
+        solution = summary.solve()
+        told = _dependence(solution, summary.feature_names)
+        if told not in ("", known):
+            warn_caller(where + told, np.exceptions.RankWarning)
         # Copies: who writes to the model does not change its statistics.
         coef, intercept = solution.coef.T.copy(), solution.intercept.copy()
         if summary.one_target:
@@ -389,6 +438,11 @@ class LinearRegression(Estimator):
         self._set_coefficients(coef, intercept, summary.feature_names, summary.target_names, summary.named)
         self.rank_, self._solution = solution.rank, solution
         return self
+
+    @property
+    def dependence(self) -> str:
+        """Which features of the fit depend on each other, and what to do; empty where none do, or no fit is known."""
+        return "" if self._solution is None else _dependence(self._solution, self._names)
 
     def _set_coefficients(
         self,
@@ -398,12 +452,23 @@ class LinearRegression(Estimator):
         target_names: Sequence[str],
         named: bool = True,
     ) -> None:
+        intercept = intercept + 0.0  # an intercept of -0.0 becomes 0.0, in files and exports too
         self.coef_, self.intercept_ = coef, float(intercept) if coef.ndim == 1 else intercept
         self._names, self._named, self.target_names_ = tuple(feature_names), named, tuple(target_names)
         vars(self).pop("feature_names_in_", None)
         if named:
             self.feature_names_in_ = Names.of(self._names)
         self.n_features_in_ = len(feature_names)
+
+
+def _probe(features: int) -> Array:
+    """Return rows (m, p) at which a prediction that is not linear shows it: 0, and rows of several sizes and signs."""
+    rng = np.random.default_rng(0)
+    rows = [np.zeros(features)]
+    for size in _PROBE_SIZES:
+        mixed, positive, negative = rng.standard_normal((3, features)) * size
+        rows += [mixed, np.abs(positive), -np.abs(negative)]
+    return np.array(rows)
 
 
 def _targets(model: Any, y: npt.ArrayLike) -> Array:
@@ -420,15 +485,19 @@ def _targets(model: Any, y: npt.ArrayLike) -> Array:
 
 
 def _dependence(solution: "Solution", names: Sequence[str]) -> str:
-    """Return what to say of features that do not determine their coefficients, and of which."""
+    """Return what to say of features that do not determine their coefficients, and of which; empty if all do."""
+    if solution.rank == len(names):
+        return ""
     varies = np.asarray(solution.factor.any(axis=0))
     constant = [name for name, does in zip(names, varies, strict=True) if not does]
     others = [name for name, is_one in zip(names, solution.dependent() & varies, strict=True) if is_one]
-    advice = [f"drop {listed(constant, quoted)}, which never varies"] if constant else []
+    advice = []
+    if constant:
+        advice.append(f"drop {listed(constant, quoted)}, which never {'varies' if len(constant) == 1 else 'vary'}")
     if others:
         number = len(names) - solution.rank - len(constant)
         advice.append(f"{listed(others, quoted)} depend on each other: drop {number} of them")
     return (
-        f"the features have rank {solution.rank}, fewer than the {len(names)} coefficients to determine: "
+        f"the features have rank {solution.rank}, fewer than the {counted(len(names), 'coefficient')} to determine: "
         f"this is the solution of least norm in scaled units; {'; '.join(advice)}"
     )

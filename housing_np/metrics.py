@@ -128,7 +128,7 @@ class Score:
         return total
 
     def __repr__(self) -> str:
-        facts = f"{self.rows:g} rows, R² {self.r2:.4f}" if self.rows else "no rows"
+        facts = f"{self.rows:g} {'row' if self.rows == 1 else 'rows'}, R² {self.r2:.4f}" if self.rows else "no rows"
         return f"<Score: {facts}>"
 
     @property

@@ -7,15 +7,16 @@ if __name__ == "__main__":
 
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 
 from . import cli
 from .artifact import load, save
 from .calibration import Calibration
 from .california import FEATURES, TARGET, load_california
 from .errors import HousingError
-from .evaluation import Limits, error_shares, figures
+from .evaluation import Limits, error_shares, figures, is_lossy, losses
 from .linear import LinearRegression
-from .quantized import ROUNDINGS, SCHEMES, QuantizedLinear
+from .quantized import ROUNDINGS, SCHEMES, Model, QuantizedLinear, Scheme
 from .table import Stream, open_table
 
 
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str]) -> int:
         for line in broken:
             cli.say(line)
         return cli.GATE_FAILED
+    if is_lossy(after, before):
+        others = figures(_others(model, rows, options), model, table)
+        cli.notes(losses({options.scheme: after}, before, others or {options.scheme: after}))
     report = {
         "file": options.out,
         "scheme": options.scheme,
@@ -51,6 +55,20 @@ def main(arguments: Sequence[str]) -> int:
     }
     cli.show(cli.dumps(report) if options.json else "\n".join(f"{name}: {value}" for name, value in report.items()))
     return cli.DONE
+
+
+def _others(model: LinearRegression, rows: Calibration, options: Namespace) -> dict[str, Model]:
+    """Return the models that other options would make, by these options."""
+    choices: dict[str, tuple[Scheme, int]] = {
+        f"--scheme {scheme}": (scheme, options.bits) for scheme in SCHEMES if scheme != options.scheme
+    }
+    if options.bits < 8:
+        choices["--bits 8"] = options.scheme, 8
+    models: dict[str, Model] = {}
+    for name, (scheme, bits) in choices.items():
+        with suppress(HousingError):  # a scheme that cannot hold the model is no advice
+            models[name] = QuantizedLinear.from_linear(model, rows, scheme, bits, options.rounding)
+    return models
 
 
 def _parser() -> cli.Parser:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .affine import Affine, as_bits, scale_and_zero_point
 from .arrays import Floats, as_numbers, as_rows, read_only, refuse_inexact, refuse_nonfinite, require_names
 from .calibration import Calibration
-from .errors import HousingError, listed, quoted
+from .errors import HousingError, counted, listed, quoted
 from .linear import LinearRegression, dot_rows, refuse_nonfinite_rows
 from .names import as_names, require_apart, require_option
 from .threads import each, worth
@@ -173,7 +173,7 @@ class QuantizedLinear:
         for name, count in counts.items():
             names = as_names(getattr(self, name), name)
             if len(names) != count:
-                raise HousingError(f"{name} has {len(names)} names, expected {count}: {listed(names)}")
+                raise HousingError(f"{name} has {counted(len(names), 'name')}, expected {count}: {listed(names)}")
             object.__setattr__(self, name, names)
         require_apart(self.feature_names_in_, self.target_names_)
 
@@ -214,7 +214,7 @@ class QuantizedLinear:
         return html_table(titled(self, self._facts()), ["intercept", *self.feature_names_in_], columns)
 
     def _facts(self) -> list[str]:
-        from .shown import columns, counted
+        from .shown import columns
 
         names = columns(self.feature_names_in_, self.target_names_)
         return [self.scheme, f"{self.affine.bits} bits", names, counted(self.payload_bytes, "byte")]
@@ -270,7 +270,9 @@ class QuantizedLinear:
                 f"{listed(model.feature_names)}"
             )
         if len(rows.mean) != model.n_features_in_:
-            raise HousingError(f"the calibration has {len(rows.mean)} features, the model {model.n_features_in_}")
+            raise HousingError(
+                f"the calibration has {counted(len(rows.mean), 'feature')}, the model {model.n_features_in_}"
+            )
         with np.errstate(all="ignore"):  # what comes of numbers that are too large or too small, the model refuses
             return cls._rounded(model, rows, scheme, bits, rounding)
 
@@ -355,6 +357,11 @@ class QuantizedLinear:
         """What the weights stand for: per unit of the features, or of the quantized inputs in the scheme "integer"."""
         return read_only(_values(self.affine, self.weights, self.scheme))
 
+    @cached_property
+    def _offset(self) -> Any:
+        """The bias of one target as Python's float, which is added faster than numpy's; that of several as it is."""
+        return self.bias if self.bias.ndim else float(self.bias)
+
     @property
     def coef_(self) -> Floats:
         """What the weights stand for, per unit of the raw features; shape (p,) or (k, p)."""
@@ -374,7 +381,7 @@ class QuantizedLinear:
         if self.scheme == "integer":
             return self.predict_quantized(self.quantize_input(X))
         rows = as_rows(X, self.feature_names_in_, named=self.named)
-        predictions = dot_rows(rows, self._folded, self.bias)
+        predictions = dot_rows(rows, self._folded, self._offset)
         refuse_nonfinite_rows(predictions, rows, self.feature_names_in_)
         return predictions
 

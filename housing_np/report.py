@@ -13,7 +13,7 @@ import numpy as np
 from . import __version__
 from .arrays import Floats
 from .calibration import Calibration
-from .evaluation import Figures, Seen, Unseen, Worth
+from .evaluation import Figures, LeftOut, Seen, Unseen, Worth
 from .inference import Inference
 from .quantized import Model, QuantizedLinear
 from .table import Stream
@@ -72,7 +72,19 @@ def report_of(
             for name, figures in worth.scores.figures().items()
         },
         "leave_one_out": Unseen.of(worth.left_out.score)._asdict(),
+        "leave_one_out_others": _others(worth.left_out),
         "held_out": Unseen.of(worth.held_out.sum.scores.get("held out"))._asdict(),
+    }
+
+
+def _others(left_out: LeftOut) -> dict[str, Any] | None:
+    """Return the figures of leave-one-out without the rows that have none; None where they are all rows, or no row."""
+    if not left_out.alone or not left_out.others.rows:
+        return None
+    return {
+        **Unseen.of(left_out.others)._asdict(),
+        "rows_alone": left_out.alone,
+        "features_alone": [name for name in left_out.model.feature_names if name in left_out.features],
     }
 
 

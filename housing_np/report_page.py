@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from .errors import printable
+from .errors import counted, printable
+from .evaluation import rows_alone
 
 _STYLE = (
     "body{max-width:60rem;margin:2rem auto;padding:0 1rem;font:1rem/1.5 system-ui,sans-serif}"
@@ -58,16 +59,16 @@ def _use(report: Mapping[str, Any]) -> Section:
     return Section(
         "What it is for",
         [
-            f"It predicts {target['name']} from {len(report['features'])} features of a row: "
+            f"It predicts {target['name']} from {counted(len(report['features']), 'feature')} of a row: "
             f"{', '.join(report['features'])}.",
-            f"It was fitted to {rows:,} rows, in which {target['name']} is between {_number(target['low'])} and "
-            f"{_number(target['high'])}, {_number(target['mean'])} in the mean.",
+            f"It was fitted to {counted(rows, 'row')}, in which {target['name']} is between "
+            f"{_number(target['low'])} and {_number(target['high'])}, {_number(target['mean'])} in the mean.",
         ],
     )
 
 
 def _limits(report: Mapping[str, Any]) -> Section:
-    target, unseen = report["target"], report["leave_one_out"]
+    target, unseen = report["target"], report["leave_one_out_others"] or report["leave_one_out"]
     lines = [
         "It adds up one weight times each feature: a bend, or two features that matter together, it cannot follow.",
         "It says what goes together in these rows, not what causes what.",
@@ -94,16 +95,19 @@ def _is_sure(weight: Mapping[str, float]) -> bool:
 
 
 def _worth(report: Mapping[str, Any]) -> Section:
-    keys = ("r2", "mse", "mae")
+    keys, others = ("r2", "mse", "mae"), report["leave_one_out_others"]
     scores = {
         "all rows, float model": report["stages"]["float64"],
-        "leave-one-out": report["leave_one_out"],
+        "leave-one-out": others or report["leave_one_out"],
         "held-out fifth": report["held_out"],
     }
     rows = [[name, *(_number(score[key]) for key in keys)] for name, score in scores.items()]
     lines = [
         "Leave-one-out: each row predicted by a fit to all others. Held-out fifth: by one fit to the other four fifths."
     ]
+    if others:
+        told = rows_alone(others["rows_alone"], others["features_alone"])
+        lines.append(f"Leave-one-out is without {told}: the other rows say nothing about that.")
     return Section("What it is worth", lines, [["rows", "R²", "MSE", "MAE"], *rows], ["predicted", "residuals"])
 
 
@@ -137,7 +141,7 @@ def _data(report: Mapping[str, Any]) -> Section:
     keys = ("low", "quartile_1", "median", "quartile_3", "high", "mean", "deviation")
     columns = {**report["features"], report["target"]["name"]: report["target"]}
     data = report["data"]
-    lines = [f"{data['rows']:,} rows; bad rows skipped: {data['rows_skipped']:,}."]
+    lines = [f"{counted(data['rows'], 'row')}; bad rows skipped: {data['rows_skipped']:,}."]
     if data["sampled"] < data["rows"]:
         lines.append(f"Quartiles, medians and pictures are of {data['sampled']:,} rows, drawn at random.")
     if data["left_out"]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import quoted
+from .errors import counted, quoted
 
 _ROWS, _COLUMNS = 20, 12
 
@@ -24,11 +24,6 @@ def in_brackets(what: object, facts: Iterable[str]) -> str:
 def titled(what: object, facts: Iterable[str]) -> str:
     """Return the kind of an object, and the facts about it."""
     return f"{type(what).__name__}: {', '.join(facts)}"
-
-
-def counted(number: float, one: str) -> str:
-    """Return a number of things, in words that fit it."""
-    return f"{number:,} {one}{'s' * (number != 1)}"
 
 
 def columns(features: Sequence[str], targets: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from .arrays import Floats, as_numbers, as_rows, refuse_inexact
-from .errors import HousingError, TableError, cut, quoted
+from .errors import HousingError, TableError, counted, cut, quoted
 from .names import as_name, as_names, require_option
 from .paths import as_path, shown_path
 from .rows import Decimal, Format, Rows, Skipped, TextColumnError, open_rows, stop
@@ -75,7 +75,7 @@ class Table:
         return html_table(titled(self, self._facts()), range(len(self.y)), columns)
 
     def _facts(self) -> list[str]:
-        from .shown import columns, counted
+        from .shown import columns
 
         return [counted(len(self.y), "row"), columns(self.feature_names, [self.target_name])]
 
@@ -116,7 +116,7 @@ class Stream:
     skipped: dict[str, Skipped] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        from .shown import columns, counted, in_brackets
+        from .shown import columns, in_brackets
 
         size = counted(len(self.paths), "file") if self.rows is None else f"{counted(self.rows, 'row')} in memory"
         return in_brackets(self, [size, columns(self.feature_names, [self.target_name])])

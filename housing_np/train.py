@@ -14,8 +14,8 @@ from . import cli
 from .artifact import to_bytes, write_set
 from .calibration import Calibration
 from .california import bundled_file, load_california
-from .errors import HousingError, printable
-from .evaluation import Head, Limits, Seen, Worth, error_shares, require_figures
+from .errors import HousingError, counted, printable
+from .evaluation import Head, Limits, Seen, Worth, error_shares, losses, require_figures, rows_alone
 from .linear import LinearRegression
 from .passes import connect, total, total_on_cluster
 from .paths import as_path, shown_path
@@ -102,10 +102,14 @@ def _train(table: Stream, make_pass: Pass, options: Namespace, sums: Sums) -> in
         for name, each in models.items()
         for line in limits.broken(name, measured[name], measured["float64"], error_shares(each, model, seen.features))
     ]
+    uint8 = {name: figures for name, figures in measured.items() if name in _UINT8}
+    if not uint8:
+        broken = limits.unjudged()
     if broken:
         for line in broken:
             cli.say(line)
         return cli.GATE_FAILED
+    cli.notes(losses(uint8, measured["float64"]))
 
     stages: list[dict[str, Any]] = [
         {
@@ -129,6 +133,7 @@ def _train(table: Stream, make_pass: Pass, options: Namespace, sums: Sums) -> in
         "target": table.target_name,
         "stages": stages,
         "leave_one_out": record["leave_one_out"],
+        "leave_one_out_others": record["leave_one_out_others"],
         "held_out": record["held_out"],
         "samples": _samples(models, seen.head),
     }
@@ -193,16 +198,18 @@ def _text(report: dict[str, Any]) -> str:
     rows = [[stage["stage"], stage["file"], *cli.measured(stage)] for stage in report["stages"]]
     columns = list(report["samples"][0])
     sample_rows = [[str(row["row"]), *(f"{row[name]:.4g}" for name in columns[1:])] for row in report["samples"]]
+    left_out = report["leave_one_out_others"] or report["leave_one_out"]
+    size = f"{counted(report['rows'], 'row')}, {counted(len(report['features']), 'feature')}"
     return "\n".join(
         [
-            f"{report['rows']:,} rows, {len(report['features'])} features, target {printable(report['target'])}"
+            f"{size}, target {printable(report['target'])}"
             + f"; bad rows skipped: {report['rows_skipped']:,}" * bool(report["rows_skipped"]),
             _names("features", report["features"]),
             *[_names("left out", report["left_out"])] * bool(report["left_out"]),
             "",
             cli.table([head, *rows], left=2),
             "",
-            f"on rows that the fit has not seen: {_unseen('leave-one-out', report['leave_one_out'])}; "
+            f"on rows that the fit has not seen: {_unseen('leave-one-out', left_out)}; "
             f"{_unseen('held-out fifth', report['held_out'])}",
             "",
             cli.table([columns, *sample_rows]),
@@ -215,6 +222,7 @@ def _names(what: str, names: list[str]) -> str:
     return f"{what}: {printable(shown)}"
 
 
-def _unseen(name: str, values: dict[str, float | None]) -> str:
+def _unseen(name: str, values: dict[str, Any]) -> str:
     shown = [f"{label} {values[key]:.4{kind}}" for key, label, kind in _UNSEEN if values[key] is not None]
-    return f"{name} {', '.join(shown) or 'too few rows'}"
+    alone = f" without {rows_alone(values['rows_alone'], values['features_alone'])}" if "rows_alone" in values else ""
+    return f"{name} {', '.join(shown) or 'too few rows'}{alone}"

@@ -773,7 +773,7 @@ def test_integers_of_more_bits_are_refused(path, kind, field, message):
         (b"a\0b\0c", "3 names, expected 4"),
         (b"a\0b\0c\0d\0e", "5 names, expected 4"),
         (b"a\0\0c\0d", "4 names, expected 4 that are not empty"),
-        (b"", "1 names, expected 4"),
+        (b"", "1 name, expected 4"),
         (b"a\0b\0c\0\xff", "the names are not UTF-8"),
     ],
 )

@@ -123,6 +123,12 @@ def test_train_on_a_users_table(source, tmp_path):
     assert model.intercept_ == pytest.approx(1.0)
 
 
+def test_one_feature_is_not_called_features(tmp_path):
+    content = "a,price\n" + "".join(f"{i},{i * i}\n" for i in range(9))
+    text = answer("train", "--data", "-", "--target", "price", cwd=tmp_path, input=content)
+    assert text.splitlines()[0] == "9 rows, 1 feature, target price"
+
+
 def test_train_on_fewer_rows_than_unknowns_is_refused(tmp_path):
     done = run("train", "--data", "-", "--target", "price", cwd=tmp_path, input="a,price\n1,2\n")
     assert (done.returncode, done.stdout) == (2, "")
@@ -209,6 +215,50 @@ def test_a_scheme_that_does_not_fit_leaves_no_model_of_an_earlier_run(models, tm
     assert sorted(path.name for path in (tmp_path / "models").glob("*.npz")) == [
         name for name in FILES if "integer" not in name
     ]
+
+
+@pytest.fixture
+def wide(tmp_path):
+    """Two features whose weights, 1 and 1e-4, are of like effect: one scale for both rounds one of them to 0."""
+    a, b = np.random.default_rng(0).normal(size=(2, 200))
+    return homes(tmp_path / "wide.csv", a, 1e5 * b + 1e6, a + 1e-4 * (1e5 * b))
+
+
+def test_a_scheme_that_is_worse_than_the_mean_is_a_note_that_names_a_better_one(wide, tmp_path):
+    done = run("train", *wide, cwd=tmp_path)
+    assert done.returncode == 0
+    (told,) = done.stderr.splitlines()
+    assert re.fullmatch(
+        r"note: uint8-per-tensor: R² is -\d.*, worse than the mean of the target; the float model has 1; "
+        r"take uint8-(integer|per-channel), which has (1|0\.99\d*)",
+        told,
+    )
+
+
+def test_quantize_names_the_option_that_does_better(wide, tmp_path):
+    run("train", *wide, cwd=tmp_path)
+    arguments = ["--scheme", "per-tensor", "--out", "q.npz", *wide[:2]]
+    done = run("quantize", "models/float64.npz", *arguments, cwd=tmp_path)
+    assert done.returncode == 0
+    (told,) = done.stderr.splitlines()
+    assert told.startswith("note: per-tensor: R² is -")
+    assert re.search(r"; take --scheme (integer|per-channel), which has", told)
+
+
+@pytest.mark.parametrize("limit", ["--max-r2-drop", "--max-deviation"])
+def test_a_gate_without_a_uint8_model_to_judge_is_broken(limit, tmp_path):
+    x = np.arange(20.0)
+    done = run("train", *homes(tmp_path / "tiny.csv", x * 1e-100, x**2), limit, "1", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"no uint8 model to hold to {limit}: rescale the features and the target, or set no limit"
+    )
+    assert not (tmp_path / "models").exists()
+
+
+def test_no_uint8_model_without_a_gate_is_no_failure(tmp_path):
+    x = np.arange(20.0)
+    assert run("train", *homes(tmp_path / "tiny.csv", x * 1e-100, x**2), cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e160])

@@ -49,6 +49,17 @@ def test_array_fit_equals_the_local_one(client, rows):
     assert model.fit_intercept is True
 
 
+def test_a_warning_is_of_the_line_that_calls():
+    x = da.arange(6, chunks=3)[:, None].astype(float)
+
+    def call():
+        return fit(da.hstack([x, x]).rechunk((3, 2)), x[:, 0])
+
+    with pytest.warns(np.exceptions.RankWarning) as caught:
+        call()
+    assert (caught[0].filename, caught[0].lineno) == (__file__, call.__code__.co_firstlineno + 1)
+
+
 def test_data_frame_fit_keeps_the_names(client, rows):
     pandas = pytest.importorskip("pandas")
     dd = pytest.importorskip("dask.dataframe")

@@ -1,5 +1,7 @@
 """What the models are worth: the figures of the project that this one replaces, and honest ones."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from housing_np.evaluation import (
     guarantee,
     held_out_fifth_of,
     holdout_split,
+    losses,
     require_figures,
 )
 from housing_np.metrics import Score
@@ -200,9 +203,91 @@ def test_leave_one_out_is_unknown_where_a_row_alone_sets_a_coefficient():
     assert leave_one_out(table) == (None, None, None)
 
 
+def with_rare(rows=2982, at=(17,)):
+    """A table with features that are 1 in one row each: that row alone says what they weigh."""
+    table = small(rows)
+    X = np.column_stack([table.X * [1, 1000] + [5, 1990], np.zeros((rows, len(at)))])
+    for column, row in enumerate(at):
+        X[row, 2 + column] = 1.0
+    return Table(X, table.y, ("x", "year", "rare", "scarce")[: 2 + len(at)], "y")
+
+
+def without(table, rows):
+    """The same table without these rows, and the columns that are 0 in all others."""
+    X, y = np.delete(table.X, rows, axis=0), np.delete(table.y, rows)
+    return Table(X[:, :2], y, table.feature_names[:2], "y")
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")  # of the four fifths
+@pytest.mark.parametrize("at", [(0,), (17,), (2981,), (17, 2000)])
+def test_leave_one_out_is_that_of_the_other_rows_where_rows_alone_set_a_coefficient(at):
+    table = with_rare(at=at)
+    # A row with a weight of its own is fitted whatever the others are: these are fitted as without it.
+    got, expected = Unseen.of(worth(table).left_out.others), leave_one_out(without(table, at))
+    assert got == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")  # of the four fifths
+@pytest.mark.parametrize("size", [100, 1000, 2982])
+def test_the_features_that_rows_alone_determine_are_named_whatever_the_blocks(size):
+    table = with_rare(at=(17, 2000))
+    left_out = worth(table, [(table.X[i : i + size], table.y[i : i + size]) for i in range(0, 2982, size)]).left_out
+    assert (left_out.alone, left_out.features) == (2, {"rare", "scarce"})
+
+
+def test_rows_alone_in_other_parts_add_up():
+    table = with_rare(at=(17, 2000))
+    seen = total(Seen.of(table), table)
+    empty = Worth.of({}, LinearRegression().set_solution(seen.all_rows), seen)
+    parts = [total(empty, [(table.X[part], table.y[part])]) for part in (slice(1500), slice(1500, None))]
+    both = (parts[0] + parts[1]).left_out
+    assert (both.alone, both.features) == (2, {"rare", "scarce"})
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
+def test_a_row_alone_is_told_from_columns_that_depend_on_each_other():
+    table = with_rare()
+    doubled = Table(np.column_stack([table.X, 2 * table.X[:, 0]]), table.y, (*table.feature_names, "double"), "y")
+    left_out = worth(doubled).left_out
+    assert (left_out.alone, left_out.features) == (1, {"rare"})
+    assert Unseen.of(left_out.others) == pytest.approx(leave_one_out(without(table, (17,))), rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
+def test_columns_that_depend_on_each_other_leave_leave_one_out_as_it_is():
+    table = small(50)
+    doubled = Table(np.column_stack([table.X, table.X[:, 0]]), table.y, (*table.feature_names, "same"), "y")
+    assert leave_one_out(doubled) == pytest.approx(leave_one_out(table), rel=1e-9)
+
+
 def test_leave_one_out_is_unknown_for_as_many_rows_as_coefficients():
     table = Table(np.array([[0.0], [1.0]]), np.array([1.0, 4.0]), ("x",), "y")
     assert leave_one_out(table) == (None, None, None)
+
+
+def rare(rows, held_out_only):
+    """A table with a column that is 1 in a row of the held-out fifth alone, or in none."""
+    X = np.column_stack([small(rows).X[:, 0], np.zeros(rows)])
+    if held_out_only:
+        X[holdout_split(rows)[1][0], 1] = 1.0
+    return Table(X, small(rows).y, ("x", "rare"), "y")
+
+
+def rank_notes(table):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        worth(table)
+    return [str(each.message) for each in caught]
+
+
+def test_a_note_on_the_rank_of_the_four_fifths_says_so():
+    (told,) = rank_notes(rare(20, held_out_only=True))
+    assert told.startswith("in the four fifths that the held-out figures are fitted to, the features have rank 1,")
+
+
+def test_a_note_on_the_rank_of_all_rows_is_not_said_again_of_the_four_fifths():
+    (told,) = rank_notes(rare(20, held_out_only=False))
+    assert told.startswith("the features have rank 1,")
 
 
 @pytest.mark.parametrize("sizes", [[3], [4], [11], [50], [50, 7], [1, 20]])
@@ -276,6 +361,29 @@ def test_shares_are_of_the_target_whose_error_is_largest():
         pytest.approx(("b", -4.25, -4.0, 0.25 * 500**0.5, 2.5)),
         pytest.approx(("a", 3.5, 3.0, 0.5 * 5**0.5, 0.5)),
     ]
+
+
+def r2s(*values):
+    return {f"m{i}": Figures(value, 1.0, 0.0, 0.0) for i, value in enumerate(values)}
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [((0.95, 0.901), []), ((0.95, 0.89), ["m1"]), ((-0.01, -138.0, 0.95), ["m0", "m1"]), ((np.nan, 0.95), ["m0"])],
+)
+def test_models_that_lose_more_than_a_twentieth_are_named(values, named):
+    lines = losses(r2s(*values), Figures(0.95, 1.0, 0.0, 0.0))
+    assert [line.split(":")[0] for line in lines] == named
+
+
+def test_the_best_of_the_others_is_what_to_take():
+    (line,) = losses(r2s(0.5, 0.93, 0.94), Figures(0.95, 1.0, 0.0, 0.0))
+    assert line == "m0: R² is 0.5, 0.45 less than the float model's 0.95; take m2, which has 0.94"
+
+
+def test_where_all_lose_the_float_model_is_what_to_take():
+    lines = losses(r2s(0.5, -0.6), Figures(0.95, 1.0, 0.0, 0.0))
+    assert all(line.endswith("; no scheme loses less than 0.05: take the float model") for line in lines)
 
 
 def test_a_model_that_gains_breaks_no_limit():

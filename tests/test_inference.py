@@ -148,3 +148,42 @@ def test_the_table_marks_what_is_not_identified_and_says_what_the_mark_means():
 
 def test_a_table_without_marks_does_not_speak_of_them():
     assert "identified" not in str(LinearRegression().fit(normal(), OTHER).summary())
+
+
+# Of 9, 10 and 11 the fit of one weight to ones is 10: R² about zero is 1 - (1 + 0 + 1) / (81 + 100 + 121).
+ABOUT_ZERO = 1 - 2 / 302
+
+
+@pytest.fixture
+def without_intercept():
+    return LinearRegression(fit_intercept=False).fit(np.ones((3, 1)), [9.0, 10.0, 11.0])
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda model: str(model.summary()),
+        lambda model: repr(model.summary()),
+        lambda model: model.summary()._repr_html_(),
+        lambda model: model._repr_html_(),
+    ],
+    ids=["text", "repr", "HTML", "HTML of the model"],
+)
+def test_without_an_intercept_r2_is_called_uncentred(show, without_intercept):
+    shown = show(without_intercept)
+    assert f"R² (uncentred) {ABOUT_ZERO:.4f}" in shown.replace(f"{ABOUT_ZERO:.6f}", f"{ABOUT_ZERO:.4f}")
+
+
+@pytest.mark.parametrize("show", ["__str__", "_repr_html_"])
+def test_without_an_intercept_it_is_said_that_score_is_about_the_mean(show, without_intercept):
+    shown = getattr(without_intercept.summary(), show)()
+    assert "without an intercept R² is about zero; score gives it about the mean, which may be far lower" in shown
+
+
+def test_with_an_intercept_r2_is_not_called_uncentred():
+    assert "centred" not in str(LinearRegression().fit(normal(), OTHER).summary())
+
+
+def test_one_degree_of_freedom_is_not_called_degrees():
+    title = str(LinearRegression().fit([[0.0], [1.0], [3.0]], [0.0, 1.0, 2.0]).summary()).splitlines()[0]
+    assert title == "least squares: y, 3 rows, 1 degree of freedom"

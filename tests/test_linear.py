@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reference_sets import reference_sets
 
 from housing_np.errors import HousingError
+from housing_np.least_squares import Summary
 from housing_np.linear import LinearRegression, dot_rows
 
 SETS = {each.name: each for each in reference_sets()}
@@ -248,6 +249,14 @@ def test_leave_one_out_needs_every_row_to_be_predictable():
         LinearRegression().fit(rows, y).leave_one_out(rows, y)
 
 
+def test_leave_one_out_names_the_feature_that_a_row_alone_determines():
+    rng = np.random.default_rng(6)
+    rows, y = np.column_stack([rng.standard_normal((9, 2)) + 5, np.arange(9) == 4]), rng.standard_normal(9)
+    model = LinearRegression().fit(rows, y, feature_names=["rooms", "age", "pool"])
+    with pytest.raises(HousingError, match=r"row 4 alone determines a coefficient \('pool'\): leaving it out"):
+        model.leave_one_out(rows, y)
+
+
 def test_names_come_from_a_data_frame():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": [0.0, 1, 2], "b": [1.0, 0, 3]})
@@ -335,7 +344,7 @@ def test_block_with_columns_in_another_order_is_an_error():
 
 def test_predict_names_the_columns_it_needs():
     model = LinearRegression().fit(GOOD, [1, 2, 5], feature_names=["rooms", "age"])
-    with pytest.raises(HousingError, match="X has 1 columns, expected 2: rooms, age"):
+    with pytest.raises(HousingError, match="X has 1 column, expected 2: rooms, age"):
         model.predict([[1.0]])
 
 
@@ -349,6 +358,11 @@ def test_model_from_coefficients_predicts_and_has_no_statistics():
     assert_array_equal(model.predict([[3.0]]), [7.0])
     with pytest.raises(HousingError, match="built from coefficients"):
         model.summary()
+
+
+def test_a_model_with_an_intercept_of_0_is_fitted_again_with_an_intercept():
+    model = LinearRegression.from_coefficients([2.0], 0.0, ["a"], ["y"])
+    assert_array_equal(unknowns(model.fit([[0.0], [1.0]], [1.0, 3.0])), [1.0, 2.0])
 
 
 def test_coefficients_that_do_not_fit_the_names_are_an_error():
@@ -404,6 +418,50 @@ def test_a_constant_column_is_named():
         LinearRegression().fit(X, np.arange(5.0))
 
 
+def test_several_constant_columns_never_vary():
+    X = np.column_stack([np.full(5, 2.0), np.arange(5.0), np.full(5, 0.1)])
+    with pytest.warns(np.exceptions.RankWarning, match="drop 'x0', 'x2', which never vary$"):
+        LinearRegression().fit(X, np.arange(5.0))
+
+
+def test_one_coefficient_is_not_called_coefficients():
+    with pytest.warns(np.exceptions.RankWarning, match="fewer than the 1 coefficient to determine"):
+        LinearRegression().fit(np.ones((5, 1)), np.arange(5.0))
+
+
+DEFICIENT = np.column_stack([np.arange(5.0), np.arange(5.0)])
+BLOCKS = [(DEFICIENT[:3], np.arange(3.0)), (DEFICIENT[3:], np.arange(3.0, 5.0))]
+
+
+class Own(LinearRegression):
+    pass
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda: LinearRegression().fit(DEFICIENT, np.arange(5.0)),
+        lambda: LinearRegression().fit(DEFICIENT, np.arange(5.0), np.ones(5)),
+        lambda: LinearRegression().fit_blocks(BLOCKS),
+        lambda: LinearRegression().fit_blocks(block for block in BLOCKS),
+        lambda: LinearRegression().set_solution(summary_of(BLOCKS)),
+        lambda: Own().fit(DEFICIENT, np.arange(5.0)),
+    ],
+    ids=["fit", "weights", "blocks", "generated blocks", "a summary", "a class of its own"],
+)
+def test_a_warning_is_of_the_line_that_calls(fit):
+    with pytest.warns(np.exceptions.RankWarning) as caught:
+        fit()
+    assert (caught[0].filename, caught[0].lineno) == (__file__, fit.__code__.co_firstlineno)
+
+
+def summary_of(blocks):
+    summary = Summary()
+    for block in blocks:
+        summary.update(*block)
+    return summary
+
+
 @pytest.mark.parametrize(
     ("columns", "told"),
     [
@@ -444,13 +502,25 @@ def test_a_prediction_is_added_up_from_the_first_feature_to_the_last(shape, orde
             assert found == expected + last
 
 
+@pytest.mark.parametrize("coef", [[2.0, 3.0], [[2.0, 3.0], [4.0, 5.0]]], ids=["one target", "two"])
+def test_the_sign_of_a_prediction_of_0_does_not_depend_on_the_number_of_rows(coef):
+    rows, coef = np.full((3, 2), -0.0), np.array(coef)
+    offset = np.full(coef.shape[:-1], -0.0)
+    one, many = dot_rows(rows[:1], coef, offset), dot_rows(rows, coef, offset)
+    assert np.signbit(one).tolist() == np.signbit(many[:1]).tolist()
+
+
+def test_an_intercept_of_minus_0_is_0():
+    assert not np.signbit(LinearRegression.from_coefficients([2.0], -0.0, ["a"], ["y"]).intercept_)
+
+
 SMALL = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0], [5.0, 1.0]])
 
 
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [
-        (SMALL[:, :1], [1.0, 2.0, 3.0, 4.0], "X has 1 columns, expected 2: x0, x1"),
+        (SMALL[:, :1], [1.0, 2.0, 3.0, 4.0], "X has 1 column, expected 2: x0, x1"),
         (SMALL[:, [0, 1, 1]], [1.0, 2.0, 3.0, 4.0], "X has 3 columns, expected 2: x0, x1"),
         (SMALL[:3], [1.0, 2.0, 3.0, 4.0], r"y has shape \(4,\): expected \(3,\)"),
         (SMALL, [[1.0, np.nan]] * 4, r"y has shape \(4, 2\): expected \(4,\)"),
@@ -532,3 +602,52 @@ def test_the_filters_of_warnings_are_left_alone():
         model = LinearRegression.of(theirs)
     assert model.feature_names == ("a", "b")
     assert list(theirs.feature_names_in_) == ["a", "b"]
+
+
+class Predicting:
+    """A model that says that it is linear, with one target or two, and predicts as it is told."""
+
+    def __init__(self, predict, coef=(1.0, 2.0), intercept=0.5):
+        self.coef_, self.intercept_, self.predict = np.array(coef), np.array(intercept), predict
+
+
+LINE = np.array([1.0, 2.0])
+TWO = np.array([LINE, -LINE])
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        Predicting(lambda X: X @ LINE + 0.5 + 1e-6 * X[:, 0] ** 2),
+        Predicting(lambda X: X @ LINE + 0.5 + 1e-6 * X[:, 0] * X[:, 1]),
+        Predicting(lambda X: X @ LINE + 0.5 + 1e-6 * (X[:, 0] ** 2 - X[:, 1] ** 2)),
+        Predicting(lambda X: X @ LINE + 0.5 + 1e-3 * np.sqrt(np.abs(X[:, 0]))),
+        Predicting(lambda X: np.where(X[:, 1] < -10, 0.0, X @ LINE + 0.5)),
+        Predicting(lambda X: np.clip(X @ LINE + 0.5, -1000, 1000)),
+        Predicting(lambda X: 1e-9 * (X @ LINE + 0.5 + X[:, 0] ** 2), 1e-9 * LINE, 0.5e-9),
+        Predicting(lambda X: X @ TWO.T + [0.0, 1e-6] * X[:, :1] ** 2, TWO, [0.0, 0.0]),
+    ],
+    ids=["square", "product", "saddle", "root", "step below 0", "clipped", "tiny", "second target"],
+)
+def test_a_model_that_is_nearly_linear_is_refused(theirs):
+    with pytest.raises(HousingError, match="its predictions are not linear in the features"):
+        LinearRegression.of(theirs)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e300])
+def test_a_linear_model_of_any_scale_is_one(scale):
+    theirs = Predicting(lambda X: X @ (scale * LINE) + 0.5, scale * LINE)
+    assert_array_equal(LinearRegression.of(theirs).coef_, scale * LINE)
+
+
+def test_a_linear_model_that_predicts_in_float32_is_one():
+    coef = np.random.default_rng(0).normal(size=2000).astype(np.float32)
+    theirs = Predicting(lambda X: X.astype(np.float32) @ coef + np.float32(0.5), coef)
+    assert_array_equal(LinearRegression.of(theirs).coef_, coef)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_model_of_scikit_learn_keeps_whether_it_has_an_intercept(fit_intercept):
+    linear = pytest.importorskip("sklearn.linear_model")
+    theirs = linear.LinearRegression(fit_intercept=fit_intercept).fit(SMALL, [1.0, 4.0, 5.0, 2.0])
+    assert LinearRegression.of(theirs).fit_intercept is fit_intercept

@@ -1,5 +1,6 @@
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -608,7 +609,7 @@ def parts(scheme):
         ("integer", {"input_scale": None}, "input_scale has dtype object"),
         ("per-channel", {"input_scale": [1.0, 1.0]}, "input_scale and input_offset are for the scheme 'integer', not"),
         ("per-tensor", {"input_offset": [1.0, 1.0]}, "input_scale and input_offset are for the scheme 'integer', not"),
-        ("per-channel", {"feature_names_in_": ["a"]}, "feature_names_in_ has 1 names, expected 2: a"),
+        ("per-channel", {"feature_names_in_": ["a"]}, "feature_names_in_ has 1 name, expected 2: a"),
         ("per-channel", {"target_names_": ["y", "z"]}, "target_names_ has 2 names, expected 1: y, z"),
     ],
 )
@@ -697,3 +698,11 @@ def test_a_feature_too_large_to_square_is_refused_where_squares_are_needed(schem
     model = LinearRegression().fit(X, [1.0, 4.0, 5.0, 2.0])
     with pytest.raises(HousingError, match=message):
         QuantizedLinear.from_linear(model, X, scheme, rounding=rounding)
+
+
+@pytest.mark.parametrize("scheme", ["per-tensor", "per-channel"])
+def test_the_sign_of_a_prediction_of_0_does_not_depend_on_the_number_of_rows(scheme):
+    float_model = LinearRegression.from_coefficients([2.0, 3.0], 0.0, ["a", "b"], ["y"])
+    model = replace(QuantizedLinear.from_linear(float_model, [[0.0, 1.0], [1.0, -1.0]], scheme), bias=-0.0)
+    rows = np.full((3, 2), -0.0)
+    assert np.signbit(model.predict(rows[:1])).tolist() == np.signbit(model.predict(rows)[:1]).tolist()

@@ -167,6 +167,51 @@ def test_markdown_has_the_sections_of_a_model_card(report):
         assert len({len(line.split(" | ")) for line in table.splitlines()}) == 1
 
 
+@pytest.fixture
+def pools(homes):
+    """The same homes, of which the fourth alone has a pool."""
+    head, *lines = (homes / "homes.csv").read_text().splitlines()
+    rows = [f"{line},{int(i == 3)}" for i, line in enumerate(lines)]
+    (homes / "pools.csv").write_text("\n".join([f"{head},pool", *rows]) + "\n")
+    (homes / "others.csv").write_text("\n".join([head, *lines[:3], *lines[4:]]) + "\n")
+    return homes
+
+
+def figures(folder, data, key="leave_one_out"):
+    return strict(train(folder, "--json", data=data))[key]
+
+
+def test_leave_one_out_gives_the_figures_of_the_rows_that_are_not_alone(pools):
+    got, expected = figures(pools, "pools.csv", "leave_one_out_others"), figures(pools, "others.csv")
+    assert {key: got[key] for key in expected} == pytest.approx(expected, rel=1e-9)
+
+
+def test_leave_one_out_names_the_features_that_rows_alone_determine(pools):
+    got = figures(pools, "pools.csv", "leave_one_out_others")
+    assert (got["rows_alone"], got["features_alone"]) == (1, ["pool"])
+
+
+def test_leave_one_out_of_rows_of_which_none_is_alone_has_no_others(homes):
+    assert figures(homes, "homes.csv", "leave_one_out_others") is None
+
+
+def test_the_text_says_which_row_leave_one_out_is_without_and_why(pools):
+    text, mse = train(pools, data="pools.csv"), figures(pools, "others.csv")["mse"]
+    assert f"MSE {mse:.4g} without 1 row that alone determines the weight of 'pool'; held-out fifth R²" in text
+
+
+def test_the_page_says_which_row_leave_one_out_is_without_and_why(pools):
+    train(pools, "--report", "a.md", data="pools.csv")
+    page, mse = (pools / "a.md").read_text(), figures(pools, "others.csv")["mse"]
+    assert "Leave-one-out is without 1 row that alone determines the weight of 'pool'" in page
+    assert f" | {mse:.4g} | " in next(line for line in page.splitlines() if line.startswith("| leave-one-out |"))
+
+
+def test_leave_one_out_of_as_many_rows_as_unknowns_says_that_they_are_too_few(tmp_path):
+    (tmp_path / "homes.csv").write_text("rooms,price\n1,2\n3,5\n")
+    assert "leave-one-out too few rows; held-out fifth too few rows" in train(tmp_path)
+
+
 def test_a_page_in_html_needs_matplotlib_before_anything_is_fitted(homes, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     done = run("train", "--data", "none.csv", "--target", "price", "--report", "a.html", cwd=homes)

@@ -199,7 +199,8 @@ def _read(names: Sequence[str], options: Namespace, count: int) -> tuple[Calibra
 
 def _require(rows: int, count: int, where: str) -> None:
     if rows < count:
-        raise HousingError(f"--golden {count}: {where} has {rows} rows; ask for fewer, or give more with --range FILE")
+        found = f"{rows} {'row' if rows == 1 else 'rows'}"
+        raise HousingError(f"--golden {count}: {where} has {found}; ask for fewer, or give more with --range FILE")
 
 
 def _drawn(model: Model, count: int) -> Floats:

@@ -10,7 +10,7 @@ from math import prod
 from typing import Any
 
 from ..arrays import Floats
-from ..errors import TableError, cut, listed, quoted
+from ..errors import TableError, counted, cut, listed, quoted
 from . import numbers
 from .rows import (
     FIRST_ROWS,
@@ -305,9 +305,8 @@ def _tensors(document: dict[str, Any]) -> _Found:
                 f": input {quoted(name)} has datatype {cut(datatype)}; expected one of {', '.join(_DATATYPES)}"
             )
         if not all(type(size) is int and size >= 0 for size in shape) or prod(shape) != len(values):
-            raise TableError(
-                f": input {quoted(name)} has shape {quoted(shape)} and {len(values)} numbers; they have to agree"
-            )
+            found = counted(len(values), "number")
+            raise TableError(f": input {quoted(name)} has shape {quoted(shape)} and {found}; they have to agree")
         if name in columns:
             raise TableError(f": the name {quoted(name)} stands twice in 'inputs'; names must be unique")
         columns[name] = [int(value) if datatype == "BOOL" and isinstance(value, bool) else value for value in values]
@@ -393,7 +392,9 @@ def _picker(wanted: Sequence[str], length: int | None, declared: tuple[str, ...]
 
 
 def _not_row(row: Any, columns: Sequence[str]) -> str:
-    expected = f"expected an object, or a list of {len(columns)} numbers" if columns else "expected an object or a list"
+    expected = "expected an object or a list"
+    if columns:
+        expected = f"expected an object, or a list of {counted(len(columns), 'number')}"
     if (isinstance(row, dict) and _ENVELOPES & set(row)) or (isinstance(row, list) and any(map(_is_row, row))):
         return f"{expected}; if it is a whole document, say --format json, or end its name in .json"
     if isinstance(row, list):
