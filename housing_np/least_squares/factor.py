@@ -191,12 +191,12 @@ class Factor:
         if not self.rows:
             self.require_determined()
         self._fold(FEW // self._width**2 if self._shifted is None else 0)
-        p = len(self.feature_names)
+        given = self._varying.varies, len(self.feature_names), self.rows, self.seen
         if self._shifted is None:
             R, unit = _doubled_factor(Rows.joined(self._kept), self.fit_intercept)
-            return solve(R, unit, np.zeros(len(unit)), self._varying.varies, self.rows, p)
-        unit = np.zeros(len(self._shifted.shift), np.int64)
-        return solve(Doubled.of(self._shifted.R), unit, self._shifted.shift, self._varying.varies, self.rows, p)
+            return solve(R, unit, np.zeros(len(unit)), *given)
+        R, shift = self._shifted
+        return solve(Doubled.of(R), np.zeros(len(shift), np.int64), shift, *given)
 
     def require_determined(self) -> None:
         """Refuse fewer rows than unknowns."""

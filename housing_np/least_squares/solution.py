@@ -119,7 +119,7 @@ class Solution:
 
 
 def solve(
-    R: Doubled, unit: npt.NDArray[np.int64], shift: Floats, varies: npt.NDArray[np.bool_], rows: float, p: int
+    R: Doubled, unit: npt.NDArray[np.int64], shift: Floats, varies: npt.NDArray[np.bool_], p: int, rows: float, count: int
 ) -> Solution:
     """Return the solution for p features.
 
@@ -129,8 +129,11 @@ def solve(
         The factor of rows [1, (A - shift) / 2**unit], or A / 2**unit without an intercept.
     unit, shift, varies : (p + k,) arrays
         ``varies`` says which columns are not constant; where there is an intercept, it alone stands for the others.
-    rows : int, or float
     p : int
+    rows : int, or float
+        The sum of their weights.
+    count : int
+        How many there are.
     """
     fit_intercept = len(R.high) > len(unit)
     means, ones = Doubled.of(np.zeros(len(unit))), 0.0
@@ -147,7 +150,7 @@ def solve(
     is_doubled = bool(R.low.any())
     # How far rounding moves each scaled column: of the data, whose digits centring loses, and of the factor.
     noise = EPS * np.hypot(1.0, ones * means.high[:p] / scale)
-    inverse, rank, tolerance, distinct = _pseudo_inverse(design.high, noise, EPS * (8 if is_doubled else rows), is_doubled)
+    inverse, rank, tolerance, distinct = _pseudo_inverse(design.high, noise, EPS * max(count, p), is_doubled)
     inverse = _refined(design, inverse) if is_doubled else inverse
     x, rest = _solved(design, inverse, right, is_doubled)
     weights = x / Doubled.of(np.tile(scale[:, None], x.high.shape[1]))
