@@ -10,7 +10,9 @@ Yamamoto, Nakatsukasa, Yanagisawa, Fukaya, "Roundoff error analysis of the Chole
 Chan, Golub, LeVeque, "Algorithms for computing the sample variance", The American Statistician 37 (1983): shifts.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import cycle
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,13 +25,13 @@ from .doubled import Doubled, triangular_factor
 from .solution import Solution, solve
 
 FEW = 2**16  # rows * columns**2 up to which rows are kept, and their factor is found in double-double
-LARGE_MEAN = 4  # deviations: a column of a larger mean is shifted, at the price of a copy
-# What a Gram matrix loses of the digits of a weight, and of the residual: the square of a condition number.
-MAX_INFLATION, MAX_SIGNAL = 2**8, 2**20
-MAX_INFLATION_TWICE = 2**36  # what CholeskyQR2 can take; Householder's QR takes the rest
-_NARROW = 16  # columns up to which BLAS uses one thread
+# By how much rounding errors may grow in a Gram matrix: the square of a condition number.
+MAX_INFLATION, MAX_INFLATION_TWICE = 2**7, 2**36  # once; and in that of columns that are nearly orthogonal by then
+SIGNAL = 2**13  # by how much more in the residual
+_NARROW = 16  # columns up to which BLAS uses one thread, for products of so many numbers at most
+_ONE_THREAD = 1 << 18
 _STRETCH = 1 << 20  # numbers that a thread is worth
-_CHUNK = 1 << 19  # numbers that stay in the cache
+_CHUNK, _CHUNK_ROWS = 1 << 19, 1 << 13  # numbers that stay in the cache, of so many rows at most
 _SAMPLE = 1024  # rows that tell where the means are
 
 
@@ -86,18 +88,19 @@ class Shifted(NamedTuple):
 
 
 class Varying:
-    """Which columns have more than one value, and what their first ones are."""
+    """Which columns have more than one value, and what their first ones are; a few rows settle most columns."""
 
     def __init__(self) -> None:
         self.first: Floats | None = None
         self.varies: NDArray[np.bool_] = np.zeros(0, np.bool_)
 
     def update(self, rows: Rows) -> None:
-        """Add rows, at least one; a sample of them settles most columns."""
-        first = rows.at(slice(1)).columns()[0]
+        """Add rows, at least one."""
+        first, p = rows.at(slice(1)).columns()[0], rows.X.shape[1]
         self._compare(first, first)
-        self._compare(_sample(rows), first)
-        p = rows.X.shape[1]
+        for part in (slice(64), slice(None, None, max(1, len(rows.X) // _SAMPLE))):
+            if not self.varies.all():
+                self._compare(rows.at(part).columns(), first)
         for column in np.flatnonzero(~self.varies):
             values = rows.X[:, column] if column < p else rows.y[:, column - p]
             self.varies[column] = (values != first[column]).any()
@@ -152,7 +155,7 @@ class Factor:
         if weight is not None:
             some = weight > 0
             # Named before rows are left out: their places would be others.
-            self._refuse_nonfinite(rows, some, first_row)
+            self._refuse_nonfinite(rows, first_row)
             rows = rows if some.all() else rows.at(some)
             # As where there are none, to the last bit.
             rows = rows._replace(weight=None) if (rows.weight == 1).all() else rows
@@ -161,7 +164,7 @@ class Factor:
         self._varying.update(rows)
         self._weighted |= rows.weight is not None
         if self._few(len(rows.X)):
-            self._refuse_nonfinite(rows, slice(None), first_row)
+            self._refuse_nonfinite(rows, first_row)
             # A copy: who gave the block may write to it.
             self._kept.append(Rows.joined([rows]))
             self._fold()
@@ -193,10 +196,10 @@ class Factor:
         self._fold(FEW // self._width**2 if self._shifted is None else 0)
         given = self._varying.varies, len(self.feature_names), self.rows, self.seen
         if self._shifted is None:
-            R, unit = _doubled_factor(Rows.joined(self._kept), self.fit_intercept)
-            return solve(R, unit, np.zeros(len(unit)), *given)
+            doubled, unit = _doubled_factor(Rows.joined(self._kept), self.fit_intercept)
+            return solve(doubled, unit, np.zeros(len(unit)), *given)
         R, shift = self._shifted
-        return solve(Doubled.of(R), np.zeros(len(shift), np.int64), shift, *given)
+        return solve(R.copy(), np.zeros(len(shift), np.int64), shift, *given)
 
     def require_determined(self) -> None:
         """Refuse fewer rows than unknowns."""
@@ -220,23 +223,32 @@ class Factor:
     def _add(self, rows: Rows, first_row: int) -> None:
         part = shifted_factor(rows, self.fit_intercept)
         if not np.isfinite(part.R).all():
-            self._refuse_nonfinite(rows, slice(None), first_row)
+            self._refuse_nonfinite(rows, first_row)
             raise HousingError("a column exceeds the range of double precision: rescale it")
         self._shifted = part if self._shifted is None else self._shifted + part
 
-    def _refuse_nonfinite(self, rows: Rows, some: "slice | NDArray[np.bool_]", first_row: int) -> None:
+    def _refuse_nonfinite(self, rows: Rows, first_row: int) -> None:
         for block, name, names in ((rows.X, "X", self.feature_names), (rows.y, "y", self.target_names)):
-            if not np.isfinite(block[some]).all():
-                bad = np.flatnonzero(~np.isfinite(block).all(axis=1) & np.isin(np.arange(len(block)), np.arange(len(block))[some]))[:1]
-                refuse_nonfinite(block[bad], name, names, first_row + int(bad[0]))
+            is_bad = ~np.isfinite(block).all(axis=1)
+            if rows.weight is not None:
+                is_bad &= rows.weight > 0
+            if is_bad.any():
+                row = int(np.argmax(is_bad))
+                refuse_nonfinite(block[row : row + 1], name, names, first_row + row)
 
 
 def shifted_factor(rows: Rows, fit_intercept: bool) -> Shifted:
-    """Return the factor of rows, at least one; sums that are not finite in it come of data that are not."""
-    block = _Block(rows, _shift(rows, fit_intercept), fit_intercept)
+    """Return the factor of rows, at least one; numbers in it that are not finite come of data that are not."""
+    p, k = rows.X.shape[1], rows.y.shape[1]
+    sample = rows.at(slice(None, None, max(1, len(rows.X) // max(_SAMPLE, 4 * (p + k)))))
     with np.errstate(all="ignore"):
-        R = _gram_factor(block)
-        return Shifted(_householder(block.chunks()) if R is None else R, block.shift)
+        # A guess of the means; without an intercept they belong to the problem, and stay.
+        columns = sample.columns() if fit_intercept else np.zeros((1, p + k))
+        shift = np.where((columns == columns[0]).all(axis=0), columns[0], columns.mean(axis=0))
+        shift = np.where(np.isfinite(shift), shift, 0.0)
+        block = _Block(rows, shift, fit_intercept)
+        R = _cholesky_qr(block, _Block(sample, shift, fit_intercept))
+        return Shifted(block.householder() if R is None else R, shift)
 
 
 class _Block:
@@ -244,68 +256,56 @@ class _Block:
 
     def __init__(self, rows: Rows, shift: Floats, fit_intercept: bool) -> None:
         self.rows, self.shift = rows, shift
-        (n, p), k = rows.X.shape, rows.y.shape[1]
-        self.width = int(fit_intercept) + p + k
-        self.features = slice(int(fit_intercept), int(fit_intercept) + p)
-        self.others = [*range(self.features.start), *range(self.features.stop, self.width)]
-        self.size = min(n, max(256, _CHUNK // p // 8 if self.width <= _NARROW else _CHUNK // p))
-        # Both operands of one layout: NumPy subtracts them as flat arrays.
-        self.copies = bool(shift[:p].any()) or rows.weight is not None or rows.X.dtype != np.float64
-        self.tiled = np.tile(shift[:p], (self.size, 1)) if self.copies else None
-
-    def parts(self) -> list[slice]:
-        """Return stretches of rows for threads."""
-        n = len(self.rows.X)
-        step = max(1, _STRETCH // self.rows.X.shape[1] // self.size) * self.size if self.width <= _NARROW else n
-        return [slice(start, min(start + step, n)) for start in range(0, n, step)]
-
-    def chunk(self, part: slice) -> tuple[Floats, Floats]:
-        """Return the features (n, p) and the other columns of a chunk."""
-        X, y, weight = self.rows.at(part)
-        p = X.shape[1]
-        a = X if self.tiled is None else np.subtract(X, self.tiled[: len(X)])
-        b = np.ones((len(X), len(self.others)))
-        np.subtract(y, self.shift[p:], out=b[:, self.features.start :])
-        if weight is not None:
-            root = np.sqrt(weight)[:, np.newaxis]
-            a, b = a * root, b * root
-        return a, b  # type: ignore[return-value]
-
-    def pairs(self, part: slice) -> Iterator[tuple[Floats, Floats]]:
-        """Yield the chunks of a stretch of rows; where BLAS has threads, copies are made while it works."""
-        starts = range(part.start, part.stop, self.size)
-        slices = (slice(start, min(start + self.size, part.stop)) for start in starts)
-        for _, pair in ahead(self.chunk, slices, int(self.copies and self.width > _NARROW)):
-            yield pair
-
-    def chunks(self) -> Iterator[Floats]:
-        """Yield all rows, in the order of their columns."""
-        for part in self.parts():
-            for a, b in self.pairs(part):
-                whole = np.empty((len(a), self.width))
-                whole[:, self.features], whole[:, self.others] = a, b
-                yield whole
+        self.features = slice(int(fit_intercept), int(fit_intercept) + rows.X.shape[1])
+        self.width = int(fit_intercept) + len(shift)
+        self.is_narrow = self.width <= _NARROW
+        self.size = max(256, min(_CHUNK // self.width, _CHUNK_ROWS))
+        # Both operands of one shape: NumPy subtracts them faster.
+        self.tiled = np.tile(shift[: rows.X.shape[1]], (min(self.size, len(rows.X)), 1))
 
     def gram(self, inverse: Floats | None = None) -> Floats:
         """Return A'A of the rows A, or that of A times a matrix (m, m)."""
-        parts = self.parts()
-        threads = worth(self.rows.X.size, each=_STRETCH)
-        # In the order of the rows: the sum does not depend on the threads.
-        return sum(each(lambda part: self._gram_of(part, inverse), parts, threads), np.zeros((self.width, self.width)))
+        # In the order of the rows: the sum does not depend on the threads. Only products of one thread run beside others.
+        size = min(self.size, _ONE_THREAD // self.width**2) if self.is_narrow and inverse is not None else self.size
+        return np.asarray(sum(self._each(lambda chunks: self._gram_of(chunks, inverse), size)))
 
-    def _gram_of(self, part: slice, inverse: Floats | None) -> Floats:
-        """Return the same of a stretch of rows; np.dot lets other threads run, ``@`` does not."""
+    def householder(self) -> Floats:
+        """Return the factor by Householder's QR of the chunks."""
+        return _householder(self._each(_householder, self.size))
+
+    def _each(self, function: Callable[[Iterator[Floats]], Floats], size: int) -> list[Floats]:
+        """Return what a function gives for the chunks of each stretch of rows; BLAS has its own threads for wide ones."""
+        n = len(self.rows.X)
+        step = max(1, _STRETCH // self.width // size) * size if self.is_narrow else n
+        parts = [range(start, min(start + step, n), size) for start in range(0, n, step)]
+        return each(lambda part: function(self._chunks(part)), parts, worth(n * self.width, each=_STRETCH))
+
+    def _chunks(self, starts: range) -> Iterator[Floats]:
+        """Yield chunks, each valid until the next; while BLAS works on a wide one, the next is copied."""
+        threads = 0 if self.is_narrow else 1
+        rows = min(starts.step, starts.stop - starts.start)
+        buffers = cycle([np.empty((rows, self.width)) for _ in range(2 * threads + 1)])
+        fill = partial(self._fill, starts=starts)
+        for _, chunk in ahead(fill, zip(starts, buffers, strict=False), threads):
+            yield chunk
+
+    def _fill(self, place: tuple[int, Floats], starts: range) -> Floats:
+        start, buffer = place
+        X, y, weight = self.rows.at(slice(start, min(start + starts.step, starts.stop)))
+        whole, p = buffer[: len(X)], X.shape[1]
+        whole[:, : self.features.start] = 1.0
+        np.subtract(X, self.tiled[: len(X)], out=whole[:, self.features])
+        np.subtract(y, self.shift[p:], out=whole[:, self.features.stop :])
+        if weight is not None:
+            whole *= np.sqrt(weight)[:, np.newaxis]
+        return whole
+
+    def _gram_of(self, chunks: Iterator[Floats], inverse: Floats | None) -> Floats:
         gram = np.zeros((self.width, self.width))
-        for a, b in self.pairs(part):
-            if inverse is not None:
-                q = np.dot(a, inverse[self.features]) + np.dot(b, inverse[self.others])
-                gram += np.dot(q.T, q)
-                continue
-            cross = np.dot(b.T, a)
-            gram[self.features, self.features] += np.dot(a.T, a)
-            gram[self.others, self.features] += cross
-            gram[self.features, self.others] += cross.T
-            gram[np.ix_(self.others, self.others)] += np.dot(b.T, b)
+        for chunk in chunks:
+            # np.dot lets other threads run, ``@`` does not.
+            rows = chunk if inverse is None else np.dot(chunk, inverse)
+            gram += np.dot(rows.T, rows)
         return gram
 
 
@@ -314,49 +314,57 @@ def _doubled_factor(rows: Rows, fit_intercept: bool) -> tuple[Doubled, NDArray[n
     columns = rows.columns()
     unit = np.frexp(np.abs(columns).max(axis=0))[1].astype(np.int64)
     ones = np.ones((len(columns), int(fit_intercept)))
-    matrix, exponent = Doubled.of(np.concatenate([ones, np.ldexp(columns, -unit)], axis=1)), 0
+    matrix, exponent = Doubled(np.concatenate([ones, np.ldexp(columns, -unit)], axis=1)), 0
     if rows.weight is not None:
         exponent = int(np.frexp(rows.weight.max())[1]) // 2
-        matrix *= Doubled.of(np.ldexp(rows.weight, -2 * exponent)[:, np.newaxis]).sqrt()
+        matrix *= Doubled(np.ldexp(rows.weight, -2 * exponent)[:, np.newaxis]).sqrt()
     return triangular_factor(matrix).ldexp(exponent), unit
 
 
-def _gram_factor(block: _Block) -> Floats | None:
-    """Return the factor by Cholesky's or by CholeskyQR2; None where neither is safe."""
-    gram = block.gram()
+def _cholesky_qr(block: _Block, sample: _Block) -> Floats | None:
+    """Return the factor by Cholesky's, or by CholeskyQR2 where that would lose digits; None where neither is safe.
+
+    Where a sample of the rows shows dependence, its factor is the preconditioner, which saves a pass over the rows.
+    """
+    R, inverse = np.eye(block.width), np.eye(block.width)
+    if block.rows.X.size > _STRETCH:
+        found = _cholesky(sample.gram(), block.features)
+        if found is not None and MAX_INFLATION < found[2] < MAX_INFLATION_TWICE:
+            R, inverse, _ = found
+    for _ in range(2):
+        gram = block.gram(None if inverse.trace() == len(inverse) else inverse)
+        found = _cholesky(gram, block.features)
+        if found is None:
+            break
+        R, inverse = np.dot(found[0], R), np.dot(inverse, found[1])
+        if found[2] <= MAX_INFLATION:
+            R[:, np.diag(gram) == 0] = 0.0
+            return R
+        if found[2] > MAX_INFLATION_TWICE:
+            break
+    return None
+
+
+def _cholesky(gram: Floats, features: slice) -> tuple[Floats, Floats, float] | None:
+    """Return R with R'R = gram, its inverse, and by how much rounding errors grow; None where there is no such R.
+
+    They grow by the variance inflation factors, the diagonal of the inverse Gram matrix of columns scaled to norm 1;
+    that of a target, 1 / (1 - R²), concerns its residual alone. Of a column of zeros R has that of the identity matrix.
+    """
     norms = np.sqrt(np.diag(gram))
     if not np.isfinite(gram).all() or (norms[norms > 0] < 2.0**-450).any():
         return None
-    found = _cholesky(gram)
-    if found is None:
-        return None
-    R, inverse, inflation = found
-    last = block.features.stop
-    if inflation[:last].max() <= MAX_INFLATION and inflation[last:].max() <= MAX_SIGNAL:
-        return R
-    if inflation.max() > MAX_INFLATION_TWICE:
-        return None
-    second = _cholesky(block.gram(inverse))
-    return None if second is None else np.dot(second[0], R)
-
-
-def _cholesky(gram: Floats) -> tuple[Floats, Floats, Floats] | None:
-    """Return R with R'R = gram, its inverse, and the variance inflation factors of the columns; None for no R.
-
-    The factors are the diagonal of the inverse Gram matrix of columns scaled to norm 1. Columns of zeros stay zeros.
-    """
-    norms = np.sqrt(np.diag(gram))
-    is_zero = norms == 0
-    scale = np.where(is_zero, 1.0, norms)
+    scale = np.where(norms > 0, norms, 1.0)
     scaled = gram / scale / scale[:, np.newaxis]
-    scaled[is_zero, is_zero] = 1.0
+    np.fill_diagonal(scaled, 1.0)
     try:
         factor = np.linalg.cholesky(scaled).T
         inverse = np.linalg.inv(factor)
     except np.linalg.LinAlgError:
         return None
     inflation = np.square(inverse).sum(axis=1)
-    return factor * np.where(is_zero, 0.0, scale), inverse / scale[:, np.newaxis], inflation
+    growth = max(inflation[features].max(), inflation[features.stop :].max() / SIGNAL)
+    return factor * scale, inverse / scale[:, np.newaxis], float(growth)
 
 
 def _householder(parts: Iterable[Floats]) -> Floats:
@@ -367,18 +375,3 @@ def _householder(parts: Iterable[Floats]) -> Floats:
     assert R is not None
     missing = R.shape[1] - len(R)
     return np.pad(R, ((0, missing), (0, 0))) if missing else R
-
-
-def _sample(rows: Rows) -> Floats:
-    return rows.at(slice(None, None, max(1, len(rows.X) // _SAMPLE))).columns()
-
-
-def _shift(rows: Rows, fit_intercept: bool) -> Floats:
-    """Return a guess of the means that are large, else 0; without an intercept the means belong to the problem."""
-    sample = _sample(rows)
-    if not fit_intercept:
-        return np.zeros(sample.shape[1])
-    with np.errstate(all="ignore"):
-        mean, deviation = sample.mean(axis=0), sample.std(axis=0)
-        mean = np.where((sample == sample[0]).all(axis=0), sample[0], mean)
-        return np.where(np.isfinite(mean) & (np.abs(mean) > LARGE_MEAN * deviation), mean, 0.0)

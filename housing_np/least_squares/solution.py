@@ -9,19 +9,19 @@ Ben-Israel, Cohen, "On iterative computation of generalized inverses", SIAM Jour
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..arrays import Floats
 from ..errors import HousingError
-from .doubled import Doubled
+from .doubled import Doubled, product
 
 EPS = 2.0**-52
 MOST_ROUNDING = 2.0**-33  # that the sums of any number of rows may have, relative to the largest
 DOUBT = 10  # a singular value above what rounding makes of 0, and less than so many times it
 NOTHING = 2.0**-20  # of a vector of length 1: a larger part is no rounding, whatever the singular values
-STEPS = 12  # of refinement; each gains the digits that the condition number leaves
 NO_DIGIT = 2.0**-80  # of a sum's terms: what is left of it is their rounding in double-double
 
 
@@ -45,10 +45,10 @@ class Solution:
         Of the columns; norms after centring. Means are 0 without an intercept.
     residual_norm, total_norm : (k,) arrays
         Of the residuals and of the (centred) targets.
-    factor : (p, p) array
-        R, upper triangular, with R'R the Gram matrix of the centred and scaled columns.
-    inverse : (p, p) array
-        Its pseudo-inverse.
+    design : (p, p) array
+        R, upper triangular, with R'R the Gram matrix of the centred and scaled columns; in double-double of few rows.
+    rough_inverse : (p, p) array
+        Its pseudo-inverse, as far as double precision gives it.
     """
 
     coef: Floats
@@ -62,8 +62,18 @@ class Solution:
     norms: Floats
     residual_norm: Floats
     total_norm: Floats
-    factor: Floats
-    inverse: Floats
+    design: Floats | Doubled
+    rough_inverse: Floats
+
+    @property
+    def factor(self) -> Floats:
+        """The design (p, p) in double precision."""
+        return _high(self.design)
+
+    @cached_property
+    def inverse(self) -> Floats:
+        """The pseudo-inverse (p, p) of the design, to all digits that the design has."""
+        return _refined(self.design, self.rough_inverse)
 
     @cached_property
     def singular_values(self) -> Floats:
@@ -119,13 +129,19 @@ class Solution:
 
 
 def solve(
-    R: Doubled, unit: npt.NDArray[np.int64], shift: Floats, varies: npt.NDArray[np.bool_], p: int, rows: float, count: int
+    R: Floats | Doubled,
+    unit: npt.NDArray[np.int64],
+    shift: Floats,
+    varies: npt.NDArray[np.bool_],
+    p: int,
+    rows: float,
+    count: int,
 ) -> Solution:
     """Return the solution for p features.
 
     Parameters
     ----------
-    R : Doubled (m, m)
+    R : (m, m) array
         The factor of rows [1, (A - shift) / 2**unit], or A / 2**unit without an intercept.
     unit, shift, varies : (p + k,) arrays
         ``varies`` says which columns are not constant; where there is an intercept, it alone stands for the others.
@@ -135,107 +151,106 @@ def solve(
     count : int
         How many there are.
     """
-    fit_intercept = len(R.high) > len(unit)
-    means, ones = Doubled.of(np.zeros(len(unit))), 0.0
+    fit_intercept = len(_high(R)) > len(unit)
+    means: Any = R[0] * 0.0
+    length = 0.0
     if fit_intercept:
-        ones = R.high[0, 0]
-        means = (R.at(0, slice(1, None)) / R.at(0, slice(1))).plus(Doubled.of(np.ldexp(shift, -unit)))
-        R = R.at(slice(1, None), slice(1, None))
-        R.high[:, ~varies] = R.low[:, ~varies] = 0.0
-    norms = np.linalg.norm(R.high, axis=0)
+        length = float(_high(R)[0, 0])
+        means, R = R[0, 1:] / R[:1, 0] + np.ldexp(shift, -unit), R[1:, 1:]
+        R[:, ~varies] = 0.0
+    norms = np.linalg.norm(_high(R), axis=0)
     scale = np.where(norms > 0, norms, 1.0)[:p]
-    right = R.at(slice(p), slice(p, None))
-    design = R.at(slice(p), slice(p)) / Doubled.of(np.tile(scale, (p, 1)))
-
-    is_doubled = bool(R.low.any())
-    # How far rounding moves each scaled column: of the data, whose digits centring loses, and of the factor.
-    noise = EPS * np.hypot(1.0, ones * means.high[:p] / scale)
-    inverse, rank, tolerance, distinct = _pseudo_inverse(design.high, noise, EPS * max(count, p), is_doubled)
-    inverse = _refined(design, inverse) if is_doubled else inverse
-    x, rest = _solved(design, inverse, right, is_doubled)
-    weights = x / Doubled.of(np.tile(scale[:, None], x.high.shape[1]))
-    parts = means.at(slice(p), None) * weights
-    intercept = means.at(slice(p, None)) - parts.sum()
-    size = np.abs(means.high[p:]) + np.abs(parts.high).sum(axis=0)
+    design: Any = R[:p, :p] / scale
+    # How far rounding moves each scaled column: centring loses digits that the data do not have.
+    noise = EPS * np.hypot(1.0, length * _high(means)[:p] / scale)
+    inverse, rank, tolerance, distinct = _pseudo_inverse(design, noise, EPS * max(count, p))
+    x, rest = _solved(design, inverse, R[:p, p:])
+    weights = x / scale[:, None]
+    parts = weights * means[:p, None]
+    intercept = _rounded(means[p:] - parts.sum(axis=0), np.abs(_high(means[p:])) + np.abs(_high(parts)).sum(axis=0))
     with np.errstate(over="ignore"):
-        coef = np.ldexp(weights.high, unit[p:] - unit[:p, None])
-        offset = np.ldexp(np.where(np.abs(intercept.high) <= NO_DIGIT * size, 0.0, intercept.high), unit[p:])
-        residual = np.hypot(np.linalg.norm(rest, axis=0), np.linalg.norm(R.high[p:, p:], axis=0))
-        residual, norms = np.ldexp(residual, unit[p:]), np.ldexp(norms, unit)
+        coef = np.ldexp(_high(weights), unit[p:] - unit[:p, None])
+        offset, norms = np.ldexp(intercept, unit[p:]), np.ldexp(norms, unit)
+        residual = np.hypot(np.linalg.norm(_high(rest), axis=0), np.linalg.norm(_high(R)[p:, p:], axis=0))
     if not (np.isfinite(coef).all() and np.isfinite(offset).all()):
         raise HousingError("a coefficient exceeds the range of double precision: rescale the columns")
     return Solution(
         coef=coef,
-        intercept=offset,
+        intercept=offset * float(fit_intercept),
         rows=int(rows) if float(rows).is_integer() and rows < 2**53 else rows,
         fit_intercept=fit_intercept,
         rank=rank,
         tolerance=tolerance,
         distinct=distinct,
-        mean=np.ldexp(means.high, unit)[:p],
+        mean=np.ldexp(_high(means), unit)[:p],
         norms=np.where(norms > 0, norms, 1.0)[:p],
-        residual_norm=residual,
+        residual_norm=np.ldexp(residual, unit[p:]),
         total_norm=norms[p:],
-        factor=design.high,
-        inverse=inverse,
+        design=design,
+        rough_inverse=inverse,
     )
 
 
-def _pseudo_inverse(factor: Floats, noise: Floats, least: float, is_doubled: bool) -> tuple[Floats, int, float, bool]:
+def _high(values: Floats | Doubled) -> Floats:
+    """Return numbers in double precision."""
+    return values.high if isinstance(values, Doubled) else values
+
+
+def _rounded(values: Floats | Doubled, size: Floats) -> Floats:
+    """Return sums of terms of this size; where no more is left of them than the rounding of double-double, it is 0."""
+    return np.where(np.abs(_high(values)) <= NO_DIGIT * size, 0.0, _high(values))
+
+
+def _pseudo_inverse(design: Floats | Doubled, noise: Floats, least: float) -> tuple[Floats, int, float, bool]:
     """Return the pseudo-inverse, the rank, the largest singular value that counts as 0, and if the rank is beyond doubt.
 
     A singular value counts as 0 where errors of ``noise`` (p,) in the columns could make it of 0, or one of `least`.
     """
+    factor = _high(design)
     try:
         inverse = np.linalg.inv(factor)
-        if np.linalg.norm(inverse) * max(noise.sum(), least * math.sqrt(len(factor))) < 1 / DOUBT:
-            return inverse, len(factor), 0.0, True
     except np.linalg.LinAlgError:
-        pass
+        inverse = np.full_like(factor, np.inf)
+    if np.linalg.norm(inverse) * max(noise.sum(), least * math.sqrt(len(factor))) < 1 / DOUBT:
+        return inverse, len(factor), 0.0, True
     left, values, right = np.linalg.svd(factor)
     limits = np.maximum(np.minimum(np.abs(right) @ noise, NOTHING), min(least, MOST_ROUNDING) * values[0])
     kept = values > limits
     # What depends exactly leaves nothing in double-double.
-    is_open = np.where(kept, values <= DOUBT * limits, is_doubled & (values > EPS * EPS))
+    is_open = np.where(kept, values <= DOUBT * limits, isinstance(design, Doubled) & (values > EPS * EPS))
     inverse = np.dot(right[kept].T / values[kept], left[:, kept].T)
     return inverse, int(kept.sum()), float(limits.max(initial=0.0, where=~kept)), not is_open.any()
 
 
-def _refined(factor: Doubled, inverse: Floats) -> Floats:
-    """Return the pseudo-inverse to all digits of double precision, by Newton's method (Ben-Israel and Cohen 1966)."""
-    best, last = Doubled.of(inverse), math.inf
-    identity = Doubled.of(np.eye(len(inverse)))
-    for _ in range(STEPS):
-        step = np.dot(best.high, (identity - _product(factor, best)).high)
+def _refined(design: Floats | Doubled, inverse: Floats) -> Floats:
+    """Return the inverse of a design in double-double to all digits of double precision.
+
+    Newton's method, which squares the relative error, and converges to the pseudo-inverse (Ben-Israel and Cohen 1966).
+    """
+    if not isinstance(design, Doubled):
+        return inverse
+    best, last = Doubled(inverse), math.inf
+    while True:
+        step = np.dot(best.high, (Doubled(np.eye(len(inverse))) - product(design, best)).high)
+        size = float(np.linalg.norm(step))
+        if not size < last:
+            return best.high
+        best, last = best + step, size
+        if size <= 2.0**-30 * np.linalg.norm(best.high):
+            return best.high
+
+
+def _solved(design: Any, inverse: Floats, right: Any) -> tuple[Any, Any]:
+    """Return x (p, k) of least norm that minimises right - design x, and that residual; by iterative refinement."""
+    x, rest, first, last = right * 0.0, right, 0.0, math.inf
+    while True:
+        step = np.dot(inverse, _high(rest))
         size = float(np.linalg.norm(step))
         if not size < last:
             break
-        best, last = best.plus(Doubled.of(step)), size
-    return best.high
-
-
-def _solved(factor: Doubled, inverse: Floats, right: Doubled, is_doubled: bool) -> tuple[Doubled, Floats]:
-    """Return x (p, k) of least norm that minimises the residual right - factor x, and that; iterative refinement."""
-    if not is_doubled:
-        x = np.dot(inverse, right.high)
-        x += np.dot(inverse, right.high - np.dot(factor.high, x))
-        return Doubled.of(x), right.high - np.dot(factor.high, x)
-    x, rest, last = Doubled.of(np.zeros_like(right.high)), right, math.inf
-    for _ in range(STEPS):
-        step = np.dot(inverse, rest.high)
-        size = float(np.linalg.norm(step))
-        if not size < last:
+        x, first, last = x + step, max(first, size), size
+        rest = right - (product(design, x) if isinstance(design, Doubled) else np.dot(design, x))
+        if size <= 2.0**-48 * first:  # the next step would be as much smaller again
             break
-        x, last = x.plus(Doubled.of(step)), size
-        rest = right - _product(factor, x)
-    # What is no more than the rounding of the sum that it is of is 0.
-    size = NO_DIGIT * np.dot(np.abs(inverse), np.abs(right.high))
-    is_zero = np.abs(x.high) <= size
-    x.high[is_zero] = x.low[is_zero] = 0.0
-    return x, rest.high
-
-
-def _product(a: Doubled, b: Doubled) -> Doubled:
-    """Return the matrix product of a (n, m) and b (m, k)."""
-    first = Doubled(a.high.T, a.low.T).at(slice(None), slice(None), None)
-    return (first * b.at(slice(None), None)).sum()
+    x[np.abs(_high(x)) <= NO_DIGIT * np.dot(np.abs(inverse), np.abs(_high(right)))] = 0.0
+    return x, rest
