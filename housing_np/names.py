@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from .errors import HousingError, quoted
+from .errors import HousingError, counted, listed, quoted
 
 
 def as_name(name: object, what: str) -> str:
@@ -55,3 +55,11 @@ def apart_from(taken: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     while not others.isdisjoint([*names, *(f"{name}_bound" for name in names)]):
         names = [f"{name}_" for name in names]
     return tuple(names)
+
+
+def names_or_defaults(given: Sequence[str] | None, defaults: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of columns that were given, or else the defaults, apart from the names of the others."""
+    names, count = tuple(given or apart_from(others, defaults)), len(defaults)
+    if len(names) != count or len(set(names)) != count:
+        raise HousingError(f"{len(set(names))} different names for {counted(count, 'column')}: {listed(names, quoted)}")
+    return names

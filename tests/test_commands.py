@@ -132,7 +132,7 @@ def test_one_feature_is_not_called_features(tmp_path):
 def test_train_on_fewer_rows_than_unknowns_is_refused(tmp_path):
     done = run("train", "--data", "-", "--target", "price", cwd=tmp_path, input="a,price\n1,2\n")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "1 rows cannot determine 2 unknowns" in done.stderr
+    assert "1 row cannot determine 2 unknowns" in done.stderr
 
 
 @pytest.mark.parametrize("rows", [2, 3, 5])

@@ -1,17 +1,17 @@
-"""The two paths of the summary: the fast one is used only where it is safe, the exact one is exact."""
+"""Least squares on any design: each way to a triangular factor, sums of factors, and rank, against LAPACK."""
 
-from fractions import Fraction
+import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from housing_np import LinearRegression, QuantizedLinear
 from housing_np.errors import HousingError
 from housing_np.least_squares import Summary
-from housing_np.least_squares.exact_gram import ExactGram
-from housing_np.least_squares.gram import FAST_ROWS, _chunk_rows
+from housing_np.least_squares.factor import Rows, shifted_factor
 
 
 def summary_of(X, y, cuts=(), fit_intercept=True):
@@ -22,137 +22,225 @@ def summary_of(X, y, cuts=(), fit_intercept=True):
     return summary
 
 
-def normal(rows=20000, mean=0.0, seed=0):
+def normal(rows=20000, mean=0.0, seed=0, columns=3):
     rng = np.random.default_rng(seed)
-    X = rng.standard_normal((rows, 3)) + mean
-    return X, X @ [1.0, 2.0, 3.0] + rng.standard_normal(rows)
+    X = rng.standard_normal((rows, columns)) + mean
+    return X, X @ np.arange(1.0, columns + 1) + rng.standard_normal(rows)
 
 
-def is_fast(summary):
-    return summary.solve().equations is None
+def correlated(size, rows=20000, columns=3):
+    X, y = normal(rows, columns=columns)
+    return X[:, :1] + size * X, y
 
 
-@pytest.mark.parametrize("mean", [0.0, 1e6])
-def test_well_conditioned_data_take_the_fast_path(mean):
-    assert is_fast(summary_of(*normal(mean=mean)))
+def lstsq(X, y, weight=None, fit_intercept=True):
+    """Predictions of LAPACK's solution of least norm, from columns that are centred and scaled before."""
+    root = np.ones(len(X)) if weight is None else np.sqrt(weight)
+    A = np.asarray(X, float)
+    if fit_intercept:
+        A = A - np.average(A, axis=0, weights=root**2)
+        A[:, np.ptp(np.asarray(X)[root > 0], axis=0) == 0] = 0
+    norms = np.linalg.norm(A * root[:, None], axis=0)
+    A = A / np.where(norms > 0, norms, 1)
+    if fit_intercept:
+        A = np.column_stack([np.ones(len(A)), A])
+    found = np.linalg.lstsq(A * root[:, None], (y.T * root).T, rcond=1e-12)[0]
+    return A @ found
 
 
-def test_nearly_dependent_columns_take_the_exact_path():
-    X, y = normal()
-    X[:, 2] = X[:, 1] + 1e-6 * X[:, 2]
-    assert not is_fast(summary_of(X, y))
+# Rows, columns and dependence that lead to each way: by Cholesky, a preconditioner, a second pass, Householder.
+WAYS = {
+    "Cholesky": normal(),
+    "Cholesky, wide": normal(9000, 2.0, columns=40),
+    "Cholesky, a large mean": normal(mean=1e6),
+    "CholeskyQR2": correlated(1e-3),
+    "a preconditioner": correlated(1e-3, 400_000),
+    "a preconditioner, wide": correlated(1e-3, 40_000, 40),
+    "Householder": correlated(1e-8),
+    "Householder, wide": correlated(1e-8, 9000, 40),
+    "fewer rows than columns": normal(30, columns=70),
+}
+# Two ways of LAPACK's differ by as much at a condition number of 1e8.
+TOLERANCE = {name: 1e-5 if name.startswith("Householder") else 1e-10 for name in WAYS}
 
 
-def test_nearly_exact_fit_takes_the_exact_path():
-    X, _ = normal()
-    assert not is_fast(summary_of(X, X @ [1.0, 2.0, 3.0]))
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("name", WAYS)
+def test_each_way_gives_the_factor_of_householder(name, fit_intercept):
+    X, y = WAYS[name]
+    found = shifted_factor(Rows(X, y[:, None]), fit_intercept)
+    columns = np.column_stack([X, y]) - found.shift
+    expected = np.linalg.qr(np.column_stack([np.ones(len(X)), columns]) if fit_intercept else columns, mode="r")
+    norms = np.linalg.norm(expected, axis=0)
+    # The sign of a row is free.
+    assert_allclose(np.abs(found.R[: len(expected)]) / norms, np.abs(expected) / norms, atol=TOLERANCE[name])
+    assert not found.R[len(expected) :].any()
 
 
-def test_fast_and_exact_paths_agree():
-    X, y = normal(mean=5.0)
-    exact = Summary(feature_names=["a", "b", "c"], target_names=["y"])
-    for start in range(0, len(X), 1000):  # each small enough to be done exactly
-        exact.update(X[start : start + 1000], y[start : start + 1000, None])
-    fast, slow = summary_of(X, y).solve(), exact.solve()
-    assert slow.equations is not None
-    assert_allclose(fast.coef, slow.coef, rtol=1e-13)
-    assert_allclose(fast.intercept, slow.intercept, rtol=1e-12)
-    assert_allclose(fast.residual_norm, slow.residual_norm, rtol=1e-12)
-    assert_allclose(fast.unit_stderr(), slow.unit_stderr(), rtol=1e-12)
-    assert_allclose(fast.singular_values, slow.singular_values, rtol=1e-12)
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
+@pytest.mark.parametrize("name", WAYS)
+def test_each_way_gives_lapack_s_predictions(name, layout):
+    X, y = WAYS[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", np.exceptions.RankWarning)
+        model = LinearRegression().fit(layout(X), y)
+    assert_allclose(model.predict(X), lstsq(X, y), atol=TOLERANCE[name] * np.std(y), rtol=1e-14)
 
 
-def exact_gram(X, y, weight=None):
-    """The Gram matrix of rows [1, X, y] as ExactGram holds it, in rational numbers."""
-    gram = ExactGram.of(X, y, weight)
-    exponents = gram.unit[:, None] + gram.unit + gram.step
-    return [
-        [each * Fraction(2) ** e for each, e in zip(*both, strict=True)]
-        for both in zip(gram.integers, exponents.tolist(), strict=True)
-    ]
+def test_a_rare_column_that_the_sample_misses_is_fitted():
+    X, y = correlated(1e-3, 400_000)
+    X[12_345, 1] += 1.0
+    X = np.column_stack([X, np.arange(400_000) == 12_346, np.arange(400_000) == 12_347])
+    assert_allclose(LinearRegression().fit(X, y).predict(X), lstsq(X, y), atol=1e-9 * np.std(y))
 
 
-def rational_gram(X, y, weight=None):
-    """The same by its definition."""
-    rows = [[Fraction(1), *map(Fraction, row)] for row in np.column_stack([X, y]).tolist()]
-    weights = [1] * len(rows) if weight is None else list(map(Fraction, weight.tolist()))
-    return [
-        [sum(w * row[i] * row[j] for row, w in zip(rows, weights, strict=True)) for j in range(len(rows[0]))]
-        for i in range(len(rows[0]))
-    ]
+# A column that never varies in the middle, from an issue: its weight was -1.66e36.
+SMALL = np.array([[1, 0, 0, 0], [0] * 4, [0] * 4, [0, 0, 1, 1], [0] * 4, [0, 0, 1, 0], [0] * 4], float)
+SMALL_Y = np.array([5.5, 5.6, 5.2, 6.7, 6.3, 7.0, 6.9])
 
 
-def test_a_column_takes_as_many_slices_as_it_is_wide():
-    # 2**320 + 1 needs all eight: the one is 160 bits below the largest entry.
-    X = np.array([[2.0**160], [1.0]])
-    assert exact_gram(X, np.zeros((2, 1)))[1][1] == 2**320 + 1
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
+@pytest.mark.parametrize("value", [0.0, 1.0, 1990.0, 0.1, 1e9 / 3, -1e-300])
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("copies", [1, 3000])
+def test_a_column_that_never_varies_has_weight_0_in_any_place(place, value, copies):
+    X, y = np.tile(np.insert(SMALL[:, [0, 2, 3]], place, value, axis=1), (copies, 1)), np.tile(SMALL_Y, copies)
+    model = LinearRegression().fit(X, y)
+    assert model.coef_[place] == 0.0
+    assert_allclose(
+        np.delete(model.coef_, place), LinearRegression().fit(np.delete(X, place, axis=1), y).coef_, rtol=1e-12
+    )
 
 
-# All digits of a double, over as many powers of two as eight slices hold of a product.
-WIDE = st.floats(2.0**-10, 2.0**20) | st.floats(-(2.0**20), -(2.0**-10))
-ENTRIES = st.integers(-9, 9).map(float) | WIDE
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
+@pytest.mark.parametrize("rows", [3, 40_000])
+def test_what_varies_between_blocks_alone_varies(rows):
+    X = np.column_stack([np.arange(2.0 * rows), np.repeat([7.0, 8.0], rows)])
+    y = X @ [1.0, 100.0]
+    blocks = [(X[:rows], y[:rows]), (X[rows:], y[rows:])]
+    assert_allclose(LinearRegression().fit_blocks(blocks).coef_, [1, 100], rtol=1e-9)
+    left, right = Summary(), Summary()
+    left.update(*blocks[0])
+    right.update(*blocks[1])
+    assert_allclose((left + right).solve().coef[:, 0], [1, 100], rtol=1e-9)
 
 
-@given(
-    rows=st.lists(st.tuples(ENTRIES, ENTRIES, ENTRIES, st.floats(0.125, 1e6)), min_size=1, max_size=9),
-    weighted=st.booleans(),
-)
-def test_the_exact_gram_matrix_is_that_of_rational_arithmetic(rows, weighted):
-    *columns, weight = np.array(rows).T
-    X, y = np.column_stack(columns[:2]), columns[2][:, None]
-    given = (X, y, weight) if weighted else (X, y)
-    assert exact_gram(*given) == rational_gram(*given)
+KINDS = ("constant", "zero", "doubled", "sum", "rare", "dummy", "count", "skewed", "moved")
 
 
-def test_the_exact_gram_matrix_of_more_rows_than_are_summed_at_once():
-    rng = np.random.default_rng(5)
-    X, y = rng.integers(-99, 99, (5000, 2)) / 8, rng.integers(-99, 99, (5000, 1)) / 4
-    assert exact_gram(X, y) == rational_gram(X, y)
-    half = ExactGram.of(X[:3000], y[:3000]) + ExactGram.of(X[3000:] / 64, y[3000:] / 64)
-    whole = rational_gram(np.concatenate([X[:3000], X[3000:] / 64]), np.concatenate([y[:3000], y[3000:] / 64]))
-    assert_array_equal(half.to_float(), np.array(whole, dtype=float))
+@st.composite
+def designs(draw):
+    """Rows and targets whose columns are of every kind that tables have, in any place."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    n, p = draw(st.integers(3, 60) | st.integers(60, 3000)), draw(st.integers(1, 9))
+    columns = []
+    for kind in draw(st.lists(st.sampled_from(KINDS), min_size=p, max_size=p)):
+        column = {
+            "constant": lambda: np.full(n, rng.choice([1.0, 1990.0, 0.1, 1e5 / 3])),
+            "zero": lambda: np.zeros(n),
+            "doubled": lambda: rng.choice([1.0, 2.0, -3.5]) * (columns[-1] if columns else np.ones(n)),
+            "sum": lambda: sum(columns, np.zeros(n)),
+            "rare": lambda: (np.arange(n) == rng.integers(n)).astype(float),
+            "dummy": lambda: (rng.random(n) < rng.choice([0.05, 0.5])).astype(float),
+            "count": lambda: rng.poisson(3, n).astype(float),
+            "skewed": lambda: np.exp(rng.standard_normal(n)),
+            "moved": lambda: rng.standard_normal(n) * 10.0 ** rng.integers(-3, 4) + rng.choice([0, 1, 1e3]),
+        }[kind]()
+        columns.append(column)
+    X = np.column_stack(columns)[:, rng.permutation(p)]
+    targets = draw(st.sampled_from([1, 3]))
+    deviation = X.std(axis=0)
+    y = (X - X.mean(axis=0)) / np.where(deviation > 0, deviation, 1) @ rng.standard_normal((p, targets))
+    y += rng.standard_normal((n, targets)) + rng.choice([0, 5, 100])
+    weight = rng.choice([0.5, 1, 3], n) if draw(st.booleans()) else None
+    X = np.asfortranarray(X) if draw(st.booleans()) else X
+    return X, y if targets > 1 else y[:, 0], weight, draw(st.booleans())
 
 
-def test_an_offset_far_below_the_columns_is_not_lost():
-    X, y = np.array([[1.0], [3.0]]), np.array([[5.0], [-7.0]])
-    gram = ExactGram.of(X, y).plus(np.array([2.0**-300, 0.0]))
-    exponent = gram.unit[1]
-    # (1 + e)² + (3 + e)² = 10 + 8 e + 2 e², with e = 2**-300
-    assert gram.integers[1, 1] * Fraction(2) ** int(2 * exponent) == 10 + 8 * Fraction(2) ** -300 + Fraction(2) ** -599
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
+@settings(max_examples=100, deadline=None)
+@given(designs())
+@example((SMALL, SMALL_Y, None, True))
+@example((np.tile(SMALL, (3000, 1)), np.tile(SMALL_Y, 3000), None, True))
+@example((SMALL, np.column_stack([SMALL_Y] * 3), np.arange(1.0, 8.0), False))
+def test_any_design_is_fitted_as_lapack_does_and_every_scheme_holds_its_bound(design):
+    X, y, weight, fit_intercept = design
+    model = LinearRegression(fit_intercept).fit(X, y, weight)
+    predicted = model.predict(X)
+    assert_allclose(predicted, lstsq(X, y, weight, fit_intercept), atol=1e-5 * np.std(y), rtol=0)
+    for scheme in ("per-channel", "per-tensor", "integer"):
+        small = QuantizedLinear.from_linear(model, X, scheme)
+        assert (np.abs(small.predict(X) - predicted) <= small.error_bound(X)).all()
 
 
-SCALES = [(1.0, 1.0), (2.0**300, 1.0), (2.0**-400, 1.0), (1.0, 2.0**-700), (1.0, 2.0**600)]
-
-
-@pytest.mark.parametrize(("scale", "weights"), [*SCALES, *((scale, None) for scale, _ in SCALES[:3])])
-def test_a_shifted_gram_matrix_is_that_about_zero(scale, weights):
-    rng = np.random.default_rng(6)
-    A, shift = rng.integers(-99, 99, (51, 3)) / 8.0 * scale, np.array([1000.25, -3.0, 0.0]) * scale
-    weight = np.ones(51) if weights is None else rng.integers(1, 9, 51) * weights
-    rows = np.column_stack([np.ones(51), A])
-    gram = ExactGram.of_shifted((rows.T * weight) @ rows, shift, weights is not None)
-    exact = np.array(rational_gram(A[:, :2] + shift[:2], A[:, 2:] + shift[2:], weight))
-    assert_array_equal(gram.to_float(), exact.astype(float))
-    finer = weight * 2.0**-40 if weights else None
-    more = ExactGram.of(A[:, :2], A[:, 2:], finer) + gram
-    assert_array_equal(more.to_float(), (exact + np.array(rational_gram(A[:, :2], A[:, 2:], finer))).astype(float))
-
-
-@pytest.mark.parametrize("columns", [1, 8, 128, 1000, 2048])
-def test_the_fast_path_s_buffer_stays_within_the_cache(columns):
-    size = 8 * columns * _chunk_rows(columns)
-    assert size <= 4 << 20
-    assert _chunk_rows(columns) == FAST_ROWS or size > 2 << 20
+@pytest.mark.parametrize("exponent", [-700, -300, 0, 300, 600])
+def test_the_unit_of_weights_changes_nothing(exponent):
+    X, y = normal(60)
+    weight = np.random.default_rng(1).integers(1, 9, 60) / 8
+    expected = LinearRegression().fit(X, y, weight)
+    found = LinearRegression().fit(X, y, np.ldexp(weight, exponent))
+    assert_allclose(found.coef_, expected.coef_, rtol=1e-15)
+    assert_allclose(found.intercept_, expected.intercept_, rtol=1e-15)
 
 
 @settings(max_examples=25, deadline=None)
 @given(cuts=st.lists(st.integers(1, 400), max_size=5), seed=st.integers(0, 1000))
-def test_exact_path_is_bitwise_independent_of_the_cuts(cuts, seed):
+def test_the_factor_of_few_rows_does_not_depend_on_the_cuts(cuts, seed):
     X, y = normal(400, seed=seed)
     whole, cut = summary_of(X, y).solve(), summary_of(X, y, sorted(cuts)).solve()
     assert_array_equal(cut.coef, whole.coef)
     assert_array_equal(cut.intercept, whole.intercept)
-    assert_array_equal(cut.residual_norm, whole.residual_norm)
+
+
+def test_rows_that_came_one_by_one_are_summed_up():
+    X, y = normal(3000, 5.0, columns=8)
+    summary = summary_of(X, y, range(1, 3000))
+    assert_allclose(summary.solve().coef, summary_of(X, y).solve().coef, rtol=1e-11)
+    assert sum(len(rows.X) for rows in summary._kept) < 1000
+
+
+def test_who_writes_to_a_block_afterwards_changes_nothing():
+    X, y = normal(50)
+    summary, expected = Summary(), summary_of(X, y).solve().coef
+    block = X.copy()
+    summary.update(block, y)
+    block[:] = 0
+    assert_array_equal(summary.solve().coef, expected)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200, 1e-300])
+def test_many_rows_of_extreme_size_lose_nothing(scale):
+    X, y = normal()
+    assert_allclose(LinearRegression().fit(X * scale, y).predict(X * scale), lstsq(X, y), atol=1e-12)
+
+
+def test_many_rows_whose_range_is_beyond_double_precision_are_refused():
+    X, y = normal()
+    with pytest.raises(HousingError, match="a column exceeds the range of double precision: rescale it"):
+        LinearRegression().fit(X * 3e307, y)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e-12])
+@pytest.mark.parametrize("n", [60, 40_000])
+def test_columns_that_differ_by_more_than_rounding_are_told_apart_of_few_rows(size, n):
+    X, _ = normal(n)
+    X[:, 2] = X[:, 1] + size * X[:, 2]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        rank = LinearRegression().fit(X, X[:, 0]).rank_
+    # Of many rows the rounding of their sums hides a difference of 1e-12; what is said is what is done.
+    assert rank == (3 if n == 60 or size > 1e-10 else 2)
+    assert bool(caught) == (rank < 3)
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
+@pytest.mark.parametrize("n", [60, 40_000])
+def test_full_rank_beside_a_large_mean_is_full_rank(n):
+    # Dates beside columns that are nearly equal: the rounding of the dates is no reason to merge the others.
+    X, y = normal(n)
+    X[:, 1] = X[:, 0] + 1e-5 * X[:, 1]
+    X[:, 2] = 1.7e9 + X[:, 2].round(3)
+    assert LinearRegression().fit(X, y).rank_ == 3
 
 
 @pytest.mark.parametrize("means", [(0.0, 0.0), (0.0, 1e8), (1e8, 0.0)])
@@ -160,17 +248,9 @@ def test_merging_equals_one_summary(means):
     parts = [normal(mean=m, seed=i) for i, m in enumerate(means)]
     merged = summary_of(*parts[0]) + summary_of(*parts[1])
     whole = summary_of(*(np.concatenate(a) for a in zip(*parts, strict=True)))
-    assert_allclose(merged.solve().coef, whole.solve().coef, rtol=1e-12)
+    # Where the blocks have different means, these are most of what the columns have in common: κ is 1e8.
+    assert_allclose(merged.solve().coef, whole.solve().coef, rtol=1e-12 if means[0] == means[1] else 1e-6)
     assert merged.rows == 40000
-
-
-def test_merging_leaves_the_other_summary_as_it_was():
-    left, right = summary_of(*normal()), summary_of(*normal(seed=1))
-    before = right.solve().coef
-    _ = left + right
-    assert is_fast(left)
-    assert is_fast(right)
-    assert_array_equal(right.solve().coef, before)
 
 
 def test_merging_into_an_empty_summary():
@@ -185,18 +265,6 @@ def test_merging_other_columns_is_an_error():
         summary.update([[1.0]], [2.0])
     with pytest.raises(HousingError, match="cannot add up rows of different columns"):
         _ = one + other
-
-
-def test_later_rows_do_not_undo_the_proof():
-    X, y = normal()
-    summary = summary_of(X, y)
-    shifted = X * [1.0, 1.0, 1e-9] + [0.0, 0.0, 1e3]
-    summary.update(shifted, y[:, None])
-    reference = Summary(feature_names=["x0", "x1", "x2"], target_names=["y"])
-    both, targets = np.concatenate([X, shifted]), np.concatenate([y, y])
-    for start in range(0, len(both), 1000):
-        reference.update(both[start : start + 1000], targets[start : start + 1000, None])
-    assert_allclose(summary.solve().coef, reference.solve().coef, rtol=1e-10)
 
 
 def test_wide_exponent_range_within_a_column():

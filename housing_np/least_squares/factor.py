@@ -7,24 +7,23 @@ References
 Demmel, Grigori, Hoemmen, Langou, "Communication-optimal parallel and sequential QR and LU factorizations", SIAM Journal
 on Scientific Computing 34 (2012): TSQR.
 Yamamoto, Nakatsukasa, Yanagisawa, Fukaya, "Roundoff error analysis of the CholeskyQR2 algorithm", ETNA 44 (2015).
+Björck, "Solving linear least squares problems by Gram-Schmidt orthogonalization", BIT 7 (1967).
 Chan, Golub, LeVeque, "Algorithms for computing the sample variance", The American Statistician 37 (1983): shifts.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats, refuse_nonfinite
-from ..errors import HousingError
+from ..arrays import Floats
+from ..doubled import Doubled
 from ..threads import ahead, each, worth
-from .doubled import Doubled, triangular_factor
-from .solution import Solution, solve
 
-FEW = 2**16  # rows * columns**2 up to which rows are kept, and their factor is found in double-double
 # By how much rounding errors may grow in a Gram matrix: the square of a condition number.
 MAX_INFLATION, MAX_INFLATION_TWICE = 2**7, 2**36  # once; and in that of columns that are nearly orthogonal by then
 SIGNAL = 2**13  # by how much more in the residual
@@ -35,20 +34,11 @@ _CHUNK, _CHUNK_ROWS = 1 << 19, 1 << 13  # numbers that stay in the cache, of so 
 _SAMPLE = 1024  # rows that tell where the means are
 
 
-def require_determined(rows: float, unknowns: int, weighted: str = "", seen: int | None = None) -> None:
-    """Refuse fewer rows than unknowns."""
-    if rows < unknowns:
-        raise HousingError(
-            f"{rows} rows{weighted} cannot determine {unknowns} unknowns: give more rows or fewer features "
-            f"(n_samples={rows if seen is None else seen})"
-        )
-
-
 class Rows(NamedTuple):
     """Rows X (n, p) with targets y (n, k), of which each counts as many times as its weight (n,) says."""
 
-    X: NDArray[np.generic]
-    y: NDArray[np.generic]
+    X: NDArray[Any]
+    y: NDArray[Any]
     weight: Floats | None = None
 
     def at(self, part: "slice | NDArray[np.bool_]") -> "Rows":
@@ -59,16 +49,24 @@ class Rows(NamedTuple):
         """Return a copy of [X, y] in double precision."""
         return np.concatenate([self.X, self.y], axis=1, dtype=np.float64)
 
+    def counted(self) -> "Rows":
+        """Return the rows of a weight above 0, without weights where all are 1."""
+        assert self.weight is not None
+        some = self.weight > 0
+        rows = self if some.all() else self.at(some)
+        return Rows(rows.X, rows.y) if (self.weight[some] == 1).all() else rows
+
     @classmethod
-    def joined(cls, parts: "list[Rows]") -> "Rows":
+    def joined(cls, parts: "Sequence[Rows]") -> "Rows":
         """Return the rows of all parts."""
-        weight = None
-        if any(part.weight is not None for part in parts):
-            weight = np.concatenate([np.ones(len(part.X)) if part.weight is None else part.weight for part in parts])
-        return cls(*(np.concatenate([part[i] for part in parts]) for i in (0, 1)), weight)  # type: ignore[arg-type]
+        weights = [np.ones(len(part.X)) if part.weight is None else part.weight for part in parts]
+        is_weighted = any(part.weight is not None for part in parts)
+        X, y = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+        return cls(X, y, np.concatenate(weights) if is_weighted else None)
 
 
-class Shifted(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Shifted:
     """The factor R (m, m) of rows [1, A - shift], or of A without an intercept: two of them add up."""
 
     R: Floats
@@ -87,154 +85,20 @@ class Shifted(NamedTuple):
         return Shifted(_householder([self.R, other.about(self.shift)]), self.shift)
 
 
-class Varying:
-    """Which columns have more than one value, and what their first ones are; a few rows settle most columns."""
+def varying(rows: Rows, known: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Floats]:
+    """Return which columns (p + k,) of rows, at least one, have more than one value; and the first row.
 
-    def __init__(self) -> None:
-        self.first: Floats | None = None
-        self.varies: NDArray[np.bool_] = np.zeros(0, np.bool_)
-
-    def update(self, rows: Rows) -> None:
-        """Add rows, at least one."""
-        first, p = rows.at(slice(1)).columns()[0], rows.X.shape[1]
-        self._compare(first, first)
-        for part in (slice(64), slice(None, None, max(1, len(rows.X) // _SAMPLE))):
-            if not self.varies.all():
-                self._compare(rows.at(part).columns(), first)
-        for column in np.flatnonzero(~self.varies):
-            values = rows.X[:, column] if column < p else rows.y[:, column - p]
-            self.varies[column] = (values != first[column]).any()
-
-    def __add__(self, other: "Varying") -> "Varying":
-        """Return the same of the rows of both."""
-        total = Varying()
-        for part in (self, other):
-            if part.first is not None:
-                total._compare(part.first, part.first)
-                total.varies |= part.varies
-        return total
-
-    def _compare(self, values: Floats, first: Floats) -> None:
-        if self.first is None:
-            self.first, self.varies = first, np.zeros(len(first), np.bool_)
-        self.varies |= (np.atleast_2d(values) != self.first).any(axis=0)
-
-
-class Factor:
-    """The triangular factor of rows [1, X, y], each of which may have a weight, summed over blocks.
-
-    Few rows are kept as they are: their factor is found in double-double when they are solved.
-
-    Parameters
-    ----------
-    feature_names, target_names : tuples of str
-        Their lengths are p and k; errors name the columns by them.
-    fit_intercept : bool
-
-    Attributes
-    ----------
-    rows : int, or float
-        The sum of their weights.
-    seen : int
-        How many there were.
+    A few rows settle most columns; those that are known to vary (p + k,), or (0,) for none, are not looked at.
     """
-
-    def __init__(self, feature_names: tuple[str, ...], target_names: tuple[str, ...], fit_intercept: bool) -> None:
-        self.feature_names, self.target_names, self.fit_intercept = feature_names, target_names, fit_intercept
-        self.rows: float = 0
-        self.seen = 0
-        self._weighted = False
-        self._kept: list[Rows] = []
-        self._shifted: Shifted | None = None
-        self._varying = Varying()
-
-    def update(self, X: NDArray[Any], y: NDArray[Any], weight: Floats | None = None) -> None:
-        """Add a block of rows, X (n, p) and y (n, k), of which each counts as many times as its weight (n,) says."""
-        rows, first_row = Rows(X, y, weight), self.seen
-        self.seen += len(X)
-        if weight is not None:
-            some = weight > 0
-            # Named before rows are left out: their places would be others.
-            self._refuse_nonfinite(rows, first_row)
-            rows = rows if some.all() else rows.at(some)
-            # As where there are none, to the last bit.
-            rows = rows._replace(weight=None) if (rows.weight == 1).all() else rows
-        if not len(rows.X):
-            return
-        self._varying.update(rows)
-        self._weighted |= rows.weight is not None
-        if self._few(len(rows.X)):
-            self._refuse_nonfinite(rows, first_row)
-            # A copy: who gave the block may write to it.
-            self._kept.append(Rows.joined([rows]))
-            self._fold()
-        else:
-            self._add(rows, first_row)
-        self.rows += len(rows.X) if rows.weight is None else float(rows.weight.sum())
-
-    def __add__(self, other: "Factor") -> "Factor":
-        """Return the factor of the rows of both."""
-        mine, theirs = (s.feature_names + s.target_names for s in (self, other))
-        if mine != theirs or self.fit_intercept != other.fit_intercept:
-            raise HousingError(f"cannot add up rows of different columns: {mine} and {theirs}")
-        total = Factor(self.feature_names, self.target_names, self.fit_intercept)
-        for part in (self, other):
-            total.rows += part.rows
-            total.seen += part.seen
-            total._weighted |= part._weighted
-            total._kept += part._kept
-            total._varying += part._varying
-            if part._shifted is not None:
-                total._shifted = part._shifted if total._shifted is None else total._shifted + part._shifted
-        total._fold()
-        return total
-
-    def solve(self) -> Solution:
-        """Return the least-squares solution of all rows so far."""
-        if not self.rows:
-            self.require_determined()
-        self._fold(FEW // self._width**2 if self._shifted is None else 0)
-        given = self._varying.varies, len(self.feature_names), self.rows, self.seen
-        if self._shifted is None:
-            doubled, unit = _doubled_factor(Rows.joined(self._kept), self.fit_intercept)
-            return solve(doubled, unit, np.zeros(len(unit)), *given)
-        R, shift = self._shifted
-        return solve(R.copy(), np.zeros(len(shift), np.int64), shift, *given)
-
-    def require_determined(self) -> None:
-        """Refuse fewer rows than unknowns."""
-        weighted = " of a weight above zero" * (self._weighted or self.seen > self.rows)
-        require_determined(self.rows, len(self.feature_names) + self.fit_intercept, weighted, self.seen)
-
-    @property
-    def _width(self) -> int:
-        return int(self.fit_intercept) + len(self.feature_names) + len(self.target_names)
-
-    def _few(self, rows: int) -> bool:
-        return rows <= max(FEW // self._width**2, 2 * self._width)
-
-    def _fold(self, most: int | None = None) -> None:
-        """Sum up the rows that are kept, where they are more than a few."""
-        count = sum(len(rows.X) for rows in self._kept)
-        if count and (not self._few(count) if most is None else count > most):
-            self._add(Rows.joined(self._kept), 0)
-            self._kept = []
-
-    def _add(self, rows: Rows, first_row: int) -> None:
-        part = shifted_factor(rows, self.fit_intercept)
-        if not np.isfinite(part.R).all():
-            self._refuse_nonfinite(rows, first_row)
-            raise HousingError("a column exceeds the range of double precision: rescale it")
-        self._shifted = part if self._shifted is None else self._shifted + part
-
-    def _refuse_nonfinite(self, rows: Rows, first_row: int) -> None:
-        for block, name, names in ((rows.X, "X", self.feature_names), (rows.y, "y", self.target_names)):
-            is_bad = ~np.isfinite(block).all(axis=1)
-            if rows.weight is not None:
-                is_bad &= rows.weight > 0
-            if is_bad.any():
-                row = int(np.argmax(is_bad))
-                refuse_nonfinite(block[row : row + 1], name, names, first_row + row)
+    first, p = rows.at(slice(1)).columns()[0], rows.X.shape[1]
+    varies = known.copy() if len(known) else np.zeros(len(first), np.bool_)
+    for part in (slice(64), slice(None, None, max(1, len(rows.X) // _SAMPLE))):
+        if not varies.all():
+            varies |= (rows.at(part).columns() != first).any(axis=0)
+    for column in np.flatnonzero(~varies):
+        values = rows.X[:, column] if column < p else rows.y[:, column - p]
+        varies[column] = (values != first[column]).any()
+    return varies, first
 
 
 def shifted_factor(rows: Rows, fit_intercept: bool) -> Shifted:
@@ -251,6 +115,35 @@ def shifted_factor(rows: Rows, fit_intercept: bool) -> Shifted:
         return Shifted(block.householder() if R is None else R, shift)
 
 
+def doubled_factor(rows: Rows, fit_intercept: bool) -> tuple[Doubled, NDArray[np.int64]]:
+    """Return the factor of rows [1, A / 2**unit] in double-double, and the units (p + k,) that make A at most 1."""
+    columns = rows.columns()
+    unit = np.frexp(np.abs(columns).max(axis=0))[1].astype(np.int64)
+    ones = np.ones((len(columns), int(fit_intercept)))
+    matrix, exponent = Doubled(np.concatenate([ones, np.ldexp(columns, -unit)], axis=1)), 0
+    if rows.weight is not None:
+        exponent = int(np.frexp(rows.weight.max())[1]) // 2
+        matrix *= Doubled(np.ldexp(rows.weight, -2 * exponent)[:, np.newaxis]).sqrt()
+    return _gram_schmidt(matrix).ldexp(exponent), unit
+
+
+def _gram_schmidt(matrix: Doubled) -> Doubled:
+    """Return the factor of A (n, m): modified Gram-Schmidt, as accurate as Householder's (Björck 1967).
+
+    Where nothing is left of a column, its row is 0.
+    """
+    m = matrix.high.shape[1]
+    factor = Doubled(np.zeros((m, m)))
+    for i in range(m):
+        column, others = matrix[:, :1], matrix[:, 1:]
+        products = (column * matrix).sum()
+        if products.high[0] > 0:
+            factor[i, i:] = products / products[:1].sqrt()
+            others = others - column * (products[1:] / products[:1])
+        matrix = others
+    return factor
+
+
 class _Block:
     """Rows [1, X - shift, y - shift] times the roots of their weights, in chunks; without an intercept [X, y]."""
 
@@ -263,9 +156,14 @@ class _Block:
         # Both operands of one shape: NumPy subtracts them faster.
         self.tiled = np.tile(shift[: rows.X.shape[1]], (min(self.size, len(rows.X)), 1))
 
+    def is_shift(self, column: int) -> bool:
+        """Return whether a column is 0 once it is shifted; the first may be that of ones, which never is."""
+        rows, i = self.rows, column - self.features.start
+        values = rows.X[:, i] if i < rows.X.shape[1] else rows.y[:, i - rows.X.shape[1]]
+        return bool((values == self.shift[i]).all())
+
     def gram(self, inverse: Floats | None = None) -> Floats:
-        """Return A'A of the rows A, or that of A times a matrix (m, m)."""
-        # In the order of the rows: the sum does not depend on the threads. Only products of one thread run beside others.
+        """Return A'A of the rows A, or that of A times a matrix (m, m); it does not depend on the threads."""
         size = min(self.size, _ONE_THREAD // self.width**2) if self.is_narrow and inverse is not None else self.size
         return np.asarray(sum(self._each(lambda chunks: self._gram_of(chunks, inverse), size)))
 
@@ -274,7 +172,7 @@ class _Block:
         return _householder(self._each(_householder, self.size))
 
     def _each(self, function: Callable[[Iterator[Floats]], Floats], size: int) -> list[Floats]:
-        """Return what a function gives for the chunks of each stretch of rows; BLAS has its own threads for wide ones."""
+        """Return what a function gives for the chunks of each stretch of rows; wide ones leave the threads to BLAS."""
         n = len(self.rows.X)
         step = max(1, _STRETCH // self.width // size) * size if self.is_narrow else n
         parts = [range(start, min(start + step, n), size) for start in range(0, n, step)]
@@ -309,39 +207,27 @@ class _Block:
         return gram
 
 
-def _doubled_factor(rows: Rows, fit_intercept: bool) -> tuple[Doubled, NDArray[np.int64]]:
-    """Return the factor of rows [1, A / 2**unit] in double-double, and the units (p + k,) that make A at most 1."""
-    columns = rows.columns()
-    unit = np.frexp(np.abs(columns).max(axis=0))[1].astype(np.int64)
-    ones = np.ones((len(columns), int(fit_intercept)))
-    matrix, exponent = Doubled(np.concatenate([ones, np.ldexp(columns, -unit)], axis=1)), 0
-    if rows.weight is not None:
-        exponent = int(np.frexp(rows.weight.max())[1]) // 2
-        matrix *= Doubled(np.ldexp(rows.weight, -2 * exponent)[:, np.newaxis]).sqrt()
-    return triangular_factor(matrix).ldexp(exponent), unit
-
-
 def _cholesky_qr(block: _Block, sample: _Block) -> Floats | None:
     """Return the factor by Cholesky's, or by CholeskyQR2 where that would lose digits; None where neither is safe.
 
     Where a sample of the rows shows dependence, its factor is the preconditioner, which saves a pass over the rows.
     """
-    R, inverse = np.eye(block.width), np.eye(block.width)
+    R, inverse = np.eye(block.width), cast(Floats | None, None)
     if block.rows.X.size > _STRETCH:
         found = _cholesky(sample.gram(), block.features)
         if found is not None and MAX_INFLATION < found[2] < MAX_INFLATION_TWICE:
             R, inverse, _ = found
     for _ in range(2):
-        gram = block.gram(None if inverse.trace() == len(inverse) else inverse)
+        gram = block.gram(inverse)
         found = _cholesky(gram, block.features)
-        if found is None:
+        if found is None or found[2] > MAX_INFLATION_TWICE:
             break
-        R, inverse = np.dot(found[0], R), np.dot(inverse, found[1])
+        R, inverse = np.dot(found[0], R), found[1] if inverse is None else np.dot(inverse, found[1])
         if found[2] <= MAX_INFLATION:
-            R[:, np.diag(gram) == 0] = 0.0
-            return R
-        if found[2] > MAX_INFLATION_TWICE:
-            break
+            zeros = np.flatnonzero(np.diag(gram) == 0)
+            R[:, zeros] = 0.0
+            # A square may be 0 where a number is not.
+            return np.asarray(R) if all(block.is_shift(column) for column in zeros) else None
     return None
 
 
@@ -358,8 +244,8 @@ def _cholesky(gram: Floats, features: slice) -> tuple[Floats, Floats, float] | N
     scaled = gram / scale / scale[:, np.newaxis]
     np.fill_diagonal(scaled, 1.0)
     try:
-        factor = np.linalg.cholesky(scaled).T
-        inverse = np.linalg.inv(factor)
+        factor = np.asarray(np.linalg.cholesky(scaled), np.float64).T
+        inverse = np.asarray(np.linalg.inv(factor), np.float64)
     except np.linalg.LinAlgError:
         return None
     inflation = np.square(inverse).sum(axis=1)
@@ -371,7 +257,7 @@ def _householder(parts: Iterable[Floats]) -> Floats:
     """Return the factor of all rows of the parts (n, m), of shape (m, m)."""
     R: Floats | None = None
     for part in parts:
-        R = np.linalg.qr(part if R is None else np.concatenate([R, part]), mode="r")
+        R = np.asarray(np.linalg.qr(part if R is None else np.concatenate([R, part]), mode="r"))
     assert R is not None
     missing = R.shape[1] - len(R)
     return np.pad(R, ((0, missing), (0, 0))) if missing else R

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import Floats
+from ..doubled import Doubled, product
 from ..errors import HousingError
-from .doubled import Doubled, product
 
 EPS = 2.0**-52
 MOST_ROUNDING = 2.0**-33  # that the sums of any number of rows may have, relative to the largest
@@ -129,7 +129,7 @@ class Solution:
 
 
 def solve(
-    R: Floats | Doubled,
+    R: Any,
     unit: npt.NDArray[np.int64],
     shift: Floats,
     varies: npt.NDArray[np.bool_],
@@ -141,7 +141,7 @@ def solve(
 
     Parameters
     ----------
-    R : (m, m) array
+    R : (m, m) array, or Doubled
         The factor of rows [1, (A - shift) / 2**unit], or A / 2**unit without an intercept.
     unit, shift, varies : (p + k,) arrays
         ``varies`` says which columns are not constant; where there is an intercept, it alone stands for the others.
@@ -164,6 +164,7 @@ def solve(
     # How far rounding moves each scaled column: centring loses digits that the data do not have.
     noise = EPS * np.hypot(1.0, length * _high(means)[:p] / scale)
     inverse, rank, tolerance, distinct = _pseudo_inverse(design, noise, EPS * max(count, p))
+    inverse[norms[:p] == 0] = 0.0
     x, rest = _solved(design, inverse, R[:p, p:])
     weights = x / scale[:, None]
     parts = weights * means[:p, None]
@@ -198,17 +199,17 @@ def _high(values: Floats | Doubled) -> Floats:
 
 def _rounded(values: Floats | Doubled, size: Floats) -> Floats:
     """Return sums of terms of this size; where no more is left of them than the rounding of double-double, it is 0."""
-    return np.where(np.abs(_high(values)) <= NO_DIGIT * size, 0.0, _high(values))
+    return np.asarray(np.where(np.abs(_high(values)) <= NO_DIGIT * size, 0.0, _high(values)))
 
 
 def _pseudo_inverse(design: Floats | Doubled, noise: Floats, least: float) -> tuple[Floats, int, float, bool]:
-    """Return the pseudo-inverse, the rank, the largest singular value that counts as 0, and if the rank is beyond doubt.
+    """Return the pseudo-inverse, the rank, the largest singular value that counts as 0, and whether the rank is clear.
 
     A singular value counts as 0 where errors of ``noise`` (p,) in the columns could make it of 0, or one of `least`.
     """
     factor = _high(design)
     try:
-        inverse = np.linalg.inv(factor)
+        inverse = np.asarray(np.linalg.inv(factor), np.float64)
     except np.linalg.LinAlgError:
         inverse = np.full_like(factor, np.inf)
     if np.linalg.norm(inverse) * max(noise.sum(), least * math.sqrt(len(factor))) < 1 / DOUBT:
@@ -234,10 +235,11 @@ def _refined(design: Floats | Doubled, inverse: Floats) -> Floats:
         step = np.dot(best.high, (Doubled(np.eye(len(inverse))) - product(design, best)).high)
         size = float(np.linalg.norm(step))
         if not size < last:
-            return best.high
+            break
         best, last = best + step, size
         if size <= 2.0**-30 * np.linalg.norm(best.high):
-            return best.high
+            break
+    return np.asarray(best.high)
 
 
 def _solved(design: Any, inverse: Floats, right: Any) -> tuple[Any, Any]:

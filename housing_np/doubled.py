@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import Floats
+from .arrays import Floats
 
 
 class Doubled:
@@ -87,24 +87,6 @@ class Doubled:
 def product(a: Doubled, b: Doubled) -> Doubled:
     """Return the matrix product of a (n, m) and b (m, k)."""
     return (a[:, :, None] * b[None]).sum(axis=1)
-
-
-def triangular_factor(matrix: Doubled) -> Doubled:
-    """Return R (m, m), upper triangular, with R'R = A'A for A (n, m): modified Gram-Schmidt in double-double.
-
-    R is as accurate as Householder's (Björck, "Solving linear least squares problems by Gram-Schmidt
-    orthogonalization", BIT 7, 1967). Where nothing is left of a column, its row is 0.
-    """
-    m = matrix.high.shape[1]
-    factor = Doubled(np.zeros((m, m)))
-    for i in range(m):
-        column, others = matrix[:, :1], matrix[:, 1:]
-        products = (column * matrix).sum()
-        if products.high[0] > 0:
-            factor[i, i:] = products / products[:1].sqrt()
-            others = others - column * (products[1:] / products[:1])
-        matrix = others
-    return factor
 
 
 def _doubled(values: "Doubled | Floats") -> Doubled:
