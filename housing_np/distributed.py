@@ -1,7 +1,8 @@
 """A fit on a Dask cluster: one summary a partition, a tree of additions, the answer on the client.
 
-A summary is at most (p + k + 1)^2 numbers, and only such results leave the worker that holds a partition. They are
-values, and adding makes new ones, so Dask may recompute any of them after losing a worker: no row counts twice.
+A summary holds a triangular factor of at most (p + k + 1)^2 numbers, and the rows themselves of small partitions. Only
+summaries leave the worker that holds a partition. They are values, and adding makes new ones, so Dask may recompute any
+of them after losing a worker: no row counts twice.
 """
 
 from collections.abc import Sequence

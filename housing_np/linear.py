@@ -255,7 +255,10 @@ class LinearRegression(Estimator):
         feature_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
         target_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
     ) -> Self:
-        """Fit to blocks of rows, each seen once: in any order and any cutting, with the same answer.
+        """Fit to blocks of rows, each read once.
+
+        Order and size of the blocks change the answer only by rounding: a few κ·u, with u = 2**-53 and κ the condition
+        number of the columns, centred (given an intercept) and scaled to norm 1; more if κ and the residuals are large.
 
         Parameters
         ----------
