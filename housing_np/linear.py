@@ -379,9 +379,7 @@ class LinearRegression(Estimator):
         """
         solution = self._solution
         assert solution is not None
-        _, singular, directions = np.linalg.svd(solution.factor)
-        kept, divisor = directions[: solution.rank], np.where(solution.norms > 0, solution.norms, 1.0)
-        v = np.abs((((rows - solution.mean) / divisor) @ kept.T / np.square(singular[: solution.rank])) @ kept)
+        v = np.abs((rows - solution.mean) / solution.norms @ solution.inverse @ solution.inverse.T)
         return np.asarray(v > _ROUNDING * v.max(axis=1, initial=0.0, keepdims=True))
 
     def summary(self, confidence: float = 0.95) -> "Inference":

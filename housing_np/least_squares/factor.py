@@ -227,7 +227,7 @@ def _cholesky_qr(block: _Block, sample: _Block) -> Floats | None:
             zeros = np.flatnonzero(np.diag(gram) == 0)
             R[:, zeros] = 0.0
             # A square may be 0 where a number is not.
-            return np.asarray(R) if all(block.is_shift(column) for column in zeros) else None
+            return np.asarray(R) if all(block.is_shift(int(column)) for column in zeros) else None
     return None
 
 
@@ -248,8 +248,8 @@ def _cholesky(gram: Floats, features: slice) -> tuple[Floats, Floats, float] | N
         inverse = np.asarray(np.linalg.inv(factor), np.float64)
     except np.linalg.LinAlgError:
         return None
-    inflation = np.square(inverse).sum(axis=1)
-    growth = max(inflation[features].max(), inflation[features.stop :].max() / SIGNAL)
+    inflation = np.square(inverse[features, : features.stop]).sum(axis=1)
+    growth = max(inflation.max(), np.square(inverse[features.stop :]).sum(axis=1).max() / SIGNAL)
     return factor * scale, inverse / scale[:, np.newaxis], float(growth)
 
 
