@@ -14,7 +14,7 @@ from ..names import as_names, names_or_defaults, require_apart
 from .factor import Rows, Shifted, doubled_factor, shifted_factor, varying
 from .solution import Solution, solve
 
-FEW = 2**16  # rows * columns**2 up to which rows are kept, and their factor is found in double-double
+FEW = 2**17  # rows * columns**2 up to which rows are kept, and their factor is found in double-double
 Shape = tuple[tuple[str, ...] | None, int, tuple[int, ...], tuple[str, ...] | None]
 
 
