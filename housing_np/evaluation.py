@@ -435,8 +435,8 @@ class Limits(NamedTuple):
 
 
 def is_lossy(quantized: Figures, reference: Figures) -> bool:
-    """Whether a quantized model is worse than the mean of the target, or far worse than the float model."""
-    return not (quantized.r2 >= 0 and reference.r2 - quantized.r2 <= LARGEST_LOSS)
+    """Whether a quantized model is far worse than the float model, or worse than the mean of the target alone."""
+    return not reference.r2 - quantized.r2 <= LARGEST_LOSS or quantized.r2 < 0 <= reference.r2
 
 
 def losses(

@@ -65,7 +65,7 @@ def test_an_error_in_a_thread_is_the_callers():
 
 
 def with_threads(number, monkeypatch, compute):
-    for module in ("housing_np.quantized", "housing_np.least_squares.gram"):
+    for module in ("housing_np.quantized", "housing_np.least_squares.factor"):
         monkeypatch.setattr(f"{module}.worth", lambda work, each: number)
     return compute()
 
