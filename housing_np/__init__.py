@@ -6,32 +6,32 @@ __version__ = "1.0.0"
 
 # Type checkers take names from import statements alone, and imports at first use need a table: a test compares the two.
 if TYPE_CHECKING:
-    from .affine import Affine as Affine
-    from .artifact import load as load
-    from .artifact import save as save
-    from .california import load_california as load_california
     from .errors import ArtifactError as ArtifactError
     from .errors import HousingError as HousingError
     from .errors import TableError as TableError
     from .export import export as export
-    from .linear import LinearRegression as LinearRegression
-    from .quantized import QuantizedLinear as QuantizedLinear
-    from .table import Table as Table
-    from .table import read_table as read_table
+    from .fit.linear import LinearRegression as LinearRegression
+    from .quantized.affine import Affine as Affine
+    from .quantized.model import QuantizedLinear as QuantizedLinear
+    from .rows.california import load_california as load_california
+    from .rows.table import Table as Table
+    from .rows.table import read_table as read_table
+    from .store.artifact import load as load
+    from .store.artifact import save as save
 else:
     _HOMES = {
-        "Affine": "affine",
+        "Affine": "quantized.affine",
         "ArtifactError": "errors",
         "HousingError": "errors",
-        "LinearRegression": "linear",
-        "QuantizedLinear": "quantized",
-        "Table": "table",
+        "LinearRegression": "fit.linear",
+        "QuantizedLinear": "quantized.model",
+        "Table": "rows.table",
         "TableError": "errors",
         "export": "export",
-        "load": "artifact",
-        "load_california": "california",
-        "read_table": "table",
-        "save": "artifact",
+        "load": "store.artifact",
+        "load_california": "rows.california",
+        "read_table": "rows.table",
+        "save": "store.artifact",
     }
     __all__ = list(_HOMES)
 

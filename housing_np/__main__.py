@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from . import signals
 from .errors import HousingError, quoted
+from .store import signals
 
 COMMANDS = {
     "train": "fit a model, evaluate it, quantize it and save it",
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command that the first argument names."""
     from argparse import ArgumentParser
 
-    from . import cli
+    from .command import cli
 
     parser = cli.Parser("", "A linear model, trained, quantized to uint8 and shipped in a few hundred bytes.", "train")
     commands = parser.add_subparsers(
@@ -54,7 +54,7 @@ def script(*command: str) -> NoReturn:
     """Run a command, or the one that the first argument names, as a process of its own."""
     # Before anything is imported that takes time.
     signals.catch()
-    from . import cli
+    from .command import cli
 
     cli.leave(cli.run(main, [*command, *sys.argv[1:]]))
 

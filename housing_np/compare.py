@@ -13,18 +13,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import cli
-from .artifact import to_bytes
-from .calibration import Calibration
-from .california import load_california
+from .checks.paths import as_path, shown_path
+from .command import cli
 from .errors import HousingError, cut
-from .evaluation import Share, error_shares, figures
-from .files import open_whole
-from .linear import LinearRegression
-from .naive import naive_models
-from .paths import as_path, shown_path
-from .quantized import ROUNDINGS, Model, QuantizedLinear, Scheme
-from .table import Stream, open_table
+from .evaluation.evaluation import Share, error_shares, figures
+from .fit.linear import LinearRegression
+from .quantized.calibration import Calibration
+from .quantized.model import ROUNDINGS, Model, QuantizedLinear, Scheme
+from .quantized.naive import naive_models
+from .rows.california import load_california
+from .rows.table import Stream, open_table
+from .store.artifact import to_bytes
+from .store.files import open_whole
 
 OURS: list[tuple[Scheme, int]] = [
     ("per-tensor", 8),

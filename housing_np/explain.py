@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from . import cli
-from .arrays import Floats
-from .artifact import load
-from .calibration import Calibration
-from .california import california_rows
+from .checks.arrays import Floats
+from .checks.paths import shown_path
+from .command import cli
 from .errors import HousingError, counted
-from .evaluation import Share, error_shares, guarantee
-from .linear import LinearRegression
-from .paths import shown_path
-from .quantized import Model, QuantizedLinear
+from .evaluation.evaluation import Share, error_shares, guarantee
+from .fit.linear import LinearRegression
+from .quantized.calibration import Calibration
+from .quantized.model import Model, QuantizedLinear
 from .rows import Skipped
-from .table import open_table, read_rows
+from .rows.california import california_rows
+from .rows.table import open_table, read_rows
+from .store.artifact import load
 
 # There is one for each target.
 _OF_TARGETS = ("slack", "intercept", "bias")

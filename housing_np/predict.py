@@ -16,18 +16,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-from . import cli
-from .answers import Answer, answered, is_written, written
-from .arrays import Floats
-from .artifact import load
-from .california import TARGET, california_rows, load_california
+from .checks.arrays import Floats
+from .checks.paths import as_path, shown_path
+from .command import cli
+from .command.answers import Answer, answered, is_written, written
 from .errors import ArtifactError, HousingError, listed, printable, quoted
-from .files import open_whole
-from .paths import as_path, shown_path
-from .quantized import Model, QuantizedLinear
-from .ranges import Moved, has_range, ranges_of, told
+from .evaluation.ranges import Moved, has_range, ranges_of, told
+from .quantized.model import Model, QuantizedLinear
 from .rows import Rows, Skipped, expect, format_of, open_rows, stop
-from .table import files
+from .rows.california import TARGET, california_rows, load_california
+from .rows.table import files
+from .store.artifact import load
+from .store.files import open_whole
 
 DEFAULT_MODEL = "models/uint8-per-channel.npz"
 SAMPLES = 5

@@ -9,15 +9,15 @@ from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
 
-from . import cli
-from .artifact import load, save
-from .calibration import Calibration
-from .california import FEATURES, TARGET, load_california
+from .command import cli
 from .errors import HousingError
-from .evaluation import Limits, error_shares, figures, is_lossy, losses
-from .linear import LinearRegression
-from .quantized import ROUNDINGS, SCHEMES, Model, QuantizedLinear, Scheme
-from .table import Stream, open_table
+from .evaluation.evaluation import Limits, error_shares, figures, is_lossy, losses
+from .fit.linear import LinearRegression
+from .quantized.calibration import Calibration
+from .quantized.model import ROUNDINGS, SCHEMES, Model, QuantizedLinear, Scheme
+from .rows.california import FEATURES, TARGET, load_california
+from .rows.table import Stream, open_table
+from .store.artifact import load, save
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -14,11 +14,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from . import cli
-from .artifact import load
+from .command import cli
 from .errors import HousingError
 from .predict import DEFAULT_MODEL, default_model
 from .service.settings import Settings
+from .store.artifact import load
 
 _QUEUE = 2048  # connections that wait to be accepted
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     settings = _settings(parser, options)
     model = load(settings.model)  # what is wrong with the files is said before anything is begun
     if settings.range:
-        from .ranges import ranges_of
+        from .evaluation.ranges import ranges_of
 
         ranges_of(settings.range, model.feature_names)
     with ExitStack() as stack:

@@ -10,18 +10,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import cli
-from .artifact import to_bytes, write_set
-from .calibration import Calibration
-from .california import bundled_file, load_california
+from .checks.paths import as_path, shown_path
+from .command import cli
 from .errors import HousingError, counted, printable
-from .evaluation import Head, Limits, Seen, Worth, error_shares, losses, require_figures, rows_alone
-from .linear import LinearRegression
-from .passes import connect, total, total_on_cluster
-from .paths import as_path, shown_path
-from .quantized import SCHEMES, Model, QuantizedLinear
-from .report import Sums, report_of
-from .table import Stream, files, open_stream, open_table
+from .evaluation.evaluation import Head, Limits, Seen, Worth, error_shares, losses, require_figures, rows_alone
+from .fit.linear import LinearRegression
+from .fit.passes import connect, total, total_on_cluster
+from .quantized.calibration import Calibration
+from .quantized.model import SCHEMES, Model, QuantizedLinear
+from .rows.california import bundled_file, load_california
+from .rows.table import Stream, files, open_stream, open_table
+from .store.artifact import to_bytes, write_set
+from .store.report import Sums, report_of
 
 _UNSEEN = (("r2", "R²", "f"), ("mse", "MSE", "g"))
 _UINT8 = {f"uint8-{scheme}": scheme for scheme in SCHEMES}  # the stages
@@ -151,7 +151,7 @@ def _require_page(path: str) -> None:
     if suffix not in (".html", ".md"):
         raise HousingError(f"{shown_path(path)}: a report is a page in HTML or Markdown; end the name in .html or .md")
     if suffix == ".html":
-        from .pictures import import_matplotlib
+        from .store.pictures import import_matplotlib
 
         import_matplotlib()
 
@@ -160,11 +160,11 @@ def _page(path: str | None, record: dict[str, Any], seen: Seen, model: LinearReg
     """Return the page that is asked for, by its path."""
     if path is None:
         return {}
-    from .report_page import html, markdown  # here, not above: a training without a page must not pay for it
+    from .store.report_page import html, markdown  # here, not above: a training without a page must not pay for it
 
     if path.endswith(".md"):
         return {Path(path): markdown(record).encode()}
-    from .pictures import pictures
+    from .store.pictures import pictures
 
     return {Path(path): html(record, pictures(record, model, seen.sample)).encode()}
 

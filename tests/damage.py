@@ -35,9 +35,9 @@ from unittest import mock
 import numpy as np
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, load
-from housing_np.artifact import to_bytes
-from housing_np.quantized import SCHEMES
+from housing_np.quantized.model import SCHEMES
 from housing_np.rows import open_rows, stop
+from housing_np.store.artifact import to_bytes
 
 MOST_MEMORY = 4 << 20  # bytes, for files of a few hundred
 MOST_TIME = 1.0  # seconds of the processor

@@ -23,21 +23,24 @@ COPIED = ("housing_np", "data", "tests", "setup.cfg", "pyproject.toml")
 ENOUGH = 0.97
 # The tests of a room, where they are not those of the file that has the module's name.
 ROOMS = {
-    "answers": ["commands", "doors"],
+    "command/answers": ["commands", "doors"],
     "errors": ["commands"],
-    "least_squares/exact_gram": ["least_squares"],
-    "least_squares/fixed_point": ["least_squares", "linear"],
-    "least_squares/gram": ["least_squares", "linear", "threads"],
-    "least_squares/solution": ["least_squares", "linear", "inference"],
-    "least_squares/summary": ["least_squares", "linear", "inference", "frames"],
-    "naive": ["compare"],
-    "passes": ["passes", "distributed"],
+    "fit/factor": ["least_squares", "linear", "threads"],
+    "fit/solution": ["least_squares", "linear", "inference"],
+    "fit/summary": ["least_squares", "linear", "inference", "frames"],
+    "quantized/naive": ["compare"],
+    "fit/passes": ["passes", "distributed"],
     "predict": ["commands", "doors"],
     "quantize": ["commands", "doors"],
+    "quantized/model": ["quantized"],
+    "checks/display": ["shown"],
     "rows": ["rows"],
     "rows/arrow_csv": ["rows_csv"],
     "rows/rows": ["rows", "rows_csv", "rows_json", "rows_npy", "rows_parquet"],
     "rows/text": ["rows_csv", "rows_json", "rows_source"],
+    "rows/table": ["table"],
+    "rows/california": ["california"],
+    "rows/threads": ["threads"],
     "train": ["commands", "doors"],
 }
 _SURVIVED, _NO_TEST = 0, 33  # mutmut's codes; every other one is a mutant that was noticed
@@ -55,7 +58,7 @@ def modules() -> list[str]:
     """Return all modules that have code, as they are named on the command line."""
     package = ROOT / "housing_np"
     names = [path.relative_to(package).with_suffix("").as_posix() for path in sorted(package.rglob("*.py"))]
-    return [name.removesuffix("/__init__") for name in names if name not in ("__init__", "least_squares/__init__")]
+    return [name.removesuffix("/__init__") for name in names if name != "__init__"]
 
 
 def path_of(module: str) -> str:
@@ -66,7 +69,8 @@ def path_of(module: str) -> str:
 
 def tests_of(module: str) -> list[str]:
     """Return the files that have to notice what is wrong with a module: those of its room, and its own examples."""
-    room = ROOMS.get(module, [module.replace("/", "_").strip("_")])
+    names = (module.replace("/", "_").strip("_"), module.rpartition("/")[2])
+    room = ROOMS.get(module, [next((name for name in names if (ROOT / f"tests/test_{name}.py").exists()), names[-1])])
     return [*(f"tests/test_{name}.py" for name in room), path_of(module)]
 
 

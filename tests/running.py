@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import housing_np
-from housing_np import cli
+from housing_np.command import cli
 
 ROOT = str(Path(housing_np.__file__).parent.parent)
 

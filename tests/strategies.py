@@ -5,10 +5,10 @@ from hypothesis import example
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from housing_np.affine import Affine
 from housing_np.errors import HousingError
-from housing_np.linear import LinearRegression
-from housing_np.quantized import SCHEMES, QuantizedLinear
+from housing_np.fit.linear import LinearRegression
+from housing_np.quantized.affine import Affine
+from housing_np.quantized.model import SCHEMES, QuantizedLinear
 
 ALL_ZERO = np.zeros((2, 3), np.float32)
 CONSTANT = np.full((2, 3), 0.1, np.float32)

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from housing_np import HousingError
-from housing_np.arrays import (
+from housing_np.checks.arrays import (
     as_matrix,
     as_numbers,
     as_rows,

@@ -17,8 +17,8 @@ from numpy.testing import assert_array_equal
 from strategies import MODELS, linear, quantizable
 
 from housing_np import ArtifactError, HousingError, LinearRegression, QuantizedLinear, load, save
-from housing_np.artifact import to_bytes
-from housing_np.quantized import FIELDS, SCHEMES
+from housing_np.quantized.model import FIELDS, SCHEMES
+from housing_np.store.artifact import to_bytes
 
 KINDS = ("float64", *SCHEMES)
 X = np.random.default_rng(0).normal(size=(9, 3)) * [1.0, 30.0, 1e-3]

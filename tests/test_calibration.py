@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from housing_np import HousingError
-from housing_np.calibration import Calibration
+from housing_np.quantized.calibration import Calibration
 
 ATTRIBUTES = ("mean", "covariance", "low", "high", "deviation", "rms")
 X = np.random.default_rng(0).normal([0.0, 1e6, -5.0], [1.0, 1.0, 1e-3], (20, 3))

@@ -12,7 +12,7 @@ import pytest
 
 import housing_np
 from housing_np import TableError, load_california
-from housing_np.california import FEATURES, california_rows
+from housing_np.rows.california import FEATURES, california_rows
 
 PACKAGE = Path(housing_np.__file__).parent
 CSV = next(path for path in (PACKAGE / "data", PACKAGE.parent / "data") if path.is_dir()) / "cal_housing.csv"

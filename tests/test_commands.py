@@ -20,7 +20,7 @@ from running import answer, assert_refused, command, environment, run, run_proce
 import housing_np
 from housing_np import LinearRegression, QuantizedLinear, load, load_california, save
 from housing_np.__main__ import COMMANDS
-from housing_np.least_squares import Summary
+from housing_np.fit.summary import Summary
 
 FILES = ["float64.npz", "uint8-integer.npz", "uint8-per-channel.npz", "uint8-per-tensor.npz"]
 SUMS = "models.sha256"

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from housing_np import cli, passes, train
-from housing_np.calibration import Calibration
+from housing_np import train
+from housing_np.command import cli
 from housing_np.errors import HousingError
-from housing_np.evaluation import Seen, Unseen, Worth
-from housing_np.linear import LinearRegression
-from housing_np.table import Stream, open_stream
+from housing_np.evaluation.evaluation import Seen, Unseen, Worth
+from housing_np.fit import passes
+from housing_np.fit.linear import LinearRegression
+from housing_np.quantized.calibration import Calibration
+from housing_np.rows.table import Stream, open_stream
 
 distributed = pytest.importorskip("distributed")
 # A cluster that waits for what does not come waits for ever.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from housing_np.doubled import Doubled, product
+from housing_np.fit.doubled import Doubled, product
 
 HIGH = st.floats(2.0**-60, 2.0**60) | st.floats(-(2.0**60), -(2.0**-60))
 NUMBERS = st.tuples(HIGH, st.floats(-(2.0**-54), 2.0**-54))

@@ -17,13 +17,13 @@ from housing_np import (
     read_table,
     save,
 )
-from housing_np.calibration import Calibration
 from housing_np.errors import cut, listed, printable, quoted
-from housing_np.evaluation import error_shares, figures, guarantee
-from housing_np.metrics import Score, r2_score
-from housing_np.rounding import search
+from housing_np.evaluation.evaluation import error_shares, figures, guarantee
+from housing_np.fit.metrics import Score, r2_score
+from housing_np.quantized.calibration import Calibration
+from housing_np.quantized.rounding import search
 from housing_np.rows import open_rows
-from housing_np.table import open_table
+from housing_np.rows.table import open_table
 
 LONGEST = 4500  # two lists of 20 names of 80 characters, a path, and what is said of them
 ROWS = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0], [5.0, 1.0]])

@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from running import environment
 
 from housing_np import HousingError, LinearRegression
-from housing_np.least_squares import Summary
-from housing_np.metrics import r2_score
+from housing_np.fit.metrics import r2_score
+from housing_np.fit.summary import Summary
 
 sklearn = pytest.importorskip("sklearn")
 from sklearn import linear_model  # noqa: E402

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, Table
-from housing_np.calibration import Calibration
-from housing_np.evaluation import (
+from housing_np.evaluation.evaluation import (
     Figures,
     Head,
     Limits,
@@ -24,8 +23,9 @@ from housing_np.evaluation import (
     losses,
     require_figures,
 )
-from housing_np.metrics import Score
-from housing_np.passes import total
+from housing_np.fit.metrics import Score
+from housing_np.fit.passes import total
+from housing_np.quantized.calibration import Calibration
 
 # scikit-learn's LinearRegression on fetch_california_housing, as its issues and notebooks print it.
 COEFFICIENTS = {

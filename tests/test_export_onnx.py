@@ -16,10 +16,10 @@ from onnx.reference import ReferenceEvaluator
 from strategies import MODELS, examples, integer_model, integer_models, linear, quantizable, quantized
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, load, save
-from housing_np.affine import Affine
-from housing_np.california import UNITS
 from housing_np.export import export
-from housing_np.quantized import SCHEMES
+from housing_np.quantized.affine import Affine
+from housing_np.quantized.model import SCHEMES
+from housing_np.rows.california import UNITS
 
 ALL_SCHEMES = ("float64", *SCHEMES)
 RUNTIME_ERRORS = (

@@ -13,10 +13,10 @@ from hypothesis import given, reject
 from strategies import CONSTANT_FEATURES, SEVERAL_TARGETS, examples, integer_model, linear, quantizable
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear
-from housing_np.california import UNITS
 from housing_np.export.facts import Facts
 from housing_np.export.page import page
-from housing_np.quantized import SCHEMES
+from housing_np.quantized.model import SCHEMES
+from housing_np.rows.california import UNITS
 
 KINDS = ("float64", *SCHEMES)
 # What a browser writes to its console, and what is thrown.

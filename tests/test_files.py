@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from running import environment
 
-from housing_np.files import open_whole
+from housing_np.store.files import open_whole
 
 posix = pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
 
@@ -176,7 +176,7 @@ def test_root_does_not_take_a_users_file_away(tmp_path):
 def writer(tmp_path):
     """A process that is in the middle of writing a file."""
     code = (
-        "import sys; from housing_np.files import open_whole\n"
+        "import sys; from housing_np.store.files import open_whole\n"
         f"with open_whole({str(tmp_path / 'a')!r}) as file:\n"
         "    file.write(b'other'); file.flush(); print(flush=True); sys.stdin.read()"
     )

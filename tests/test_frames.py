@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from housing_np import Affine, HousingError, LinearRegression, QuantizedLinear, save
-from housing_np.arrays import as_numbers
-from housing_np.calibration import Calibration
-from housing_np.metrics import Score
+from housing_np.checks.arrays import as_numbers
+from housing_np.fit.metrics import Score
+from housing_np.quantized.calibration import Calibration
 
 X = np.array([[1.0, 0.0], [2.0, 1.0], [3.0, 5.0], [4.0, 2.0]])
 Y = np.array([1.0, 4.0, 9.0, 3.0])

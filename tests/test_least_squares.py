@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from housing_np import LinearRegression, QuantizedLinear
 from housing_np.errors import HousingError
-from housing_np.least_squares import Summary
-from housing_np.least_squares.factor import Rows, shifted_factor
+from housing_np.fit.factor import Rows, shifted_factor
+from housing_np.fit.summary import Summary
 
 
 def summary_of(X, y, cuts=(), fit_intercept=True):

@@ -14,8 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reference_sets import reference_sets
 
 from housing_np.errors import HousingError
-from housing_np.least_squares import Summary
-from housing_np.linear import LinearRegression, dot_rows
+from housing_np.fit.linear import LinearRegression, dot_rows
+from housing_np.fit.summary import Summary
 
 SETS = {each.name: each for each in reference_sets()}
 # Filip's powers of degree 10 are rounded before the fit sees them: no fit to them can be closer to the certified one.
@@ -374,9 +374,9 @@ def test_coefficients_that_do_not_fit_the_names_are_an_error():
 
 def test_predicting_does_not_import_the_solver():
     code = (
-        "import sys; from housing_np.linear import LinearRegression as L;"
+        "import sys; from housing_np.fit.linear import LinearRegression as L;"
         "L.from_coefficients([2.0], 1.0, ['a'], ['y']).predict([[1.0]]);"
-        "print('housing_np.least_squares' in sys.modules)"
+        "print('housing_np.fit.summary' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
 

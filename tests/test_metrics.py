@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from housing_np import HousingError
-from housing_np.metrics import Score, r2_score
+from housing_np.fit.metrics import Score, r2_score
 
 METRICS = [
     r2_score,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, Table, read_table
-from housing_np.names import apart_from, as_name, as_names, require_apart, require_option
+from housing_np.checks.names import apart_from, as_name, as_names, require_apart, require_option
 
 X = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 2.0], [5.0, 1.0]])
 Y = np.array([[1.0, 2.0], [4.0, 0.0], [5.0, 1.0], [2.0, 2.0]])

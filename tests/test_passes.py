@@ -7,9 +7,10 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from housing_np import HousingError, TableError, passes
-from housing_np.calibration import Calibration
-from housing_np.passes import Selected, Together, total, tree
+from housing_np import HousingError, TableError
+from housing_np.fit import passes
+from housing_np.fit.passes import Selected, Together, total, tree
+from housing_np.quantized.calibration import Calibration
 from housing_np.rows import Skipped
 
 ROWS = np.random.default_rng(0).normal(size=(40, 3)) * [1, 100, 0.01] + [5, 0, 1]

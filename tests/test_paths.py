@@ -4,7 +4,7 @@ import pytest
 from running import assert_refused, run
 
 from housing_np import ArtifactError, HousingError, LinearRegression, TableError, load, read_table, save
-from housing_np.paths import as_path, shown_path
+from housing_np.checks.paths import as_path, shown_path
 
 MODEL = LinearRegression.from_coefficients([1.0, 2.0], 0.0, ["a", "b"], ["y"])
 NONE = {

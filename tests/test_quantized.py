@@ -25,9 +25,9 @@ from strategies import (
 )
 
 from housing_np import Affine, HousingError, LinearRegression, QuantizedLinear
-from housing_np.calibration import Calibration
-from housing_np.metrics import Score
-from housing_np.quantized import ROUNDINGS, SCHEMES
+from housing_np.fit.metrics import Score
+from housing_np.quantized.calibration import Calibration
+from housing_np.quantized.model import ROUNDINGS, SCHEMES
 
 FLOATS = ("per-tensor", "per-channel")
 

@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import norm
 
 from housing_np import LinearRegression
-from housing_np.calibration import Calibration
 from housing_np.errors import HousingError
-from housing_np.ranges import Moved, Shift, ranges_of, told
+from housing_np.evaluation.ranges import Moved, Shift, ranges_of, told
+from housing_np.quantized.calibration import Calibration
 
 NAMES = ("rooms", "age")
 MODEL = LinearRegression.from_coefficients([2.0, -1.0], 0.0, NAMES, ["price"])

@@ -10,10 +10,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from housing_np import LinearRegression, QuantizedLinear, Table
-from housing_np.calibration import Calibration
-from housing_np.quantized import SCHEMES
-from housing_np.shown import html_table
-from housing_np.table import Stream
+from housing_np.checks.display import html_table
+from housing_np.quantized.calibration import Calibration
+from housing_np.quantized.model import SCHEMES
+from housing_np.rows.table import Stream
 
 
 class Cells(HTMLParser):
@@ -190,6 +190,6 @@ def test_nobody_pays_for_what_is_not_shown():
         "import sys; from housing_np import QuantizedLinear, LinearRegression, load_california;"
         "t = load_california(); m = LinearRegression().fit(t.X, t.y);"
         "QuantizedLinear.from_linear(m, t.X).predict(t.X);"
-        "print({'housing_np.shown'} & set(sys.modules))"
+        "print({'housing_np.checks.display'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"

@@ -18,8 +18,10 @@ import numpy as np
 import pytest
 from running import assert_refused, command, environment, run, run_process
 
-from housing_np import LinearRegression, cli, load, signals
+from housing_np import LinearRegression, load
 from housing_np.__main__ import COMMANDS
+from housing_np.command import cli
+from housing_np.store import signals
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
 full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
@@ -381,9 +383,9 @@ def no_memory(*_, **__):
     "where",
     [
         "housing_np.train._samples",
-        "housing_np.passes.deepcopy",
-        "housing_np.linear.np.linalg.inv",
-        "housing_np.least_squares.Summary.update",
+        "housing_np.fit.passes.deepcopy",
+        "housing_np.fit.linear.np.linalg.inv",
+        "housing_np.fit.summary.Summary.update",
         "housing_np.rows.csv.np.array",
     ],
 )

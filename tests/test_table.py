@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from housing_np import Table, TableError, read_table
-from housing_np.table import Stream, open_table
+from housing_np.rows.table import Stream, open_table
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_columns_that_are_not_asked_for_may_differ_where_the_first_file_has_them
 
 def test_a_stream_of_files_gives_the_rows_of_the_table(parts, monkeypatch):
     table = read_table(parts / "part-*.csv", "price")
-    monkeypatch.setattr("housing_np.table._MEMORY_NUMBERS", 4)
+    monkeypatch.setattr("housing_np.rows.table._MEMORY_NUMBERS", 4)
     stream = open_table(parts / "part-*.csv", "price")
     assert isinstance(stream, Stream)
     for _ in range(3):
@@ -204,7 +204,7 @@ def test_bad_rows_are_left_out_and_counted_once_however_often_the_rows_are_read(
 
 
 def test_bad_rows_of_files_that_stay_there_are_counted_once(write, monkeypatch):
-    monkeypatch.setattr("housing_np.table._MEMORY_NUMBERS", 1)
+    monkeypatch.setattr("housing_np.rows.table._MEMORY_NUMBERS", 1)
     write("a,price\n1,5\n,6\n3,7\n", "part-0.csv")
     path = write("a,price\nx,1\n4,8\n", "part-1.csv")
     stream = open_table(path.with_name("part-*.csv"), "price", on_error="skip")
@@ -234,7 +234,7 @@ def test_an_index_that_is_asked_for_is_a_feature(write):
 
 
 def test_a_dialect_is_that_of_all_passes_and_files(write, monkeypatch):
-    monkeypatch.setattr("housing_np.table._MEMORY_NUMBERS", 1)
+    monkeypatch.setattr("housing_np.rows.table._MEMORY_NUMBERS", 1)
     write("1,5;5,5\n2,5;6,5\n", "part-0.csv")
     path = write("3,5;7,5\n", "part-1.csv")
     stream = open_table(path.with_name("part-*.csv"), "x1", decimal=",", header=False)
@@ -258,6 +258,6 @@ def test_names_that_are_ignored_are_looked_up_and_not_gathered_for_each_column(f
 
     names = [f"x{i}" for i in range(1000)]
     path = write(",".join(names) + "\n" + "".join(f"{','.join([str(i)] * 1000)}\n" for i in range(2)))
-    monkeypatch.setattr("housing_np.table.as_names", lambda given, what: tuple(map(Name, given or ())))
+    monkeypatch.setattr("housing_np.rows.table.as_names", lambda given, what: tuple(map(Name, given or ())))
     assert read_table(path, "x999", features, ignore=names[1:-1]).feature_names == ("x0",)
     assert Name.hashed < 20 * len(names)

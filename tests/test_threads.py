@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from housing_np import HousingError, LinearRegression, QuantizedLinear, threads
+from housing_np import HousingError, LinearRegression, QuantizedLinear
+from housing_np.rows import threads
 
 RNG = np.random.default_rng(3)
 
@@ -65,7 +66,7 @@ def test_an_error_in_a_thread_is_the_callers():
 
 
 def with_threads(number, monkeypatch, compute):
-    for module in ("housing_np.quantized", "housing_np.least_squares.factor"):
+    for module in ("housing_np.quantized.model", "housing_np.fit.factor"):
         monkeypatch.setattr(f"{module}.worth", lambda work, each: number)
     return compute()
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from ..calibration import Calibration
-    from ..linear import FittedLinear, LinearRegression
-    from ..quantized import Model
+    from ..fit.linear import FittedLinear, LinearRegression
+    from ..quantized.calibration import Calibration
+    from ..quantized.model import Model
     from .facts import Facts
 
 Target = Literal["c", "onnx", "html"]
@@ -63,8 +63,8 @@ def export(
     >>> print(export(line, "c", name="line")[:2])
     /*
     """
-    from ..linear import LinearRegression
-    from ..quantized import QuantizedLinear
+    from ..fit.linear import LinearRegression
+    from ..quantized.model import QuantizedLinear
     from .facts import Facts
 
     if not isinstance(model, QuantizedLinear):

@@ -13,17 +13,17 @@ from typing import get_args
 
 import numpy as np
 
-from .. import cli
-from ..arrays import Floats
-from ..artifact import load
-from ..calibration import Calibration
-from ..california import FEATURES, california_rows
+from ..checks.arrays import Floats
+from ..command import cli
 from ..errors import HousingError, printable
-from ..files import write_all
-from ..linear import LinearRegression
-from ..quantized import Model, QuantizedLinear
+from ..fit.linear import LinearRegression
+from ..quantized.calibration import Calibration
+from ..quantized.model import Model, QuantizedLinear
 from ..rows import Skipped, open_rows, stop
-from ..table import files
+from ..rows.california import FEATURES, california_rows
+from ..rows.table import files
+from ..store.artifact import load
+from ..store.files import write_all
 from . import Target, exported
 from .facts import Facts
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from textwrap import wrap
 
 from .. import __version__
-from ..quantized import Model, QuantizedLinear
+from ..quantized.model import Model, QuantizedLinear
 from .c_functions import Part, Parts
 from .c_text import comment, identifier, identifiers, quoted
 from .facts import Facts

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..linear import LinearRegression
-from ..quantized import FIELDS, Model, QuantizedLinear, rounding_error
+from ..fit.linear import LinearRegression
+from ..quantized.model import FIELDS, Model, QuantizedLinear, rounding_error
 from .c_text import double, single, table
 from .fixed import Fixed, sum_range
 

@@ -7,12 +7,12 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import Floats
-from ..artifact import to_bytes
-from ..calibration import Calibration
-from ..california import FEATURES, UNITS
-from ..linear import LinearRegression
-from ..quantized import Model, QuantizedLinear
+from ..checks.arrays import Floats
+from ..fit.linear import LinearRegression
+from ..quantized.calibration import Calibration
+from ..quantized.model import Model, QuantizedLinear
+from ..rows.california import FEATURES, UNITS
+from ..store.artifact import to_bytes
 
 
 class Facts(NamedTuple):

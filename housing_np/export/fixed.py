@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..quantized import QuantizedLinear
+from ..quantized.model import QuantizedLinear
 
 _INT32_MAX = 2**31 - 1
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..arrays import Floats
-from ..quantized import Model, QuantizedLinear
+from ..checks.arrays import Floats
+from ..quantized.model import Model, QuantizedLinear
 from .c import named
 from .c_text import comment, quoted, table
 from .facts import Facts

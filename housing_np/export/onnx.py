@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import HousingError
-from ..linear import LinearRegression
-from ..quantized import Model, QuantizedLinear
+from ..fit.linear import LinearRegression
+from ..quantized.model import Model, QuantizedLinear
 from .facts import Facts
 
 # What converters of scikit-learn's models call them: a server's configuration and its clients fit either file.

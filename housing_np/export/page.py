@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Floats
-from ..california import FEATURES, california_rows
+from ..checks.arrays import Floats
 from ..errors import HousingError
-from ..linear import LinearRegression
-from ..quantized import Model, QuantizedLinear
+from ..fit.linear import LinearRegression
+from ..quantized.model import Model, QuantizedLinear
+from ..rows.california import FEATURES, california_rows
 from .facts import Facts
 
 

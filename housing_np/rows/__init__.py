@@ -7,9 +7,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
+from ..checks.names import require_option
+from ..checks.paths import as_path
 from ..errors import TableError
-from ..names import require_option
-from ..paths import as_path
 from .rows import WAY_OUT, OnError, Rows, Skipped, TextColumnError, nearest, positional_names, stop
 from .source import open_source, refused
 

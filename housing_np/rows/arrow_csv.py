@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow
 import pyarrow.csv
 
-from ..arrays import Floats
+from ..checks.arrays import Floats
 from .text import undecoded
 
 if TYPE_CHECKING:

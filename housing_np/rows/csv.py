@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Floats
+from ..checks.arrays import Floats
 from ..errors import TableError, quoted
-from ..threads import ahead, allowed
 from . import numbers, text
 from .rows import (
     BLOCK_NUMBERS,
@@ -32,6 +31,7 @@ from .rows import (
 )
 from .source import Source
 from .text import chunks, lines, undecoded, unreadable
+from .threads import ahead, allowed
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # what Excel writes to say it

@@ -9,7 +9,7 @@ from itertools import chain, count, islice
 from math import prod
 from typing import Any
 
-from ..arrays import Floats
+from ..checks.arrays import Floats
 from ..errors import TableError, counted, cut, listed, quoted
 from . import numbers
 from .rows import (

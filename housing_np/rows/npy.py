@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..checks.arrays import Floats
 from ..errors import TableError, quoted
 from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, checked, positional_names, positions
 from .source import Source

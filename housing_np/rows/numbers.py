@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from math import hypot, isfinite
 from typing import Any
 
-from ..arrays import inexact_integer
+from ..checks.arrays import inexact_integer
 from ..errors import TableError, cut, quoted
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "nat", "-", "--", "?"})

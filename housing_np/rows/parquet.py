@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..arrays import Floats
+from ..checks.arrays import Floats
+from ..checks.frames import arrow_array
 from ..errors import TableError, cut, listed, quoted
-from ..frames import arrow_array
 from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, check_names, checked, positions
 from .source import CHUNK_BYTES, Source
 

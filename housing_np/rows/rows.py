@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats, inexact_integer, rounded_by_float64
+from ..checks.arrays import Floats, inexact_integer, rounded_by_float64
 from ..errors import TableError, listed, quoted
 from .numbers import text_columns
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
+from ..checks.paths import as_path, shown_path
 from ..errors import TableError
-from ..paths import as_path, shown_path
 
 CHUNK_BYTES = 1 << 20
 

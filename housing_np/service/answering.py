@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..answers import Answer, answered, written
-from ..arrays import Floats
+from ..checks.arrays import Floats
+from ..command.answers import Answer, answered, written
 from ..errors import HousingError
-from ..quantized import Model, QuantizedLinear
+from ..quantized.model import Model, QuantizedLinear
 from ..rows import WAY_OUT, open_rows, stop
 
 # The formats of bodies by their type; the first bytes tell those of None.

@@ -19,13 +19,13 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from .. import __version__
-from ..artifact import load
 from ..errors import HousingError
+from ..evaluation.ranges import bundled, outside, ranges_of
 from ..export import export
-from ..linear import LinearRegression
-from ..quantized import Model
-from ..ranges import bundled, outside, ranges_of
-from ..threads import worth
+from ..fit.linear import LinearRegression
+from ..quantized.model import Model
+from ..rows.threads import worth
+from ..store.artifact import load
 from .answering import RefusedError, Wanted, reply, uncompressed, wanted
 from .limits import Held, Limits
 from .metrics import Metrics

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import __version__
-from ..quantized import Model, QuantizedLinear
+from ..quantized.model import Model, QuantizedLinear
 from .answering import ANSWERS, TYPES
 from .settings import Settings
 

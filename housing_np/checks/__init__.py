@@ -1,0 +1,1 @@
+"""Checks of what comes from outside: arrays, frames, names and paths."""

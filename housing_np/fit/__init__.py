@@ -1,0 +1,1 @@
+"""Least squares on a triangular factor, the model that it fits, and its statistics."""

@@ -1,0 +1,258 @@
+"""The least-squares solution from a triangular factor, and what its statistics need.
+
+References
+----------
+Björck, "Numerical Methods for Least Squares Problems", SIAM (1996): scaling, rank, refinement.
+Ben-Israel, Cohen, "On iterative computation of generalized inverses", SIAM Journal on Numerical Analysis 3 (1966).
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..checks.arrays import Floats
+from ..errors import HousingError
+from .doubled import Doubled, product
+
+EPS = 2.0**-52
+MOST_ROUNDING = 2.0**-33  # that the sums of any number of rows may have, relative to the largest
+DOUBT = 10  # a singular value above what rounding makes of 0, and less than so many times it
+NOTHING = 2.0**-20  # of a vector of length 1: a larger part is no rounding, whatever the singular values
+NO_DIGIT = 2.0**-80  # of a sum's terms: what is left of it is their rounding in double-double
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Solution:
+    """The least-squares solution for p features and k targets, and what its statistics need.
+
+    Attributes
+    ----------
+    coef : (p, k) array
+    intercept : (k,) array
+    rows : int, or float
+        The sum of the rows' weights: their number, where they have none.
+    rank : int
+        Without the intercept.
+    tolerance : float
+        What rounding can make of a singular value that is 0.
+    distinct : bool
+        False where full rank and deficiency cannot be told apart.
+    mean, norms : (p,) arrays
+        Of the columns; norms after centring. Means are 0 without an intercept.
+    residual_norm, total_norm : (k,) arrays
+        Of the residuals and of the (centred) targets.
+    design : (p, p) array
+        R, upper triangular, with R'R the Gram matrix of the centred and scaled columns; in double-double of few rows.
+    rough_inverse : (p, p) array
+        Its pseudo-inverse, as far as double precision gives it.
+    """
+
+    coef: Floats
+    intercept: Floats
+    rows: float
+    fit_intercept: bool
+    rank: int
+    tolerance: float
+    distinct: bool
+    mean: Floats
+    norms: Floats
+    residual_norm: Floats
+    total_norm: Floats
+    design: Floats | Doubled
+    rough_inverse: Floats
+
+    @property
+    def factor(self) -> Floats:
+        """The design (p, p) in double precision."""
+        return _high(self.design)
+
+    @cached_property
+    def inverse(self) -> Floats:
+        """The pseudo-inverse (p, p) of the design, to all digits that the design has."""
+        return _refined(self.design, self.rough_inverse)
+
+    @cached_property
+    def singular_values(self) -> Floats:
+        """Of the design (p,) with columns centred (given an intercept) and divided by ``norms``."""
+        return np.asarray(np.linalg.svd(self.factor, compute_uv=False))
+
+    @property
+    def unexplained(self) -> Floats:
+        """1 − R² (k,) on the rows of the fit; NaN where the target is constant, or 0 without an intercept."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.square(self.residual_norm / self.total_norm))
+
+    def leverage(self, X: Floats) -> Floats:
+        """Return the leverages (n,) of rows X (n, p): how much each row's own target counts in its prediction."""
+        spread = np.dot(X - self.mean, self.inverse / self.norms[:, None])
+        return np.asarray(np.einsum("ij,ij->i", spread, spread) + float(self.fit_intercept) / self.rows)
+
+    def unit_stderr(self) -> Floats:
+        """Return standard errors of [intercept, coefficients] (p + 1,) for residuals of standard deviation 1.
+
+        NaN where the data do not determine the number.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            offset = np.square((self.mean / self.norms) @ self.inverse).sum()
+            offset = 1 / self.rows + offset if self.fit_intercept else math.nan
+            squares = np.concatenate([[offset], np.square(self.inverse).sum(axis=1)])
+            squares = np.where(self.identified(), squares, math.nan)
+            return np.asarray(np.sqrt(squares) / np.concatenate([[1.0], self.norms]))
+
+    def dependent(self) -> npt.NDArray[np.bool_]:
+        """Return which columns (p,) the data cannot tell apart: other weights of these predict the rows as well."""
+        return ~self.identified()[1:]
+
+    def identified(self) -> npt.NDArray[np.bool_]:
+        """Return which of [intercept, coefficients] (p + 1,) the data determine: those on which all solutions agree.
+
+        Two solutions differ by a v with A v = 0 in the centred columns A, and by -mean·v in the intercept.
+        """
+        p = len(self.norms)
+        if self.rank == p:
+            return np.ones(p + 1, np.bool_)
+        _, values, right = np.linalg.svd(self.factor)
+        null_space, kept = right[self.rank :], values[: self.rank]
+        # A constant column has no norm: in units of itself it is a column of ones.
+        one = 1 / math.sqrt(self.rows)
+        with np.errstate(invalid="ignore"):  # of infinite means and norms nothing is known
+            mean = np.divide(self.mean, self.norms, out=(self.mean != 0) * one, where=self.factor.any(axis=0))
+        largest = np.abs(mean).max(initial=one)
+        parts = np.column_stack([null_space @ mean / largest, null_space])
+        # What rounding of the data leaves in the null space where there is no part in it.
+        rounding = 8 * self.tolerance / kept.min(initial=1.0)
+        return np.asarray(np.linalg.norm(parts, axis=0) <= min(NOTHING, rounding))
+
+
+def solve(
+    R: Any,
+    unit: npt.NDArray[np.int64],
+    shift: Floats,
+    varies: npt.NDArray[np.bool_],
+    p: int,
+    rows: float,
+    count: int,
+) -> Solution:
+    """Return the solution for p features.
+
+    Parameters
+    ----------
+    R : (m, m) array, or Doubled
+        The factor of rows [1, (A - shift) / 2**unit], or A / 2**unit without an intercept.
+    unit, shift, varies : (p + k,) arrays
+        ``varies`` says which columns are not constant; where there is an intercept, it alone stands for the others.
+    p : int
+    rows : int, or float
+        The sum of their weights.
+    count : int
+        How many there are.
+    """
+    fit_intercept = len(_high(R)) > len(unit)
+    means: Any = R[0] * 0.0
+    length = 0.0
+    if fit_intercept:
+        length = float(_high(R)[0, 0])
+        means, R = R[0, 1:] / R[:1, 0] + np.ldexp(shift, -unit), R[1:, 1:]
+        R[:, ~varies] = 0.0
+    norms = np.linalg.norm(_high(R), axis=0)
+    scale = np.where(norms > 0, norms, 1.0)[:p]
+    design: Any = R[:p, :p] / scale
+    # How far rounding moves each scaled column: centring loses digits that the data do not have.
+    noise = EPS * np.hypot(1.0, length * _high(means)[:p] / scale)
+    inverse, rank, tolerance, distinct = _pseudo_inverse(design, noise, EPS * max(count, p))
+    inverse[norms[:p] == 0] = 0.0
+    x, rest = _solved(design, inverse, R[:p, p:])
+    weights = x / scale[:, None]
+    parts = weights * means[:p, None]
+    intercept = _rounded(means[p:] - parts.sum(axis=0), np.abs(_high(means[p:])) + np.abs(_high(parts)).sum(axis=0))
+    with np.errstate(over="ignore"):
+        coef = np.ldexp(_high(weights), unit[p:] - unit[:p, None])
+        offset, norms = np.ldexp(intercept, unit[p:]), np.ldexp(norms, unit)
+        residual = np.hypot(np.linalg.norm(_high(rest), axis=0), np.linalg.norm(_high(R)[p:, p:], axis=0))
+    if not (np.isfinite(coef).all() and np.isfinite(offset).all()):
+        raise HousingError("a coefficient exceeds the range of double precision: rescale the columns")
+    return Solution(
+        coef=coef,
+        intercept=offset * float(fit_intercept),
+        rows=int(rows) if float(rows).is_integer() and rows < 2**53 else rows,
+        fit_intercept=fit_intercept,
+        rank=rank,
+        tolerance=tolerance,
+        distinct=distinct,
+        mean=np.ldexp(_high(means), unit)[:p],
+        norms=np.where(norms > 0, norms, 1.0)[:p],
+        residual_norm=np.ldexp(residual, unit[p:]),
+        total_norm=norms[p:],
+        design=design,
+        rough_inverse=inverse,
+    )
+
+
+def _high(values: Floats | Doubled) -> Floats:
+    """Return numbers in double precision."""
+    return values.high if isinstance(values, Doubled) else values
+
+
+def _rounded(values: Floats | Doubled, size: Floats) -> Floats:
+    """Return sums of terms of this size; where no more is left of them than the rounding of double-double, it is 0."""
+    return np.asarray(np.where(np.abs(_high(values)) <= NO_DIGIT * size, 0.0, _high(values)))
+
+
+def _pseudo_inverse(design: Floats | Doubled, noise: Floats, least: float) -> tuple[Floats, int, float, bool]:
+    """Return the pseudo-inverse, the rank, the largest singular value that counts as 0, and whether the rank is clear.
+
+    A singular value counts as 0 where errors of ``noise`` (p,) in the columns could make it of 0, or one of `least`.
+    """
+    factor = _high(design)
+    try:
+        inverse = np.asarray(np.linalg.inv(factor), np.float64)
+    except np.linalg.LinAlgError:
+        inverse = np.full_like(factor, np.inf)
+    if np.linalg.norm(inverse) * max(noise.sum(), least * math.sqrt(len(factor))) < 1 / DOUBT:
+        return inverse, len(factor), 0.0, True
+    left, values, right = np.linalg.svd(factor)
+    limits = np.maximum(np.minimum(np.abs(right) @ noise, NOTHING), min(least, MOST_ROUNDING) * values[0])
+    kept = values > limits
+    # What depends exactly leaves nothing in double-double.
+    is_open = np.where(kept, values <= DOUBT * limits, isinstance(design, Doubled) & (values > EPS * EPS))
+    inverse = np.dot(right[kept].T / values[kept], left[:, kept].T)
+    return inverse, int(kept.sum()), float(limits.max(initial=0.0, where=~kept)), not is_open.any()
+
+
+def _refined(design: Floats | Doubled, inverse: Floats) -> Floats:
+    """Return the inverse of a design in double-double to all digits of double precision.
+
+    Newton's method, which squares the relative error, and converges to the pseudo-inverse (Ben-Israel and Cohen 1966).
+    """
+    if not isinstance(design, Doubled):
+        return inverse
+    best, last = Doubled(inverse), math.inf
+    while True:
+        step = np.dot(best.high, (Doubled(np.eye(len(inverse))) - product(design, best)).high)
+        size = float(np.linalg.norm(step))
+        if not size < last:
+            break
+        best, last = best + step, size
+        if size <= 2.0**-30 * np.linalg.norm(best.high):
+            break
+    return np.asarray(best.high)
+
+
+def _solved(design: Any, inverse: Floats, right: Any) -> tuple[Any, Any]:
+    """Return x (p, k) of least norm that minimises right - design x, and that residual; by iterative refinement."""
+    x, rest, first, last = right * 0.0, right, 0.0, math.inf
+    while True:
+        step = np.dot(inverse, _high(rest))
+        size = float(np.linalg.norm(step))
+        if not size < last:
+            break
+        x, first, last = x + step, max(first, size), size
+        rest = right - (product(design, x) if isinstance(design, Doubled) else np.dot(design, x))
+        if size <= 2.0**-48 * first:  # the next step would be as much smaller again
+            break
+    x[np.abs(_high(x)) <= NO_DIGIT * np.dot(np.abs(inverse), np.abs(_high(right)))] = 0.0
+    return x, rest

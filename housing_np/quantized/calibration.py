@@ -1,0 +1,209 @@
+"""What the rows that a model is used on look like: what a rounding error costs depends on it."""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..checks.arrays import Floats, as_matrix, as_number, pieces, reduce_rows, refuse_inexact, refuse_nonfinite
+from ..checks.frames import names_of
+from ..errors import HousingError, counted, listed
+
+
+class Calibration:
+    """Count, mean, covariance and range of rows, in the units of the features; a sum that starts empty.
+
+    Attributes
+    ----------
+    rows : int
+    mean : ndarray, shape (p,)
+    covariance : ndarray, shape (p, p)
+        Divided by the number of rows; not finite where a square is beyond float64, as then are `deviation` and `rms`.
+    low, high : ndarray, shape (p,)
+        The range that the scheme "integer" covers.
+    deviation : ndarray, shape (p,)
+        Standard deviation; 0 where it is no more than the rounding of the mean.
+    rms : ndarray, shape (p,)
+        Root of the mean of x²: the usual size of a feature.
+
+    Raises
+    ------
+    HousingError
+        Where an attribute other than `rows` is asked of no rows.
+
+    Examples
+    --------
+    >>> halves = Calibration.of([[0.0], [2.0]]) + Calibration.of([[4.0]])
+    >>> halves.rows, halves.mean
+    (3, array([2.]))
+    """
+
+    def __init__(self) -> None:
+        self._moments: _Moments | None = None
+        self.names: tuple[str, ...] | None = None  # of a frame's columns; None for arrays
+
+    @classmethod
+    def of(cls, X: ArrayLike, percentile: float = 100.0) -> Self:
+        """Return the calibration of rows X (n, p), whose range leaves out a part of the values at each end.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, p)
+        percentile : float
+            More than 50, and at most 100: the range leaves out (100 − percentile) % of the values at each end.
+
+        Raises
+        ------
+        HousingError
+            If there are no rows, X is not rows of finite numbers, or `percentile` is out of range.
+        """
+        percentile = as_number(percentile, "percentile")
+        if not 50 < percentile <= 100:
+            raise HousingError(f"percentile is {percentile:g}: expected more than 50, and at most 100")
+        total = cls()
+        total.update(X)
+        known = total._known
+        if percentile < 100:
+            with np.errstate(over="ignore", invalid="ignore"):
+                low, high = np.percentile(as_matrix(X).astype(np.float64), [100 - percentile, percentile], axis=0)
+                spans = high - low
+            if not np.isfinite(spans).all():
+                raise HousingError("the range of a column is beyond float64: rescale it")
+            total._moments = known._replace(low=low, high=high)
+        return total
+
+    @classmethod
+    def of_figures(cls, rows: int, mean: Floats, deviation: Floats, low: Floats, high: Floats) -> Self:
+        """Return that of rows of which this is known, each of shape (p,); the other covariances are NaN.
+
+        >>> Calibration.of_figures(2, np.array([1.0]), np.array([1.0]), np.array([0.0]), np.array([2.0])).rms
+        array([1.41421356])
+        """
+        covariance = np.full((len(mean), len(mean)), np.nan)
+        with np.errstate(over="ignore"):
+            np.fill_diagonal(covariance, np.square(deviation))
+        total = cls()
+        total._moments = _Moments(rows, mean, covariance, low, high)
+        return total
+
+    def update(self, X: ArrayLike, y: ArrayLike | None = None) -> None:
+        """Add a block of rows X (n, p); their targets y do not matter."""
+        rows = _finite_rows(X)
+        self.names = _same(self.names, names_of(X))
+        for piece in pieces(rows):
+            self._moments = _total(self._moments, _Moments.of(rows[piece]))
+
+    def __add__(self, other: Self) -> Self:
+        """Return the calibration of the rows of both."""
+        total = type(self)()
+        total.names = _same(self.names, other.names)
+        total._moments = _total(self._moments, other._moments)
+        return total
+
+    def __repr__(self) -> str:
+        from ..checks.display import in_brackets  # here, not above: predict must not pay for it
+
+        return in_brackets(self, self._facts())
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks; features are x0, x1, …, for a calibration does not know their names."""
+        from ..checks.display import html_table, titled
+
+        columns = (
+            {}
+            if self._moments is None
+            else {"mean": self.mean, "deviation": self.deviation, "low": self.low, "high": self.high}
+        )
+        names = [f"x{i}" for i in range(len(self.mean))] if columns else []
+        return html_table(titled(self, self._facts()), names, columns)
+
+    def _facts(self) -> list[str]:
+        features = [] if self._moments is None else [counted(len(self.mean), "feature")]
+        return [counted(self.rows, "row"), *features]
+
+    @property
+    def rows(self) -> int:
+        return self._moments.rows if self._moments else 0
+
+    @property
+    def mean(self) -> Floats:
+        return self._known.mean
+
+    @property
+    def covariance(self) -> Floats:
+        return self._known.covariance
+
+    @property
+    def low(self) -> Floats:
+        return self._known.low
+
+    @property
+    def high(self) -> Floats:
+        return self._known.high
+
+    @property
+    def deviation(self) -> Floats:
+        deviation = np.sqrt(np.diag(self.covariance))
+        return np.asarray(np.where(deviation > 2.0**-48 * np.abs(self.mean), deviation, 0.0))
+
+    @property
+    def rms(self) -> Floats:
+        return np.asarray(np.hypot(self.deviation, self.mean))
+
+    @property
+    def _known(self) -> "_Moments":
+        if self._moments is None:
+            raise HousingError("X has no rows: calibration needs at least one")
+        return self._moments
+
+
+def _same(names: tuple[str, ...] | None, others: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return the names of columns, where any are known; refuse two that differ."""
+    if names is not None and others is not None and names != others:
+        raise HousingError(f"rows with the columns {listed(others)} cannot be added to {listed(names)}")
+    return others if names is None else names
+
+
+class _Moments(NamedTuple):
+    """The numbers of one row or more."""
+
+    rows: int
+    mean: Floats
+    covariance: Floats
+    low: Floats
+    high: Floats
+
+    @classmethod
+    def of(cls, X: Floats) -> "_Moments":
+        # Row by row, as X.mean(axis=0) adds them, and faster.
+        mean = np.einsum("ij->j", X) / len(X)
+        if not np.isfinite(mean).all():  # the sum is beyond float64, which the mean is not
+            mean = np.einsum("ij->j", X / len(X))
+        low, high = reduce_rows(np.minimum, X), reduce_rows(np.maximum, X)
+        with np.errstate(over="ignore", invalid="ignore"):
+            centred = X - mean
+            return cls(len(X), mean, centred.T @ centred / len(X), low, high)
+
+
+def _total(a: _Moments | None, b: _Moments | None) -> _Moments | None:
+    """Return the moments of the rows of both; None stands for no rows."""
+    if a is None or b is None:
+        return a or b
+    if len(a.mean) != len(b.mean):
+        raise HousingError(f"rows of {counted(len(b.mean), 'feature')} cannot be added to rows of {len(a.mean)}")
+    rows = a.rows + b.rows
+    first, second = a.rows / rows, b.rows / rows
+    with np.errstate(over="ignore", invalid="ignore"):
+        shift = b.mean - a.mean
+        # Chan, Golub and LeVeque 1983: added up without cancellation.
+        covariance = a.covariance * first + b.covariance * second + np.outer(shift, shift) * (first * second)
+        mean = np.where(np.isfinite(shift), a.mean + shift * second, a.mean * first + b.mean * second)
+    return _Moments(rows, mean, covariance, np.minimum(a.low, b.low), np.maximum(a.high, b.high))
+
+
+def _finite_rows(X: ArrayLike) -> Floats:
+    given, names = as_matrix(X), names_of(X)
+    refuse_inexact(given, "X", names or [f"x{i}" for i in range(given.shape[1])])
+    rows = given.astype(np.float64, copy=False)
+    refuse_nonfinite(rows, "X", names)
+    return rows

@@ -1,0 +1,114 @@
+"""The usual ways to fit the weights of a linear model into few bytes, and why each of them fails."""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..fit.linear import LinearRegression
+
+
+class Naive(NamedTuple):
+    """Weights as a scheme leaves them, what it has to store for them, and why it fails.
+
+    Attributes
+    ----------
+    coef : ndarray, shape (p,)
+        What the stored weights stand for.
+    stored : dict of ndarray
+    why : str
+    """
+
+    coef: np.ndarray
+    stored: dict[str, np.ndarray]
+    why: str
+
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes of the numbers."""
+        return sum(array.nbytes for array in self.stored.values())
+
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of a deflated .npz of the numbers."""
+        file = BytesIO()
+        np.savez_compressed(file, **self.stored)  # type: ignore[arg-type]
+        return len(file.getvalue())
+
+
+def _min_max(rounded: bool) -> Callable[[np.ndarray], Naive]:
+    def scheme(coef: np.ndarray) -> Naive:
+        low = coef.min()
+        scale = (coef.max() - low) / 255 or 1.0
+        steps = (coef - low) / scale
+        q = (np.rint(steps) if rounded else steps).astype(np.uint8)
+        why = "one step for all weights, however small, and 0 need not be one of the 256 values"
+        stored = {"q": q, "scale": np.array(scale), "low": low}
+        return Naive(q * scale + low, stored, why if rounded else f"{why}; always down")
+
+    return scheme
+
+
+def _cast(coef: np.ndarray) -> Naive:
+    q = (coef * 100).astype(np.int64).astype(np.uint8)
+    return Naive(q / 100, {"q": q}, "what is below 0 or above 2.55 wraps around")
+
+
+def _symmetric(coef: np.ndarray) -> Naive:
+    scale = np.abs(coef).max() / 127 or 1.0
+    q = (np.rint(coef / scale) + 128).astype(np.uint8)
+    return Naive(
+        (q - 128.0) * scale, {"q": q, "scale": np.array(scale)}, "0 is exact, but the intercept is left as it was"
+    )
+
+
+def _scale_each(coef: np.ndarray) -> Naive:
+    scale = np.where(coef == 0, 1.0, np.abs(coef) / 127).astype(np.float32)
+    q = (np.rint(coef / scale) + 128).astype(np.uint8)
+    return Naive(
+        (q - 128.0) * scale,
+        {"q": q, "scale": scale},
+        "pointless: the scale itself stores the weight, in four bytes more",
+    )
+
+
+def _narrow(dtype: type[np.floating[Any]], why: str) -> Callable[[np.ndarray], Naive]:
+    def scheme(coef: np.ndarray) -> Naive:
+        with np.errstate(over="ignore"):
+            small = coef.astype(dtype)
+        return Naive(small.astype(np.float64), {"coef": small}, why)
+
+    return scheme
+
+
+_SCHEMES: dict[str, Callable[[np.ndarray], Naive]] = {
+    "min-max, truncated": _min_max(rounded=False),
+    "min-max, rounded": _min_max(rounded=True),
+    "cast of 100·w": _cast,
+    "symmetric, zero point 128": _symmetric,
+    "one scale per coefficient": _scale_each,
+    "float16": _narrow(np.float16, "not uint8; nothing below 6e-8 or above 65504 survives"),
+    "float32": _narrow(np.float32, "not uint8: four bytes a weight"),
+}
+
+
+def naive_models(model: LinearRegression) -> dict[str, tuple[LinearRegression, Naive]]:
+    """Return, by name, the model that each scheme makes of a float model of one target, and what it stores for it.
+
+    Examples
+    --------
+    >>> model = LinearRegression.from_coefficients([0.5, -0.25], 1.0, ["rooms", "age"], ["price"])
+    >>> naive_models(model)["cast of 100·w"][0].coef_
+    array([0.5 , 2.31])
+    """
+    found = {}
+    for name, scheme in _SCHEMES.items():
+        with np.errstate(all="ignore"):  # what a scheme overflows is what it is measured by
+            naive = scheme(model.coef_)
+        naive.stored["intercept"] = np.array(model.intercept_)
+        rounded = LinearRegression.from_coefficients(
+            naive.coef, model.intercept_, model.feature_names, model.target_names_
+        )
+        found[name] = rounded, naive
+    return found

@@ -1,0 +1,311 @@
+"""Models to files of a few hundred bytes and back: one structured record in an .npz, see the README for its layout."""
+
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from itertools import zip_longest
+from math import prod
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from ..checks.names import require_apart
+from ..checks.paths import as_path, shown_path
+from ..errors import ArtifactError, HousingError, counted, cut, quoted
+from ..fit.linear import FittedLinear, LinearRegression
+from ..quantized.model import FIELDS, Field, Model, QuantizedLinear, Scheme
+from .files import write_all
+
+FORMAT = "housing_np 1"
+SUMS = "models.sha256"
+_FLOAT = "float64"
+# What a record holds behind its format and names, by the kind of model.
+_FIELDS: dict[str, dict[str, Field]] = {
+    _FLOAT: {"coef": Field("<f8", "weight"), "intercept": Field("<f8", "target")},
+    **FIELDS,
+}
+_MEMBER = "m.npy"
+_SIZE_CAP = 16 << 20
+_HEAD = 1 << 17  # more than the longest header of an .npy file and the format behind it
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+# What zipfile raises for files that are cut, garbled, encrypted or packed in a way that it does not know.
+_NOT_A_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
+
+# The one form in which NumPy writes the header of a record: no parser of Python's literals sees what a file says.
+_FIELD = r"\('(\w+)', '([<|][a-zA-Z][1-9]\d{0,8})'(?:, \((\d{1,9}(?:, \d{1,9})*),?\))?\)"
+_HEADER = re.compile(
+    rf"\{{'descr': \[{_FIELD}(?:, {_FIELD})*\], 'fortran_order': False, 'shape': \(\), \}} *\n", re.ASCII
+)
+_MAGIC = b"\x93NUMPY\x01\x00"
+
+
+def save(model: Model | FittedLinear, path: str | Path) -> int:
+    """Write a model to a file: whole or not at all, and equal models to equal bytes.
+
+    Parameters
+    ----------
+    model : LinearRegression or QuantizedLinear
+    path : str or Path
+        Its folder is made if need be.
+
+    Returns
+    -------
+    int
+        The size of the file in bytes.
+
+    Raises
+    ------
+    HousingError
+        If the model holds what no file can hold; see `to_bytes`.
+    ArtifactError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> model = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = save(model, Path(folder, "model.npz"))
+    ...     load(Path(folder, "model.npz")).predict([[2.0]])
+    array([5.])
+    """
+    content = to_bytes(model)
+    write_all({as_path(path, ArtifactError): content}, ArtifactError, make_folders=True)
+    return len(content)
+
+
+def load(path: str | Path) -> Model:
+    """Read a model from a file, trusting nothing in it.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    LinearRegression or QuantizedLinear
+        As it was saved. A file does not say whether a model was fitted with an intercept: `fit_intercept` is True.
+
+    Raises
+    ------
+    ArtifactError
+        If there is no such file, or anything in it is not as `save` writes it.
+    """
+    path = as_path(path, ArtifactError)
+    content = _content(path)
+    try:
+        return _from_npy(_inflated(content))
+    except HousingError as error:
+        raise ArtifactError(f"{shown_path(path)}: {error}; make the file again with train or quantize") from None
+
+
+def to_bytes(model: Model | FittedLinear) -> bytes:
+    """Return the content of a model's file.
+
+    Raises
+    ------
+    HousingError
+        If the model is not fitted, a number is not finite, it takes more than a file holds, or names are empty, not
+        text, or used twice.
+    """
+    array = BytesIO()
+    np.lib.format.write_array(array, _to_record(model), allow_pickle=False)
+    if len(array.getvalue()) > _SIZE_CAP - 1024:
+        raise HousingError(f"the model takes {len(array.getvalue())} bytes: a file holds {_SIZE_CAP - 1024} at most")
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        # A fixed date and system: equal models give equal bytes.
+        member = zipfile.ZipInfo(_MEMBER, _EPOCH)
+        member.compress_type = zipfile.ZIP_DEFLATED
+        member.create_system = 0
+        archive.writestr(member, array.getvalue(), compresslevel=9)
+    return file.getvalue()
+
+
+def write_set(
+    contents: Mapping[str, bytes | None], folder: str | Path, beside: Mapping[Path, bytes] | None = None
+) -> None:
+    """Write the files of one run to a folder: all of them, or none where one cannot be written.
+
+    Last comes ``models.sha256``, which ``sha256sum --check`` verifies: as long as it does, the models are of one run.
+
+    Parameters
+    ----------
+    contents : mapping of str to bytes or None
+        What `to_bytes` gives, by the name of the file; None for a file that an earlier run may have left.
+    folder : str or Path
+    beside : mapping of Path to bytes, optional
+        Files of the same run that stand elsewhere, and have no sum.
+
+    Raises
+    ------
+    ArtifactError
+        If a file cannot be written.
+    """
+    import hashlib
+
+    sums = "".join(
+        f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in contents.items() if content is not None
+    )
+    inside = {Path(folder, name): content for name, content in {**contents, SUMS: sums.encode()}.items()}
+    write_all({**(beside or {}), **inside}, ArtifactError, make_folders=True)
+
+
+def _to_record(model: Model | FittedLinear) -> np.ndarray:
+    """Return the record that a file holds."""
+    kind: str
+    if isinstance(model, QuantizedLinear):
+        kind, weights, numbers = model.scheme, model.weights.shape, model.numbers()
+    else:
+        model = LinearRegression.of(model, "a LinearRegression or a QuantizedLinear to save")
+        numbers = {"coef": model.coef_, "intercept": np.asarray(model.intercept_)}
+        kind, weights = _FLOAT, model.coef_.shape
+    _check_names(model.feature_names, model.target_names_)
+    for name, array in numbers.items():
+        if not np.isfinite(array).all():
+            raise HousingError(f"{name} holds a number that is not finite in its file: rescale the features or targets")
+    head = {"format": _format(kind), "names": "\0".join((*model.feature_names, *model.target_names_)).encode()}
+    record = np.zeros((), _layout(kind, weights, len(head["names"])))
+    for name, value in (head | numbers).items():
+        record[name] = value
+    return record
+
+
+def _from_npy(data: bytes) -> Model:
+    """Return the model of a .npy file's one record."""
+    kind, weights, layout, numbers = _declared(data, len(data))
+    return _model(kind, np.frombuffer(numbers, layout)[0], prod(weights[:-1]), weights[-1])
+
+
+def _declared(data: bytes, size: int) -> tuple[str, tuple[int, ...], np.dtype, memoryview]:
+    """Return the kind, the shape of the weights and the type of a record, and its bytes; refuse another size of file.
+
+    The beginning of a file's data is enough to tell, so that little is inflated of what is refused.
+    """
+    fields, numbers = _split(data)
+    if [(name, type[:2]) for name, type, _ in fields[:2]] != [("format", "|S"), ("names", "|S")]:
+        raise HousingError("the record does not begin with a format and names, as bytes")
+    format_bytes, names_bytes = (int(type[2:]) for _, type, _ in fields[:2])
+    kind = _kind(bytes(numbers[:format_bytes]))
+    field = "coef" if kind == _FLOAT else "weights"
+    weights: tuple[int, ...] = next((shape for name, _, shape in fields if name == field), ())
+    if len(weights) not in (1, 2) or not 0 < prod(weights) <= _SIZE_CAP:
+        raise HousingError(f"{field} has shape {weights}, expected (features,) or (targets, features)")
+    layout = _layout(kind, weights, names_bytes)
+    expected = [(name, layout[name].base.str, layout[name].shape) for name in layout.names or ()]
+    for found, wanted in zip_longest(fields, expected):
+        if found != wanted:
+            raise HousingError(f"the record is {quoted(found)} where {quoted(wanted)} is expected")
+    found_bytes = size - len(data) + len(numbers)
+    if found_bytes != layout.itemsize:
+        raise HousingError(f"{_MEMBER} holds {found_bytes} bytes of numbers, expected {layout.itemsize}")
+    count = prod(weights[:-1]) + weights[-1]
+    names = bytes(numbers[format_bytes : format_bytes + names_bytes])
+    if names_bytes < 2 * count - 1 or (len(names) < names_bytes and names.count(0) >= count):
+        raise HousingError(f"{names_bytes} bytes of names, expected {count} names that are not empty")
+    return kind, weights, layout, numbers
+
+
+def _split(data: bytes) -> tuple[list[tuple[str, str, tuple[int, ...]]], memoryview]:
+    """Return the name, type and shape of each field that the header of a .npy file declares, and what follows it."""
+    end = len(_MAGIC) + 2 + int.from_bytes(data[len(_MAGIC) : len(_MAGIC) + 2], "little")
+    header = data[len(_MAGIC) + 2 : end].decode("latin-1")
+    if not data.startswith(_MAGIC) or len(data) < end or not _HEADER.fullmatch(header):
+        raise HousingError(f"{_MEMBER} does not begin with the header of a .npy file 1.0: expected one record")
+    fields = [
+        (name, type, tuple(map(int, shape.split(", "))) if shape else ())
+        for name, type, shape in re.findall(_FIELD, header)
+    ]
+    return fields, memoryview(data)[end:]
+
+
+def _model(kind: str, record: np.void, targets: int, features: int) -> Model:
+    numbers = {name: record[name] for name in _FIELDS[kind]}
+    for name, array in numbers.items():
+        if not np.isfinite(array).all():
+            raise HousingError(f"{name} holds a number that is not finite")
+    names = _names(bytes(record["names"]), features + targets)
+    _check_names(names[:features], names[features:])
+    if kind == _FLOAT:
+        return LinearRegression.from_coefficients(
+            numbers["coef"], numbers["intercept"], names[:features], names[features:]
+        )
+    return QuantizedLinear.from_numbers(cast(Scheme, kind), numbers, names[:features], names[features:])
+
+
+def _layout(kind: str, weights: tuple[int, ...], names_bytes: int) -> np.dtype:
+    """Return the type of the record of a model whose weights have this shape, (p,) or (k, p)."""
+    head = [("format", f"S{len(_format(kind))}", ()), ("names", f"S{names_bytes}", ())]
+    return np.dtype([*head, *((name, field.type, field.shape(weights)) for name, field in _FIELDS[kind].items())])
+
+
+def _format(kind: str) -> bytes:
+    return f"{FORMAT} {kind}".encode()
+
+
+def _kind(format: bytes) -> str:
+    for kind in _FIELDS:
+        if format == _format(kind):
+            return kind
+    found = quoted(format.decode("ascii", "replace"))
+    raise HousingError(f"format is {found}, expected {FORMAT!r} and one of {', '.join(_FIELDS)}")
+
+
+def _names(data: bytes, count: int) -> tuple[str, ...]:
+    try:
+        names = tuple(data.decode().split("\0"))
+    except UnicodeDecodeError:
+        raise HousingError("the names are not UTF-8") from None
+    if len(names) != count or not all(names):
+        raise HousingError(f"{counted(len(names), 'name')}, expected {count} that are not empty")
+    return names
+
+
+def _check_names(features: Sequence[str], targets: Sequence[str]) -> None:
+    """Refuse names that a file cannot hold, or that cannot be told apart in what is read and answered by name."""
+    for name in (*features, *targets):
+        if not isinstance(name, str) or not name or "\0" in name or name.encode(errors="replace").decode() != name:
+            raise HousingError(f"{quoted(name)} cannot name a feature or target: give it a name in UTF-8, without NUL")
+    require_apart(features, targets)
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of a regular file that is not larger than a model's."""
+    try:
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= _SIZE_CAP:
+            with path.open("rb") as file:
+                return file.read(status.st_size)
+    except OSError as error:
+        raise ArtifactError(
+            f"{shown_path(path)}: cannot be read ({error.strerror or error}); expected a model file (.npz)"
+        ) from None
+    found = f"{status.st_size} bytes" if stat.S_ISREG(status.st_mode) else "not a regular file"
+    raise ArtifactError(f"{shown_path(path)}: {found}; expected a model file (.npz) of at most {_SIZE_CAP} bytes")
+
+
+def _inflated(content: bytes) -> bytes:
+    """Return the one member of an .npz, whose declared size is checked before anything is inflated."""
+    try:
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            members = archive.infolist()
+            if [member.filename for member in members] != [_MEMBER]:
+                raise HousingError(f"expected one member, {_MEMBER}; found {len(members)}")
+            if members[0].file_size > _SIZE_CAP:
+                raise HousingError(f"{_MEMBER} declares {members[0].file_size} bytes, expected at most {_SIZE_CAP}")
+            if members[0].compress_type != zipfile.ZIP_DEFLATED:
+                raise HousingError(f"{_MEMBER} is not deflated")
+            with archive.open(members[0]) as member:
+                head = member.read(_HEAD)
+                _declared(head, members[0].file_size)
+                return head + member.read(members[0].file_size + 1 - len(head))
+    except HousingError:
+        raise
+    except _NOT_A_ZIP as error:
+        raise HousingError(f"not a whole .npz file ({cut(str(error))})") from None

@@ -1,0 +1,143 @@
+"""The record of a training, for report.json: the data, the options, the fit, and what each model is worth."""
+
+import hashlib
+import platform
+import stat
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..checks.arrays import Floats
+from ..evaluation.evaluation import Figures, LeftOut, Seen, Unseen, Worth
+from ..fit.inference import Inference
+from ..quantized.calibration import Calibration
+from ..quantized.model import Model, QuantizedLinear
+from ..rows.table import Stream
+
+FORMAT = 1  # of the record; its first key says it
+_QUARTILES = ("quartile_1", "median", "quartile_3")
+
+
+def report_of(
+    table: Stream,
+    sums: Mapping[str, str | None],
+    options: Mapping[str, Any],
+    seen: Seen,
+    worth: Worth,
+    files: Mapping[str, bytes],
+) -> dict[str, Any]:
+    """Return the record of a training; of equal inputs it is equal.
+
+    Parameters
+    ----------
+    table : Stream
+        The rows.
+    sums : mapping of str to str or None
+        The SHA-256 of each of its files, where it is known.
+    options : mapping
+        What the user chose.
+    seen, worth : Seen, Worth
+        What the two passes over the rows found.
+    files : mapping of str to bytes
+        The content of the file of each model, by the name of its stage.
+
+    Returns
+    -------
+    dict
+        With nothing in it but dicts by name, lists, text and numbers. Figures are in target units, and those of a
+        feature in its own; quartiles and bounds are those of ``sampled`` rows, which are all rows where they are few.
+    """
+    X, y = seen.sample.X, seen.sample.y
+    assert X is not None and y is not None
+    return {
+        "housing_np_report": FORMAT,
+        "versions": {"housing_np": __version__, "python": platform.python_version(), "numpy": np.__version__},
+        "options": dict(options),
+        "data": {
+            "sha256": dict(sums),
+            "rows": seen.all_rows.rows,
+            "rows_skipped": table.all_skipped.count,
+            "sampled": len(y),
+            "left_out": list(table.left_out),
+        },
+        "target": {"name": table.target_name, **_columns(["y"], seen.target.seen, y[:, None])["y"]},
+        "features": _columns(table.feature_names, seen.features, X),
+        **_coefficients(worth.scores.reference.summary()),
+        "stages": {
+            name: _stage(worth.scores.models[name], figures, files[name], X)
+            for name, figures in worth.scores.figures().items()
+        },
+        "leave_one_out": Unseen.of(worth.left_out.score)._asdict(),
+        "leave_one_out_others": _others(worth.left_out),
+        "held_out": Unseen.of(worth.held_out.sum.scores.get("held out"))._asdict(),
+    }
+
+
+def _others(left_out: LeftOut) -> dict[str, Any] | None:
+    """Return the figures of leave-one-out without the rows that have none; None where they are all rows, or no row."""
+    if not left_out.alone or not left_out.others.rows:
+        return None
+    return {
+        **Unseen.of(left_out.others)._asdict(),
+        "rows_alone": left_out.alone,
+        "features_alone": [name for name in left_out.model.feature_names if name in left_out.features],
+    }
+
+
+def _columns(names: Iterable[str], seen: Calibration, X: Floats) -> dict[str, dict[str, float]]:
+    """Return the figures of each column by its name."""
+    figures = {"low": seen.low, "high": seen.high, "mean": seen.mean, "deviation": seen.deviation}
+    with np.errstate(over="ignore", invalid="ignore"):
+        figures |= zip(_QUARTILES, np.percentile(X, (25, 50, 75), axis=0), strict=True)
+    rows = zip(*(column.tolist() for column in figures.values()), strict=True)
+    return {name: dict(zip(figures, row, strict=True)) for name, row in zip(names, rows, strict=True)}
+
+
+def _coefficients(fit: Inference) -> dict[str, Any]:
+    found = zip(fit.coef.tolist(), fit.stderr.tolist(), strict=True)
+    intercept, *weights = ({"coefficient": value, "standard_error": error} for value, error in found)
+    return {
+        "residual_deviation": float(fit.residual_std[0]),
+        "intercept": intercept,
+        "coefficients": dict(zip(fit.names[1:], weights, strict=True)),
+    }
+
+
+def _stage(model: Model, figures: Figures, file: bytes, X: Floats) -> dict[str, Any]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        bound = float(np.median(model.error_bound(X))) if isinstance(model, QuantizedLinear) else 0.0
+    return {
+        **figures._asdict(),
+        "median_bound": bound,
+        "payload_bytes": model.payload_bytes,
+        "file_bytes": len(file),
+        "sha256": hashlib.sha256(file).hexdigest(),
+    }
+
+
+class Sums:
+    """The SHA-256 of files, made beside other work."""
+
+    def __init__(self, paths: Iterable[str | Path]) -> None:
+        self._threads = ThreadPoolExecutor(1)
+        self._sums: dict[str, Future[str | None]] = {
+            str(path): self._threads.submit(_sum, Path(path)) for path in paths
+        }
+
+    def found(self) -> dict[str, str | None]:
+        """Return them by path, once all are known; None for what is no file that can be read again."""
+        return {path: sum.result() for path, sum in self._sums.items()}
+
+
+def _sum(path: Path) -> str | None:
+    try:
+        if str(path) == "-" or not stat.S_ISREG(path.stat().st_mode):
+            return None
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
