@@ -30,6 +30,7 @@ Watch = Callable[[Iterable[Any]], Iterable[Any]]
 _FAN_IN = 8
 _STRETCH_SIZE = 1 << 20  # numbers that a thread is worth
 _TIMEOUT = 10  # seconds
+_PACKAGE = __package__.partition(".")[0]
 
 
 class Sum(Protocol):
@@ -227,9 +228,9 @@ def connect(address: str) -> Iterator[Any]:
             raise HousingError(
                 f"no worker came to the scheduler at {cut(address)} in {_TIMEOUT} seconds; start one"
             ) from None
-        found = {"the scheduler": client.run_on_scheduler(find_spec, __package__), **client.run(find_spec, __package__)}
+        found = {"the scheduler": client.run_on_scheduler(find_spec, _PACKAGE), **client.run(find_spec, _PACKAGE)}
         if missing := [where for where, spec in found.items() if spec is None]:
-            raise HousingError(f"{missing[0]} has no {__package__}: install it there, in the same version")
+            raise HousingError(f"{missing[0]} has no {_PACKAGE}: install it there, in the same version")
         yield client
 
 

@@ -85,7 +85,7 @@ def load_california(rows: int | None = None) -> Table:
 
 def bundled_file() -> Path:
     """Return where the bundled table is: in a checkout beside the package, in an installed one inside it."""
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]  # the package
     return next((p for p in (here / "data", here.parent / "data") if p.is_dir()), here / "data") / "cal_housing.csv"
 
 
