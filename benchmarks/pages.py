@@ -43,9 +43,19 @@ def slug(record: Record) -> str:
 
 
 def keep(record: Record, folder: Path) -> None:
-    """Write a record in place of the one of the same processor."""
-    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-    (folder / f"{slug(record)}.json").write_text(text, encoding="utf-8")
+    """Write a record in place of the one of the same processor, whose other sections stay."""
+    path = folder / f"{slug(record)}.json"
+    if path.exists():
+        record = merged(json.loads(path.read_text(encoding="utf-8")), record)
+    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def merged(stored: Record, record: Record) -> Record:
+    """Return a record with the other sections of a stored one; its own then carry the machine of their run."""
+    if stored["sections"].keys() <= record["sections"].keys():
+        return record
+    later = {name: section | {"machine": record["machine"]} for name, section in record["sections"].items()}
+    return stored | {"sections": stored["sections"] | later}
 
 
 def records_in(folder: Path) -> dict[str, Record]:
@@ -97,9 +107,19 @@ def _measured(record: Record) -> str:
     parts = [f"Measured on {about['date']} on {where}, whose memory was read at {speed:.0f} GB/s; {versions}."]
     if record["quick"]:
         parts.append("A quick run: smaller sizes and fewer rounds.")
+    parts += [_later(record, name) for name, section in record["sections"].items() if "machine" in section]
     if about["missing"]:
         parts.append(f"Left out, since not installed: {', '.join(about['missing'])}.")
     return " ".join(parts)
+
+
+def _later(record: Record, section: str) -> str:
+    """Return when a section was measured by itself, and which versions were others then."""
+    before, about = record["machine"], record["sections"][section]["machine"]
+    speed = about["memory_bytes_per_second"] / 1e9
+    versions = (f"{name} {new}" for name, new in about["versions"].items() if before["versions"].get(name, new) != new)
+    parts = [f"Section {section}: measured on {about['date']}", f"memory read at {speed:.0f} GB/s", *versions]
+    return f"{', '.join(parts)}."
 
 
 def _picture(file: str, words: str, folder: Path) -> list[str]:

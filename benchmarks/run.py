@@ -4,7 +4,8 @@ Prints Markdown. The record of this kind of processor is made, or made again, an
 
     python benchmarks/run.py --out benchmarks/results --readme README.md
 
-which leaves the records of other processors as they are; with --stored the same pages are written without a run.
+which leaves the records of other processors as they are. With --only NAME the other sections of this processor's record
+stay; with --stored the same pages are written without a run.
 """
 
 import argparse
@@ -55,6 +56,9 @@ def main() -> None:
     options = parser.parse_args()
     sys.stdout.reconfigure(encoding="utf-8")
     folder = options.out or HERE / "results"
+    stored = pages.records_in(folder).values() if options.out else ()
+    if options.only and any(record["quick"] != options.quick for record in stored):
+        parser.error(f"--only adds to the records in {folder}: all of them with --quick, or none")
     if options.stored:
         records = pages.records_in(HERE / "results")
     else:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGE = (RESULTS / "README.md").read_text(encoding="utf-8")
+MODULES = ("fitting", "measure", "overview", "pages", "render", "run", "synthetic", "targets", "worth")
 # Records may be older than the sections that were added since.
 ALWAYS = {"start", "fit", "predict", "digits", "quantization", "size"}
 
@@ -22,7 +23,7 @@ ALWAYS = {"start", "fit", "predict", "digits", "quantization", "size"}
 def bench():
     before = sys.path[:]
     sys.path.insert(0, str(ROOT / "benchmarks"))
-    modules = {name: import_module(name) for name in ("measure", "overview", "pages", "render", "run", "worth")}
+    modules = {name: import_module(name) for name in MODULES}
     sys.path[:] = before
     return SimpleNamespace(**modules)
 
@@ -63,6 +64,7 @@ def test_every_record_is_of_a_whole_run_with_every_peer(bench, records):
         assert not record["quick"]
         assert ALWAYS <= set(record["sections"]) <= set(bench.render.SECTIONS)
         assert record["machine"]["missing"] == []
+        assert not any(section.get("machine", {}).get("missing") for section in record["sections"].values())
 
 
 def test_every_record_says_where_and_when_and_so_does_the_readme(records):
@@ -98,11 +100,99 @@ def test_a_record_takes_the_place_of_its_processor_s_and_no_other(bench, two, tm
     assert (tmp_path / "other-processor.json").exists()
 
 
+def test_a_run_of_one_section_keeps_the_others_and_says_when_it_was(bench, two, tmp_path):
+    one = next(iter(two.values()))
+    bench.pages.keep(one, tmp_path)
+    versions = one["machine"]["versions"] | {"numpy": "9.9", "new": "1"}
+    machine = one["machine"] | {"date": "2030-01-02", "memory_bytes_per_second": 1e9, "versions": versions}
+    bench.pages.keep(one | {"machine": machine, "sections": {"fit": one["sections"]["fit"]}}, tmp_path)
+    (kept,) = bench.pages.records_in(tmp_path).values()
+    assert kept | {"sections": one["sections"]} == one
+    assert kept["sections"] == one["sections"] | {"fit": one["sections"]["fit"] | {"machine": machine}}
+    said = bench.pages.machine({"One": kept})
+    assert f"Measured on {one['machine']['date']} on " in said
+    assert " Section fit: measured on 2030-01-02, memory read at 1 GB/s, numpy 9.9." in said
+    assert "| 1,000,000 × 8 | 32.1 ms | 72.0 ms |" in bench.render.fit(kept)
+    assert bench.render.predict(kept) == bench.render.predict(one)
+
+
+def test_quick_runs_and_whole_ones_are_not_put_together(bench, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["run.py", "--quick", "--only", "fit", "--out", str(RESULTS)])
+    with pytest.raises(SystemExit):
+        bench.run.main()
+    assert "all of them with --quick, or none" in capsys.readouterr().err
+
+
+@pytest.fixture
+def with_kinds(bench, records):
+    """A record whose fit was measured for all kinds of columns, each ratio 3 for scikit-learn and 1 for intelex."""
+    record = copy.deepcopy(next(iter(records.values())))
+    ratio = {"scikit-learn": [3, 2, 4], "intelex": [1, 0.5, 2], "lstsq": [5, 5, 5]}
+    record["sections"]["fit"]["shapes"] = [
+        {"kind": kind, "rows": rows, "columns": columns, "seconds": {"housing_np": 0.1}, "ratio": copy.deepcopy(ratio)}
+        for kind, (rows, columns) in bench.fitting._cells(quick=False)
+    ]
+    return record
+
+
+def test_every_kind_of_columns_is_measured_and_a_quick_run_takes_the_smallest_shape(bench):
+    cells, quick = (bench.fitting._cells(quick) for quick in (False, True))
+    assert {kind for kind, _ in cells} == set(bench.synthetic.KINDS) >= {bench.targets.NORMAL, bench.targets.CORRELATED}
+    assert len(cells) == 4 * 2 + 2 * 7
+    assert {shape for _, shape in quick} == {(20_640, 8)}
+
+
+def test_the_overview_shows_the_worst_kind_of_columns(bench, with_kinds):
+    shapes = with_kinds["sections"]["fit"]["shapes"]
+    worst = next(each for each in shapes if each["kind"] == "0/1 dummies")
+    worst["ratio"]["intelex"][0] = 0.7
+    shapes[-1]["ratio"]["scikit-learn"][0] = 1.4
+    sklearn, intelex = cells(bench.overview.overview({"One": with_kinds}), "fit: ")
+    assert sklearn[2:] == [
+        "2.5× worst; 1.5× worst at correlation 0.999",
+        "100 ms, 3.00× worst (normal, 20,640 × 8); 1.40× worst at correlation 0.999: missed",
+    ]
+    assert intelex[3] == (
+        "100 ms, 0.70× worst (0/1 dummies, 200,000 × 64); 0.98× mean; 1.00× worst at correlation 0.999: missed"
+    )
+    table = bench.render.fit(with_kinds)
+    assert cells(table, "0/1 dummies | 200,000 × 64")[0][5] == "0.70 (0.50–2.00)"
+    assert cells(table, "mean |")[0][4:] == ["3.00", "0.98; 1×: missed", "5.00"]
+    assert cells(table, "worst |")[0][4:] == ["3.00; 2.5×: met", "0.70; 0.7×: met", "5.00"]
+    assert cells(table, "worst at")[0][4:] == ["1.40; 1.5×: missed", "1.00; 0.4×: met", "5.00"]
+
+
+def test_a_record_without_kinds_of_columns_says_so_and_meets_no_target(bench, with_kinds):
+    fit = with_kinds["sections"]["fit"]
+    fit["shapes"] = [{name: each[name] for name in each if name != "kind"} for each in fit["shapes"][:4]]
+    fit["shapes"][0]["ratio"]["intelex"][0] = 0.6
+    sklearn, intelex = (line[3] for line in cells(bench.overview.overview({"One": with_kinds}), "fit: "))
+    assert sklearn.endswith("(normal, 20,640 × 8); other kinds of columns not measured")
+    assert intelex.endswith("× mean; other kinds of columns not measured: missed")
+    assert "Other kinds of columns were not measured" in bench.render.fit(with_kinds)
+
+
+def test_synthetic_columns_are_of_their_kind(bench):
+    for kind in bench.synthetic.KINDS:
+        (X, y), (again, _) = (next(bench.synthetic.blocks(20_000, 8, kind)) for _ in range(2))
+        scale = bench.synthetic.scales(8, kind)
+        np.testing.assert_array_equal(X, again)
+        np.testing.assert_allclose(X.std(axis=0), scale, rtol=0.1)
+        np.testing.assert_allclose(np.std(y - (X / scale).sum(axis=1)), 1, rtol=0.05)
+    means = {kind: next(bench.synthetic.blocks(20_000, 8, kind))[0].mean(axis=0) for kind in bench.synthetic.KINDS}
+    np.testing.assert_allclose(means["mean 50 or 200 deviations"] / np.logspace(-2, 2, 8), [50, 200] * 4, rtol=0.01)
+    np.testing.assert_allclose(means["0/1 dummies"], np.linspace(0.05, 0.5, 8), atol=0.02)
+    np.testing.assert_allclose(means["counts"], 3, rtol=0.02)
+    for correlation in (0.9, 0.999):
+        X, _ = next(bench.synthetic.blocks(20_000, 8, f"correlated {correlation}"))
+        np.testing.assert_allclose(np.corrcoef(X.T)[np.triu_indices(8, 1)], correlation, atol=0.01)
+
+
 def test_the_overview_has_a_column_for_each_processor_and_leaves_empty_what_was_not_measured(bench, two):
     table = bench.overview.overview(two)
     assert table.splitlines()[0] == "|  | peer | target | One | Other Processor |"
     assert [(line[3] == "", line[4] == "") for line in cells(table, "file of")] == [(False, True)] * 2
-    one, other = cells(table, "fit 1,000,000")[0][3:]
+    one, other = cells(table, "fit: ")[0][3:]
     assert one != other and one.split(", ")[1:] == other.split(", ")[1:]
 
 
