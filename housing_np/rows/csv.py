@@ -31,7 +31,7 @@ from .rows import (
 )
 from .source import Source
 from .text import chunks, lines, undecoded, unreadable
-from .threads import ahead, allowed
+from .threads import allowed_threads, map_ahead
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # what Excel writes to say it
@@ -389,7 +389,7 @@ def _pieces(
     """Yield texts and what they hold; what is plain beside a few rows that are not is still parsed at once."""
     parse, threads = parser
     how = (len(cutter.names), chosen, cutter.dialect)
-    for chunk, block in ahead(lambda text: parse(text, *how), texts, threads):
+    for chunk, block in map_ahead(lambda text: parse(text, *how), texts, threads):
         parts = [] if block is not None else _parts(chunk)
         if len(parts) > 1:
             yield from ((part, None if cutter.begun else _plain_block(part, *how)) for part in parts)
@@ -443,7 +443,7 @@ def _parser(source: Source) -> _Parser:
         from .arrow_csv import block
     except ImportError:
         return _plain_block, 0
-    return block, allowed()
+    return block, allowed_threads()
 
 
 def _plain_block(chunk: str, width: int, chosen: list[int], dialect: Dialect) -> Floats | None:
