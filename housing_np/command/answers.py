@@ -9,6 +9,7 @@ import numpy as np
 
 from ..checks.arrays import Floats
 from ..quantized.model import Model, QuantizedLinear
+from ..rows.formats import FORMATS
 from ..rows.table import in_csv
 
 _PIECE = 1 << 14  # rows of JSON that are written at a time
@@ -47,13 +48,14 @@ def answered(model: Model, X: Floats, bounds: bool) -> Floats:
     return np.hstack([predictions, model.error_bound(X).reshape(len(X), -1)])
 
 
-def is_written(name: str) -> bool:
-    """Whether the end of a file's name promises nothing that `written` cannot give.
+def can_write(name: str) -> bool:
+    """Whether predictions can be written in the format of this file name's ending.
 
-    >>> is_written("a.csv"), is_written("a.txt"), is_written("a.parquet"), is_written("a.csv.gz")
+    >>> can_write("a.csv"), can_write("a.txt"), can_write("a.parquet"), can_write("a.csv.gz")
     (True, True, False, False)
     """
-    return not name.lower().endswith((".gz", ".zip", ".npy", ".npz", ".parquet", ".pq", ".parq", ".tsv", ".xlsx"))
+    others = [ending for each in FORMATS.values() if not each.answer_type for ending in each.endings]
+    return not name.lower().endswith((".gz", ".zip", ".npz", ".tsv", ".xlsx", *others))
 
 
 def written(answer: Answer, blocks: Iterable[Floats], format: str) -> Iterator[str]:

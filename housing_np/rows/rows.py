@@ -21,12 +21,12 @@ OnError = Callable[[TableError], None]
 Record = tuple[tuple[int, ...], Any]
 
 
-WAY_OUT = " (--on-error skip leaves such rows out)"
+SKIP_HINT = " (--on-error skip leaves such rows out)"
 
 
 def stop(error: TableError) -> None:
     """Raise the error of a bad row, with the way out: what is done unless something else is asked for."""
-    raise TableError(f"{error}{WAY_OUT}")
+    raise TableError(f"{error}{SKIP_HINT}")
 
 
 @dataclass
