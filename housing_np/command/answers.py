@@ -75,10 +75,10 @@ def _csv(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
 
 
 def _lines(block: Floats) -> str:
-    if sys.modules.get("pyarrow"):  # where the rows were read by it, its import costs no more
-        from ..rows.arrow_csv import written
+    if sys.modules.get("pyarrow"):  # only if it is imported already: its import takes longer than it saves
+        from ..rows.arrow_csv import csv_text
 
-        return written(block)
+        return csv_text(block)
     columns = (map(repr, column) for column in block.T.tolist())
     return "\n".join(map(",".join, zip(*columns, strict=True))) + "\n"
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.arrays import Floats, inexact_integer, rounded_by_float64
-from ..errors import TableError, listed, quoted
+from ..errors import TableError, counted, listed, quoted
 from .numbers import text_columns
 
 # Small enough that a row's prediction does not depend on the rows beside it.
@@ -122,7 +122,9 @@ def positions(rows: Rows, names: Sequence[str]) -> list[int]:
     if rows.named:
         raise rows.missing(lacking)
     if len(names) != len(rows.columns):
-        raise TableError(f"{rows.source}: {width(len(known))} without names; expected {len(names)}: {listed(names)}")
+        raise TableError(
+            f"{rows.source}: {counted(len(known), 'column')} without names; expected {len(names)}: {listed(names)}"
+        )
     return list(range(len(names)))
 
 
@@ -137,11 +139,6 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     folded = {each.strip().lower(): each for each in reversed(list(known))}
     close = get_close_matches(name.strip().lower(), folded, n=1)
     return folded[close[0]] if close else None
-
-
-def width(number: int) -> str:
-    """Return a number of columns in words."""
-    return f"{number} column" + "s" * (number != 1)
 
 
 def positional_names(width: int) -> tuple[str, ...]:
