@@ -10,7 +10,7 @@ from ..checks.names import require_option
 from ..checks.paths import as_path
 from ..errors import TableError
 from .formats import FORMATS, Format, format_of
-from .rows import SKIP_HINT, OnError, Rows, Skipped, TextColumnError, nearest, positional_names, stop
+from .rows import SKIP_HINT, OnError, Rows, Skipped, TextColumnError, nearest, stop
 from .source import open_source, readable
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "format_of",
     "nearest",
     "open_rows",
-    "positional_names",
     "stop",
 ]
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..checks.arrays import Floats
 from ..errors import TableError, quoted
 from . import numbers
+from .columns import Columns, positional_names
 from .csv_dialect import QUOTED, SEP_LINE, Dialect, detect, is_json, missing_hint
 from .csv_records import Cutter
 from .rows import (
@@ -21,8 +22,6 @@ from .rows import (
     Rows,
     assembled,
     check_names,
-    positional_names,
-    positions,
     refuse_text,
     stop,
 )
@@ -72,11 +71,13 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
             # Rows without names have the wanted columns in their order; a row of another width is bad.
             cutter.names = list(wanted)
             return _blocks(source.name, texts, cutter, list(range(len(wanted))), parser, on_error)
-        chosen = [places[i] for i in positions(rows, wanted)]
+        chosen = [places[i] for i in rows.positions(wanted)]
         return _blocks(source.name, texts, cutter, chosen, parser, on_error)
 
     columns = tuple(filter(None, names))
-    rows = Rows(source.name, columns, dialect.header, blocks, left_out, tuple(notes), missing_hint(columns, dialect))
+    rows = Rows(
+        source.name, Columns(columns, dialect.header), blocks, left_out, tuple(notes), missing_hint(columns, dialect)
+    )
     return rows
 
 

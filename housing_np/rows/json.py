@@ -10,6 +10,7 @@ from typing import Any
 from ..checks.arrays import Floats
 from ..errors import TableError, counted, listed, quoted
 from . import numbers
+from .columns import Columns, positional_names
 from .json_forms import ENVELOPES, EXPECTED, find_rows, unwrapped
 from .rows import (
     FIRST_ROWS,
@@ -19,7 +20,6 @@ from .rows import (
     assembled,
     check_names,
     nearest,
-    positional_names,
     refuse_text,
     stop,
 )
@@ -107,7 +107,7 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
         for records in chain([first], coming):
             yield from assembled(source.name, "line {}", records, lambda text: pick(_line(text)), on_error)
 
-    return Rows(source.name, columns, named, blocks)
+    return Rows(source.name, Columns(columns, named), blocks)
 
 
 def _records(text: str, numbered: Iterator[int]) -> list[Record]:
@@ -184,7 +184,9 @@ def read_document(source: Source, on_error: OnError) -> Rows:
     if not found.rows:
         raise TableError(f"{source.name}: no rows; expected objects with a number for each name, or lists of numbers")
     index = dict.fromkeys(found.index, "the index that pandas wrote")
-    rows = Rows(source.name, columns, named, blocks, index, protocol=found.protocol, request_id=found.request_id)
+    rows = Rows(
+        source.name, Columns(columns, named), blocks, index, protocol=found.protocol, request_id=found.request_id
+    )
     return rows
 
 

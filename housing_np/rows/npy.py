@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..checks.arrays import Floats
 from ..errors import TableError, quoted
-from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, checked, positional_names, positions
+from .columns import Columns, positional_names
+from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, checked
 from .source import Source
 
 _LONGEST_HEADER = 10_000  # characters, the limit of NumPy's own reader
@@ -54,11 +55,11 @@ def read(source: Source, on_error: OnError) -> Rows:
     columns = names or positional_names(array.shape[1])
 
     def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
-        chosen = positions(rows, wanted)
+        chosen = rows.positions(wanted)
         _refuse_text(source.name, array.dtype, [columns[i] for i in chosen])
         return _blocks(source.name, array, columns, chosen, on_error)
 
-    rows = Rows(source.name, columns, names is not None, blocks)
+    rows = Rows(source.name, Columns(columns, names is not None), blocks)
     return rows
 
 
