@@ -1,4 +1,4 @@
-"""Predictions out: CSV, JSON and JSON Lines, block by block, as they come."""
+"""Predictions out, block by block as they are computed."""
 
 import json
 import sys
@@ -16,16 +16,16 @@ _PIECE = 1 << 14  # rows of JSON that are written at a time
 
 
 class Answer(NamedTuple):
-    """What is answered: predictions (n, k), and beside them their bounds if there are any.
+    """The form of an answer: predictions (n, k), followed by their bounds if they are wanted.
 
     Attributes
     ----------
     targets : tuple of str, length k
     bounds : bool
     protocol, request_id : str
-        Those of the request, as `rows.Rows` has them.
+        Those of the request, as in `rows.Rows`.
     model : str
-        What a server's answer calls the model.
+        The name of the model in a server's answer.
     """
 
     targets: tuple[str, ...]
@@ -41,7 +41,7 @@ class Answer(NamedTuple):
 
 
 def answered(model: Model, X: Floats, bounds: bool) -> Floats:
-    """Return the predictions of rows X (n, p), shape (n, k), and beside them their bounds if they are wanted."""
+    """Return the predictions of rows X (n, p), shape (n, k), followed by their bounds if they are wanted."""
     predictions = model.predict(X).reshape(len(X), -1)
     if not bounds or not isinstance(model, QuantizedLinear):
         return predictions
@@ -65,7 +65,7 @@ def written(answer: Answer, blocks: Iterable[Floats], format: str) -> Iterator[s
 
 
 def _csv(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
-    # With the first rows, and not before: where none can be answered, nothing is.
+    # The head is written with the first rows, so that nothing is written if no row can be answered.
     head = in_csv(answer.names) + "\n"
     for block in blocks:
         yield head + _lines(block)
@@ -116,10 +116,11 @@ def _tensors(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
 
 
 def _list(values: Floats) -> Iterator[str]:
-    """Yield a list of JSON in pieces: as text, numbers take many times the memory that they take as numbers."""
+    """Yield a list of JSON in pieces, because numbers as text take much more memory than as numbers."""
     yield "["
     for start in range(0, len(values), _PIECE):
-        yield ", " * bool(start) + json.dumps(_numbers(values[start : start + _PIECE]))[1:-1]
+        separator = ", " if start else ""
+        yield separator + json.dumps(_numbers(values[start : start + _PIECE]))[1:-1]
     yield "]"
 
 
@@ -128,7 +129,7 @@ def _whole(names: Sequence[str], blocks: Iterable[Floats]) -> Floats:
 
 
 def _numbers(values: Floats) -> list[Any]:
-    """Return lists; what JSON has no number for, infinity, is null."""
+    """Return lists of numbers, with null for infinity, which JSON does not have."""
     numbers = values.astype(object)
     numbers[~np.isfinite(values)] = None
     return list(numbers.tolist())

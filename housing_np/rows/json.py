@@ -90,7 +90,7 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
     if not rows:
         for (line,), text in first[:_SAMPLE]:
             on_error(TableError(f"{source.name}: line {line}{_problem(text)}"))
-        among = f" among the first {_SAMPLE} lines" * (len(first) >= _SAMPLE)
+        among = f" among the first {_SAMPLE} lines" if len(first) >= _SAMPLE else ""
         raise TableError(f"{source.name}: no rows{among}; expected one JSON object a line")
     columns, named = _columns(rows)
 
@@ -241,7 +241,7 @@ def _not_row(row: Any, columns: Sequence[str]) -> str:
     if (isinstance(row, dict) and ENVELOPES & set(row)) or (isinstance(row, list) and any(map(_is_row, row))):
         return f"{expected}; if it is a whole document, say --format json, or end its name in .json"
     if isinstance(row, list):
-        return f"{expected}, found a list of {len(row)}{': ' * bool(columns)}{listed(columns)}"
+        return f"{expected}, found a list of {len(row)}{': ' if columns else ''}{listed(columns)}"
     if isinstance(row, int | float) and not isinstance(row, bool):
         return f"{expected}, found the number {quoted(row)}: wrap the numbers of a row in a list, [[{quoted(row)}, …]]"
     return f"{expected}, found {quoted(row)}"

@@ -284,8 +284,8 @@ def open_table(
         # Grown in place, so that many rows are not in memory twice.
         X, y, p = array("d"), array("d"), len(stream.feature_names)
         for part_X, part_y in chain(stream.blocks(rows), replace(stream, paths=paths[1:])):
-            X.frombytes(memoryview(part_X).cast("B"))
-            y.frombytes(memoryview(part_y).cast("B"))
+            X.frombytes(part_X.data.cast("B"))
+            y.frombytes(part_y.data.cast("B"))
             if len(X) + len(y) > _MEMORY_NUMBERS and not in_memory:
                 if not Path(paths[0]).is_file():  # standard input or a pipe, which cannot be read twice
                     raise TableError(f"{rows.source}: more than {_MEMORY_NUMBERS} numbers; give them in a file")
