@@ -133,9 +133,9 @@ def _output(path: str | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     if not can_write(path):
-        endings = ", ".join(FORMATS[name].endings[0] for name in ANSWER_FORMATS)
+        *others, last = (FORMATS[name].endings[0] for name in ANSWER_FORMATS)
         raise HousingError(
-            f"{shown_path(path)}: answers are written as {titles(ANSWER_FORMATS)}; end the name in {endings}"
+            f"{shown_path(path)}: answers are written as {titles(ANSWER_FORMATS)}; end the name in {', '.join(others)} or {last}"
         )
     try:
         with open_whole(as_path(path, HousingError)) as file:
