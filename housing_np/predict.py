@@ -25,7 +25,7 @@ from .evaluation.ranges import Moved, has_range, ranges_of, told
 from .quantized.model import Model, QuantizedLinear
 from .rows import FORMATS, Rows, Skipped, expect, format_of, open_rows, stop
 from .rows.california import TARGET, california_rows, load_california
-from .rows.formats import ANSWER_FORMATS, titles
+from .rows.formats import ANSWER_FORMATS, any_of, titles
 from .rows.table import files
 from .store.artifact import load
 from .store.files import open_whole
@@ -133,9 +133,9 @@ def _output(path: str | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     if not can_write(path):
-        *others, last = (FORMATS[name].endings[0] for name in ANSWER_FORMATS)
+        endings = any_of(FORMATS[name].endings[0] for name in ANSWER_FORMATS)
         raise HousingError(
-            f"{shown_path(path)}: answers are written as {titles(ANSWER_FORMATS)}; end the name in {', '.join(others)} or {last}"
+            f"{shown_path(path)}: answers are written as {titles(ANSWER_FORMATS)}; end the name in {endings}"
         )
     try:
         with open_whole(as_path(path, HousingError)) as file:

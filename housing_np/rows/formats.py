@@ -122,5 +122,14 @@ def titles(names: Iterable[str] = FORMATS) -> str:
     >>> titles(["csv", "json", "jsonl"])
     'CSV, JSON or JSON Lines'
     """
-    *others, last = (FORMATS[name].title for name in names)
+    return any_of(FORMATS[name].title for name in names)
+
+
+def any_of(words: Iterable[str]) -> str:
+    """Return words as a sentence lists alternatives.
+
+    >>> any_of([".csv", ".json"])
+    '.csv or .json'
+    """
+    *others, last = words
     return f"{', '.join(others)} or {last}" if others else last
