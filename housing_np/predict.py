@@ -19,12 +19,13 @@ from typing import Any, TextIO
 from .checks.arrays import Floats
 from .checks.paths import as_path, shown_path
 from .command import cli
-from .command.answers import Answer, answered, is_written, written
+from .command.answers import Answer, answered, can_write, written
 from .errors import ArtifactError, HousingError, listed, printable, quoted
 from .evaluation.ranges import Moved, has_range, ranges_of, told
 from .quantized.model import Model, QuantizedLinear
-from .rows import Rows, Skipped, expect, format_of, open_rows, stop
+from .rows import FORMATS, Rows, Skipped, expect, format_of, open_rows, stop
 from .rows.california import TARGET, california_rows, load_california
+from .rows.formats import ANSWER_FORMATS, any_of, titles
 from .rows.table import files
 from .store.artifact import load
 from .store.files import open_whole
@@ -85,7 +86,7 @@ def _parser() -> cli.Parser:
         "inputs",
         metavar="INPUT",
         nargs="*",
-        help="rows: CSV, JSON, JSON Lines, .npy or Parquet, also gzipped; patterns such as 'part-*.csv'; - for stdin "
+        help=f"rows: {titles()}, also gzipped; patterns such as 'part-*.csv'; - for stdin "
         "(default: the first bundled rows)",
     )
     parser.add_out("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
@@ -131,9 +132,10 @@ def _output(path: str | None) -> Iterator[TextIO]:
     if path in (None, "-"):
         yield sys.stdout
         return
-    if not is_written(path):
+    if not can_write(path):
+        endings = any_of(FORMATS[name].endings[0] for name in ANSWER_FORMATS)
         raise HousingError(
-            f"{shown_path(path)}: answers are written as CSV, JSON or JSON Lines; end the name in .csv, .json or .jsonl"
+            f"{shown_path(path)}: answers are written as {titles(ANSWER_FORMATS)}; end the name in {endings}"
         )
     try:
         with open_whole(as_path(path, HousingError)) as file:
@@ -189,7 +191,7 @@ def _format(options: Namespace, name: str) -> str:
     if options.json:
         return "json"
     named = (format_of(each) for each in (options.output or "", name))
-    return str(options.format or next((each for each in named if each in ("csv", "json", "jsonl")), "csv"))
+    return str(options.format or next((each for each in named if each in ANSWER_FORMATS), "csv"))
 
 
 def _answers(model: Model, inputs: Iterable[Rows], moved: Moved, bounds: bool) -> Iterator[Floats]:

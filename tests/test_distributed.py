@@ -18,6 +18,7 @@ from housing_np.evaluation.evaluation import Seen, Unseen, Worth
 from housing_np.fit import passes
 from housing_np.fit.linear import LinearRegression
 from housing_np.quantized.calibration import Calibration
+from housing_np.rows.columns import Columns
 from housing_np.rows.table import Stream, open_stream
 
 distributed = pytest.importorskip("distributed")
@@ -204,7 +205,7 @@ def test_a_bad_number_in_a_part_is_named_with_its_file(client, parts, tmp_path):
 
 
 def test_a_file_that_a_worker_does_not_see_is_named(client, tmp_path, rows):
-    stream = Stream((str(tmp_path / "gone.csv"),), ("a",), "price")
+    stream = Stream((str(tmp_path / "gone.csv"),), Columns(("a",)), "price")
     with pytest.raises(HousingError, match=r"gone.csv: a worker does not see this file"):
         passes.total_on_cluster(client, stream, Calibration())
 
@@ -232,7 +233,7 @@ def test_a_cluster_needs_files(capsys):
 
 def test_no_worker_left_in_the_middle_is_an_error(parts, monkeypatch):
     monkeypatch.setattr(passes, "_TIMEOUT", 0.5)
-    stream = Stream((parts.replace("*", "00"),), tuple("abcd"), "price")
+    stream = Stream((parts.replace("*", "00"),), Columns(tuple("abcd")), "price")
     with (
         distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,

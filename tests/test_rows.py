@@ -3,6 +3,8 @@
 import json
 import sys
 from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from typing import get_args
 from unittest import mock
 
 import numpy as np
@@ -12,8 +14,11 @@ from hypothesis import strategies as st
 from reading import PLAIN, Pieces, events, outcome, read, read_file, stdin, told
 
 from housing_np import TableError
-from housing_np.rows import format_of, open_rows, rows, source
+from housing_np.rows import FORMATS, Format, format_of, open_rows, rows, source
 from housing_np.rows import text as lines_of
+from housing_np.rows.formats import titles
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
@@ -29,6 +34,35 @@ def test_columns_keep_the_order_of_the_file(format):
 )
 def test_the_end_of_a_name_tells_the_format(path, format):
     assert format_of(path) == format
+
+
+def test_every_format_has_a_reader_and_a_name_that_the_type_knows():
+    assert tuple(FORMATS) == get_args(Format)
+    assert all(callable(each.load()) for each in FORMATS.values())
+
+
+@pytest.mark.parametrize("what", ["endings", "media_types"])
+def test_no_two_formats_share_an_ending_or_a_media_type(what):
+    found = [each for format in FORMATS.values() for each in getattr(format, what)]
+    assert len(set(found)) == len(found)
+
+
+def page(name):
+    return " ".join((ROOT / name).read_text().replace("`", "").split())
+
+
+def test_the_readme_lists_all_formats():
+    assert f"Your own come in {titles()} (" in page("README.md")
+
+
+def test_the_page_of_the_server_lists_the_media_type_of_every_format():
+    missing = [each.name for each in FORMATS.values() if each.media_types[0] not in page("docs/serving.md")]
+    assert missing == []
+
+
+def test_the_page_of_the_server_lists_the_formats_without_answers():
+    others = " and ".join(each.title for each in FORMATS.values() if not each.answer_type)
+    assert f"to {others} in JSON" in page("docs/serving.md")
 
 
 def test_a_name_that_says_nothing_is_csv(tmp_path):

@@ -12,7 +12,7 @@ from reading import PLAIN, read, read_file
 
 from housing_np import LinearRegression, TableError, load, save
 from housing_np.rows import npy, open_rows
-from housing_np.rows.npy import _header
+from housing_np.rows.npy import read_header
 
 
 def test_npy_rows_before_a_bad_one_come_before_its_error(tmp_path):
@@ -71,7 +71,7 @@ def test_npy_longer_than_a_block(names, numbers, sizes, tmp_path, monkeypatch):
         assert np.concatenate(blocks).tolist() == (data[:, columns] if name == "rows.npy" else data).tolist()
 
 
-def test_a_file_is_mapped_and_not_read(tmp_path):
+def test_a_file_is_read_a_block_at_a_time(tmp_path):
     path, rows = tmp_path / "rows.npy", 1 << 27
     with path.open("wb") as file:
         head = {"descr": "<f8", "fortran_order": False, "shape": (rows, 2)}
@@ -292,7 +292,7 @@ NAMED = [
     [("日本", "f8"), ("y", "V5")],
     [("a", "f8", (2, 3)), ("b", [("c", "f4"), ("d", "S2")])],
     [(("title", "a"), "f8"), ("b", "i1")],
-    [(f"column{i}", "f8") for i in range(2000)],
+    [(f"column{i}", "f8") for i in range(300)],
     np.dtype([("a", "i1"), ("b", "f8")], align=True),
 ]
 
@@ -308,11 +308,8 @@ def test_a_header_is_read_as_numpy_reads_it(kind, version, shape, order):
         assert version == (1, 0) or "日" in str(kind) or version == (2, 0)
         return
     file.seek(0)
-    assert _header(file) == (
-        array.dtype,
-        shape,
-        "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C",
-    )
+    is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+    assert read_header(file) == (shape, is_fortran, array.dtype)
     assert file.read() == array.tobytes(order)
 
 
@@ -321,22 +318,19 @@ def content(text, version=1, numbers=bytes(64)):
     return b"\x93NUMPY" + bytes([version, 0]) + size + text.encode("latin-1") + numbers
 
 
-def test_a_header_of_python_2_is_read_without_a_word(tmp_path):
+def test_a_header_of_python_2_is_read_with_numpys_warning(tmp_path):
     (tmp_path / "old.npy").write_bytes(content("{'descr': '<f8', 'fortran_order': False, 'shape': (4L, 2L), }\n"))
-    assert read_file(tmp_path / "old.npy", ["x0", "x1"]) == [[0.0, 0.0]] * 4
+    with pytest.warns(UserWarning, match="created on Python 2"):
+        assert read_file(tmp_path / "old.npy", ["x0", "x1"]) == [[0.0, 0.0]] * 4
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "{'descr': 'a8', 'fortran_order': False, 'shape': (4, 2), }",  # numpy warns of this type
-        "{'descr': [('x', 'a8')], 'fortran_order': False, 'shape': (4,), }",
-        "{'descr': 'f8', 'fortran_order': False, 'shape': (4, 2), }",
-        "{'descr': '<f8', 'fortran_order': False, 'shape': (0x4for, 2), }",  # Python warns of these three
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (0x4for, 2), }",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (4, 2) is 1, }",
         r"{'descr': '\<f8', 'fortran_order': False, 'shape': (4, 2), }",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (4, -2), }",
-        "{'descr': '<f8', 'fortran_order': False, 'shape': (4, True), }",
         "{'descr': '<f8', 'fortran_order': False, 'shape': [4, 2], }",
         "{'descr': '<f8', 'fortran_order': False, 'shape': 4, }",
         "{'descr': '<f8', 'shape': (4, 2), }",
@@ -350,22 +344,22 @@ def test_a_header_of_python_2_is_read_without_a_word(tmp_path):
         "[{}: 1]",
         "{[]: 1}",
         "(" * 200,
-        "[" * 60_000,
+        "[" * 9_000,
     ],
 )
 @pytest.mark.parametrize("version", [1, 2, 3])
-def test_a_header_that_numpy_does_not_write_is_refused_without_a_warning(text, version, tmp_path):
+def test_a_header_that_numpy_does_not_read_is_refused(text, version, tmp_path):
     (tmp_path / "h.npy").write_bytes(content(text + "\n", version))
     for source in (read_file, lambda path, names: read(path.read_bytes(), names, "npy")):
         with pytest.raises(TableError, match="not a .npy array of numbers, or not whole; write one with numpy.save"):
             source(tmp_path / "h.npy", ["x0", "x1"])
 
 
-def test_a_header_longer_than_a_line_may_be_is_refused(tmp_path):
-    text = "{'descr': '<f8', 'fortran_order': False, 'shape': (4, 2), }" + " " * (1 << 22)
-    (tmp_path / "h.npy").write_bytes(content(text + "\n", 2))
-    with pytest.raises(TableError, match="not a .npy array of numbers"):
-        read_file(tmp_path / "h.npy", ["x0", "x1"])
+def test_a_header_longer_than_numpy_reads_is_refused(tmp_path):
+    np.save(tmp_path / "h.npy", np.zeros(2, [(f"column{i}", "f8") for i in range(600)]))
+    message = r"h\.npy: the header of the array has more than 10,000 characters; save fewer columns, or Parquet$"
+    with pytest.raises(TableError, match=message):
+        read_file(tmp_path / "h.npy", ["column0"])
 
 
 def test_the_filters_of_warnings_are_left_alone(tmp_path):

@@ -13,6 +13,7 @@ from housing_np import LinearRegression, QuantizedLinear, Table
 from housing_np.checks.display import html_table
 from housing_np.quantized.calibration import Calibration
 from housing_np.quantized.model import SCHEMES
+from housing_np.rows.columns import Columns
 from housing_np.rows.table import Stream
 
 
@@ -86,7 +87,8 @@ def test_several_targets_are_counted(two_targets):
 
 
 def test_a_stream_says_where_its_rows_are(california):
-    assert repr(Stream(("a.csv", "b.csv"), ("rooms",), "price")) == "<Stream: 2 files, 1 feature, target 'price'>"
+    stream = Stream(("a.csv", "b.csv"), Columns(("rooms",)), "price")
+    assert repr(stream) == "<Stream: 2 files, 1 feature, target 'price'>"
     assert repr(Stream.of(california.table)) == ("<Stream: 20,640 rows in memory, 8 features, target 'MedHouseVal'>")
 
 

@@ -1,4 +1,4 @@
-"""Threads: as many as are allowed and worth it, and the same results however many there are."""
+"""Threads: as many as are allowed and pay, and the same results however many there are."""
 
 import os
 import threading
@@ -28,18 +28,18 @@ RNG = np.random.default_rng(3)
         (100.0, {"OMP_NUM_THREADS": "64"}, 2, 2),
     ],
 )
-def test_threads_are_those_that_are_worth_it_and_allowed(work, settings, processors, expected, monkeypatch):
+def test_there_are_as_many_threads_as_pay_and_are_allowed(work, settings, processors, expected, monkeypatch):
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(processors), raising=False)
-    assert threads.worth(work, each=10.0) == expected
+    assert threads.thread_count(work, per_thread=10.0) == expected
 
 
 @pytest.mark.parametrize("number", [1, 2, 7])
 def test_results_come_in_the_order_of_the_items(number):
-    assert threads.each(lambda i: i * i, range(50), number) == [i * i for i in range(50)]
+    assert threads.parallel_map(lambda i: i * i, range(50), number) == [i * i for i in range(50)]
 
 
 def test_each_item_is_computed_once_and_by_several_threads():
@@ -50,24 +50,24 @@ def test_each_item_is_computed_once_and_by_several_threads():
             together.wait()  # which one thread alone would never pass
         seen.append((item, threading.get_ident()))
 
-    threads.each(work, range(9), 3)
+    threads.parallel_map(work, range(9), 3)
     assert sorted(item for item, _ in seen) == list(range(9))
     assert len({thread for _, thread in seen}) == 3
 
 
 def test_where_no_thread_can_be_started_the_callers_does_it_all():
     with mock.patch.object(threading.Thread, "start", side_effect=RuntimeError("can't start new thread")):
-        assert threads.each(lambda _: threading.get_ident(), range(5), 4) == [threading.get_ident()] * 5
+        assert threads.parallel_map(lambda _: threading.get_ident(), range(5), 4) == [threading.get_ident()] * 5
 
 
 def test_an_error_in_a_thread_is_the_callers():
     with pytest.raises(ZeroDivisionError):
-        threads.each(lambda i: 1 // (i - 7), range(20), 3)
+        threads.parallel_map(lambda i: 1 // (i - 7), range(20), 3)
 
 
 def with_threads(number, monkeypatch, compute):
     for module in ("housing_np.quantized.model", "housing_np.fit.factor"):
-        monkeypatch.setattr(f"{module}.worth", lambda work, each: number)
+        monkeypatch.setattr(f"{module}.thread_count", lambda size, per_thread: number)
     return compute()
 
 
@@ -91,19 +91,19 @@ def test_a_fit_does_not_depend_on_the_number_of_threads(monkeypatch):
 
 @pytest.mark.parametrize("number", [0, 1, 2, 7])
 def test_results_computed_ahead_come_in_order_beside_their_items(number):
-    assert list(threads.ahead(lambda i: i * i, range(50), number)) == [(i, i * i) for i in range(50)]
+    assert list(threads.map_ahead(lambda i: i * i, range(50), number)) == [(i, i * i) for i in range(50)]
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_no_more_items_are_taken_ahead_than_there_are_threads(number):
     taken = []
-    for i, _ in threads.ahead(abs, (taken.append(i) or i for i in range(20)), number):
+    for i, _ in threads.map_ahead(abs, (taken.append(i) or i for i in range(20)), number):
         assert len(taken) <= i + 1 + number
 
 
 def test_work_ahead_is_done_by_several_threads():
     together = threading.Barrier(3, timeout=10)  # which one thread alone would never pass
-    assert len(list(threads.ahead(lambda _: together.wait(), range(9), 3))) == 9
+    assert len(list(threads.map_ahead(lambda _: together.wait(), range(9), 3))) == 9
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])
@@ -114,7 +114,7 @@ def test_results_before_an_error_of_the_items_come_before_it(number):
 
     seen = []
     with pytest.raises(HousingError, match="the disk is gone"):
-        for item, _ in threads.ahead(abs, items(), number):
+        for item, _ in threads.map_ahead(abs, items(), number):
             seen.append(item)
     assert seen == list(range(5))
 
@@ -130,4 +130,4 @@ def test_where_no_more_threads_can_be_started_the_callers_does_the_rest_of_the_w
         start(thread)
 
     with mock.patch.object(threading.Thread, "start", limited):
-        assert [result for _, result in threads.ahead(lambda i: -i, range(9), 3)] == [-i for i in range(9)]
+        assert [result for _, result in threads.map_ahead(lambda i: -i, range(9), 3)] == [-i for i in range(9)]

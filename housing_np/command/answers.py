@@ -1,4 +1,4 @@
-"""Predictions out: CSV, JSON and JSON Lines, block by block, as they come."""
+"""Predictions out, block by block as they are computed."""
 
 import json
 import sys
@@ -9,22 +9,23 @@ import numpy as np
 
 from ..checks.arrays import Floats
 from ..quantized.model import Model, QuantizedLinear
+from ..rows.formats import FORMATS
 from ..rows.table import in_csv
 
 _PIECE = 1 << 14  # rows of JSON that are written at a time
 
 
 class Answer(NamedTuple):
-    """What is answered: predictions (n, k), and beside them their bounds if there are any.
+    """The form of an answer: predictions (n, k), followed by their bounds if they are wanted.
 
     Attributes
     ----------
     targets : tuple of str, length k
     bounds : bool
     protocol, request_id : str
-        Those of the request, as `rows.Rows` has them.
+        Those of the request, as in `rows.Rows`.
     model : str
-        What a server's answer calls the model.
+        The name of the model in a server's answer.
     """
 
     targets: tuple[str, ...]
@@ -40,20 +41,21 @@ class Answer(NamedTuple):
 
 
 def answered(model: Model, X: Floats, bounds: bool) -> Floats:
-    """Return the predictions of rows X (n, p), shape (n, k), and beside them their bounds if they are wanted."""
+    """Return the predictions of rows X (n, p), shape (n, k), followed by their bounds if they are wanted."""
     predictions = model.predict(X).reshape(len(X), -1)
     if not bounds or not isinstance(model, QuantizedLinear):
         return predictions
     return np.hstack([predictions, model.error_bound(X).reshape(len(X), -1)])
 
 
-def is_written(name: str) -> bool:
-    """Whether the end of a file's name promises nothing that `written` cannot give.
+def can_write(name: str) -> bool:
+    """Whether predictions can be written in the format of this file name's ending.
 
-    >>> is_written("a.csv"), is_written("a.txt"), is_written("a.parquet"), is_written("a.csv.gz")
+    >>> can_write("a.csv"), can_write("a.txt"), can_write("a.parquet"), can_write("a.csv.gz")
     (True, True, False, False)
     """
-    return not name.lower().endswith((".gz", ".zip", ".npy", ".npz", ".parquet", ".pq", ".parq", ".tsv", ".xlsx"))
+    others = [ending for each in FORMATS.values() if not each.answer_type for ending in each.endings]
+    return not name.lower().endswith((".gz", ".zip", ".npz", ".tsv", ".xlsx", *others))
 
 
 def written(answer: Answer, blocks: Iterable[Floats], format: str) -> Iterator[str]:
@@ -63,7 +65,7 @@ def written(answer: Answer, blocks: Iterable[Floats], format: str) -> Iterator[s
 
 
 def _csv(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
-    # With the first rows, and not before: where none can be answered, nothing is.
+    # The head is written with the first rows, so that nothing is written if no row can be answered.
     head = in_csv(answer.names) + "\n"
     for block in blocks:
         yield head + _lines(block)
@@ -73,10 +75,10 @@ def _csv(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
 
 
 def _lines(block: Floats) -> str:
-    if sys.modules.get("pyarrow"):  # where the rows were read by it, its import costs no more
-        from ..rows.arrow_csv import written
+    if sys.modules.get("pyarrow"):  # only if it is imported already: its import takes longer than it saves
+        from ..rows.arrow_csv import csv_text
 
-        return written(block)
+        return csv_text(block)
     columns = (map(repr, column) for column in block.T.tolist())
     return "\n".join(map(",".join, zip(*columns, strict=True))) + "\n"
 
@@ -114,10 +116,11 @@ def _tensors(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
 
 
 def _list(values: Floats) -> Iterator[str]:
-    """Yield a list of JSON in pieces: as text, numbers take many times the memory that they take as numbers."""
+    """Yield a list of JSON in pieces, because numbers as text take much more memory than as numbers."""
     yield "["
     for start in range(0, len(values), _PIECE):
-        yield ", " * bool(start) + json.dumps(_numbers(values[start : start + _PIECE]))[1:-1]
+        separator = ", " if start else ""
+        yield separator + json.dumps(_numbers(values[start : start + _PIECE]))[1:-1]
     yield "]"
 
 
@@ -126,7 +129,7 @@ def _whole(names: Sequence[str], blocks: Iterable[Floats]) -> Floats:
 
 
 def _numbers(values: Floats) -> list[Any]:
-    """Return lists; what JSON has no number for, infinity, is null."""
+    """Return lists of numbers, with null for infinity, which JSON does not have."""
     numbers = values.astype(object)
     numbers[~np.isfinite(values)] = None
     return list(numbers.tolist())

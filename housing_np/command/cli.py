@@ -52,11 +52,13 @@ class Parser(argparse.ArgumentParser):
 
     def add_data(self) -> None:
         """The options that name a user's own table, and say what of it is used."""
+        from ..rows.formats import titles  # imported here because --version must not wait for NumPy
+
         self.add_argument(
             "--data",
             metavar="FILE",
-            help="rows: CSV, JSON, JSON Lines, .npy, Parquet, also gzipped; a pattern such as 'part-*.csv' for several "
-            "files; - for stdin (default: the bundled data)",
+            help=f"rows: {titles()}, also gzipped; a pattern such as 'part-*.csv' for several files; - for stdin "
+            "(default: the bundled data)",
         )
         self.add_argument("--target", metavar="NAME", help="the column of --data to predict (no default)")
         for name, text in (("features", "the columns to predict it from"), ("ignore", "columns to leave out")):
@@ -73,8 +75,10 @@ class Parser(argparse.ArgumentParser):
 
     def add_reading(self, format: str = "of --data, where its name does not tell") -> None:
         """The options that say how rows are read."""
+        from ..rows.formats import TEXT_FORMATS
+
         self.add_argument(
-            "--format", choices=("csv", "json", "jsonl"), help=f"{format} (default: by its name, else csv)"
+            "--format", choices=TEXT_FORMATS, help=f"{format} (default: by its name, else csv)"
         )
         self.add_argument(
             "--separator",

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.arrays import Floats
-from ..rows.threads import ahead, each, worth
+from ..rows.threads import map_ahead, parallel_map, thread_count
 from .doubled import Doubled
 
 # By how much rounding errors may grow in a Gram matrix: the square of a condition number.
@@ -176,7 +176,8 @@ class _Block:
         n = len(self.rows.X)
         step = max(1, _STRETCH // self.width // size) * size if self.is_narrow else n
         parts = [range(start, min(start + step, n), size) for start in range(0, n, step)]
-        return each(lambda part: function(self._chunks(part)), parts, worth(n * self.width, each=_STRETCH))
+        threads = thread_count(n * self.width, per_thread=_STRETCH)
+        return parallel_map(lambda part: function(self._chunks(part)), parts, threads)
 
     def _chunks(self, starts: range) -> Iterator[Floats]:
         """Yield chunks, each valid until the next; while BLAS works on a wide one, the next is copied."""
@@ -184,7 +185,7 @@ class _Block:
         rows = min(starts.step, starts.stop - starts.start)
         buffers = cycle([np.empty((rows, self.width)) for _ in range(2 * threads + 1)])
         fill = partial(self._fill, starts=starts)
-        for _, chunk in ahead(fill, zip(starts, buffers, strict=False), threads):
+        for _, chunk in map_ahead(fill, zip(starts, buffers, strict=False), threads):
             yield chunk
 
     def _fill(self, place: tuple[int, Floats], starts: range) -> Floats:

@@ -24,7 +24,7 @@ from ..checks.paths import shown_path
 from ..errors import HousingError, TableError, cut
 from ..rows import Skipped
 from ..rows.table import Block, Stream
-from ..rows.threads import ahead, each, worth
+from ..rows.threads import map_ahead, parallel_map, thread_count
 
 Watch = Callable[[Iterable[Any]], Iterable[Any]]
 _FAN_IN = 8
@@ -67,7 +67,7 @@ class Together:
     def update(self, X: Floats, y: Floats) -> None:
         """Add a block of rows to every part."""
         parts = list(vars(self).values())
-        each(lambda part: part.update(X, y), parts, worth(X.size, each=_STRETCH_SIZE))
+        parallel_map(lambda part: part.update(X, y), parts, thread_count(X.size, per_thread=_STRETCH_SIZE))
 
     def __add__(self, other: Self) -> Self:
         """Return the sums of the rows of both."""
@@ -111,7 +111,7 @@ def total(empty: S, blocks: Iterable[Block]) -> S:
 
 def _read_ahead(blocks: Iterable[Block]) -> Iterator[Block]:
     """Yield the blocks; a thread reads the next one while the caller works on this one."""
-    coming = ahead(lambda each: next(each, None), repeat(iter(blocks)), 1)
+    coming = map_ahead(lambda each: next(each, None), repeat(iter(blocks)), 1)
     yield from takewhile(lambda block: block is not None, (block for _, block in coming))
 
 

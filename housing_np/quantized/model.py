@@ -12,7 +12,7 @@ from ..checks.arrays import Floats, as_numbers, as_rows, read_only, refuse_inexa
 from ..checks.names import as_names, require_apart, require_option
 from ..errors import HousingError, counted, listed, quoted
 from ..fit.linear import LinearRegression, dot_rows, refuse_nonfinite_rows
-from ..rows.threads import each, worth
+from ..rows.threads import parallel_map, thread_count
 from .affine import Affine, as_bits, scale_and_zero_point
 from .calibration import Calibration
 
@@ -429,7 +429,8 @@ class QuantizedLinear:
             return out
         rows = max(1, _STRETCH_SIZE // Xq.shape[1])
         parts = [slice(start, start + rows) for start in range(0, len(Xq), rows)]
-        each(lambda part: self._fill(out[part], Xq[part]), parts, worth(Xq.size, each=_STRETCH_SIZE))
+        threads = thread_count(Xq.size, per_thread=_STRETCH_SIZE)
+        parallel_map(lambda part: self._fill(out[part], Xq[part]), parts, threads)
         return out
 
     def _fill(self, out: Floats, Xq: NDArray[np.uint8]) -> None:

@@ -1,8 +1,7 @@
-"""Rows in: CSV, JSON, JSON Lines, .npy and Parquet, from a file or standard input, a block at a time."""
+"""Rows in, a block at a time: the formats of `formats.FORMATS`, from a file, standard input or a request."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -10,11 +9,13 @@ from typing import Literal
 from ..checks.names import require_option
 from ..checks.paths import as_path
 from ..errors import TableError
-from .rows import WAY_OUT, OnError, Rows, Skipped, TextColumnError, nearest, positional_names, stop
-from .source import open_source, refused
+from .formats import FORMATS, Format, format_of
+from .rows import SKIP_HINT, OnError, Rows, Skipped, TextColumnError, nearest, stop
+from .source import open_source, readable
 
 __all__ = [
-    "WAY_OUT",
+    "FORMATS",
+    "SKIP_HINT",
     "Decimal",
     "Format",
     "OnError",
@@ -25,22 +26,10 @@ __all__ = [
     "format_of",
     "nearest",
     "open_rows",
-    "positional_names",
     "stop",
 ]
 
-Format = Literal["csv", "json", "jsonl", "npy", "parquet"]
 Decimal = Literal[".", ","]
-
-# The module and the function that read each format: imported only when there is a file of it.
-FORMATS = {
-    "csv": ("csv", "read"),
-    "json": ("json", "read_document"),
-    "jsonl": ("json", "read_lines"),
-    "npy": ("npy", "read"),
-    "parquet": ("parquet", "read"),
-}
-_ENDINGS = {"ndjson": "jsonl", "pq": "parquet", "parq": "parquet", "tsv": "csv"} | {name: name for name in FORMATS}
 
 
 @contextmanager
@@ -60,23 +49,23 @@ def open_rows(
     ----------
     path : str or Path or BytesIO
         A file, which may be compressed by gzip, or "-"; or the body of a request.
-    format : {"csv", "json", "jsonl", "npy", "parquet"}, optional
-        What the first bytes say is stronger. By default what the name of the file ends with, and CSV for any other.
+    format : str, optional
+        A key of `FORMATS`. Magic bytes override it. By default from the file's extension, CSV for an unknown one.
     on_error : callable, optional
-        It is given the TableError of each bad row; if it returns, the row is left out. By default the error is raised.
+        Called with the TableError of each bad row; if it returns, the row is skipped. By default the error is raised.
     separator : str, optional
-        Of CSV, one character. By default commas, or what else the first line has between its names.
+        The separator of CSV, one character. By default detected from the first line; commas if unsure.
     decimal : {".", ","}
-        Of CSV, the mark before a number's decimals.
+        The decimal mark of CSV.
     header : bool
-        Whether the first line of CSV holds the names of the columns; they are x0, x1, … if not.
+        Whether the first line of CSV has the names of the columns; without names they are x0, x1, ….
     wait : bool
-        Whether to read the first rows of a slow pipe before its columns are told, for who needs to know them all.
+        Whether to wait for the first rows of a slow pipe before the columns are determined, so that none is missed.
 
     Raises
     ------
     TableError
-        If there is no such file, it is a folder, it is empty, its columns are doubled, or the format is another.
+        For a missing file, a folder, an empty file, a repeated column name or a wrong format.
 
     Examples
     --------
@@ -94,23 +83,11 @@ def open_rows(
         if wait:
             source.wait()
         name = source.format or format or (None if isinstance(path, BytesIO) else format_of(path)) or "csv"
-        module, function = FORMATS[name]
-        read: Callable[..., Rows] = getattr(import_module(f".{module}", __name__), function)
         options = {"separator": separator, "decimal": decimal, "header": header} if name == "csv" else {}
-        yield read(source, on_error, **options)
+        yield FORMATS[name].load()(source, on_error, **options)
 
 
 def expect(path: str | Path) -> None:
-    """Refuse a path where there is nothing, as `open_rows` would, before anything is done for its rows."""
-    with refused(path):
+    """Raise the error of `open_rows` for a missing file, before any work is done."""
+    with readable(path):
         as_path(path, TableError).stat()
-
-
-def format_of(path: str | Path) -> str | None:
-    """Return the format that the end of a file's name stands for; None for a name that says nothing.
-
-    >>> format_of("rows.ndjson"), format_of("rows.csv.gz")
-    ('jsonl', 'csv')
-    """
-    name = Path(path).name.lower().removesuffix(".gz")
-    return _ENDINGS.get(Path(name).suffix.removeprefix("."))

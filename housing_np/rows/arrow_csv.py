@@ -1,24 +1,19 @@
-"""Numbers of CSV, read and written by pyarrow: faster, and to the same digits."""
-
-from typing import TYPE_CHECKING
+"""Numbers of CSV, read and written by pyarrow: faster, with the same digits."""
 
 import numpy as np
 import pyarrow
 import pyarrow.csv
 
 from ..checks.arrays import Floats
+from .csv_dialect import Dialect
 from .text import undecoded
 
-if TYPE_CHECKING:
-    from .csv import Dialect
-
-
-# Where it writes a number as Python does, but for whole ones.
+# In this range pyarrow writes a number as Python does, unless it is whole.
 _LEAST, _MOST = 1e-4, 1e9
 
 
-def block(chunk: str, width: int, chosen: list[int], dialect: "Dialect") -> Floats | None:
-    """Return the chosen columns of whole lines; None where there is anything to quote or to refuse."""
+def block(chunk: str, width: int, chosen: list[int], dialect: Dialect) -> Floats | None:
+    """Parse the chosen columns of whole lines; return None if there is anything to unquote or refuse."""
     if '"' in chunk or chunk.startswith("\ufeff") or undecoded(chunk) or _may_have_longer(chunk, dialect.longest_field):
         return None
     names = [str(i) for i in range(width)]
@@ -38,28 +33,28 @@ def block(chunk: str, width: int, chosen: list[int], dialect: "Dialect") -> Floa
         )
     except MemoryError:
         raise
-    except pyarrow.ArrowException:  # also where the system starts no more threads
+    except pyarrow.ArrowException:  # also if the system starts no more threads
         return None
     numbers = np.empty((len(chosen), table.num_rows))
     for column, name in zip(numbers, wanted, strict=True):
-        # Not by to_numpy, which imports pandas.
+        # Not with to_numpy, which imports pandas.
         np.concatenate([np.from_dlpack(part) for part in table.column(name).chunks], out=column)
-        # What is not finite is refused by the plain parser; integers beyond 2**53 may be rounded here.
+        # None for values that must be checked singly: not finite, or integers that may have been rounded.
         if not (np.abs(column) < 2.0**53).all():
             return None
     return numbers.T if table.num_rows else None
 
 
 def _may_have_longer(chunk: str, length: int) -> bool:
-    """Whether a line of the chunk may be longer: one that is leaves half of that length without a line break."""
+    """Whether a line of the chunk may be longer: then half of that length is without a line break somewhere."""
     half = max(1, length // 2)
     return any(chunk.find("\n", start, start + half) < 0 for start in range(0, len(chunk) - half, half))
 
 
-def written(block: Floats) -> str:
-    """Return lines of CSV, each number the shortest text that reads back as it, as Python writes it."""
+def csv_text(block: Floats) -> str:
+    """Return lines of CSV with each number as Python's repr writes it."""
     out = pyarrow.BufferOutputStream()
-    # Not by pyarrow.array, which imports pandas.
+    # Not with pyarrow.array, which imports pandas.
     buffers = [[None, pyarrow.py_buffer(column)] for column in np.ascontiguousarray(block.T)]
     columns = [pyarrow.Array.from_buffers(pyarrow.float64(), len(block), each) for each in buffers]
     table = pyarrow.table(columns, [str(i) for i in range(len(columns))])

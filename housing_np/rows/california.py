@@ -40,7 +40,7 @@ def load_california(rows: int | None = None) -> Table:
     Parameters
     ----------
     rows : int, optional
-        Only the first so many rows, at least 1; all 20,640 by default.
+        The number of rows from the start, at least 1; all 20,640 by default.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def load_california(rows: int | None = None) -> Table:
     Raises
     ------
     TableError
-        If the file is missing, or `rows` is no positive number.
+        If the file is missing, or `rows` is not a positive integer.
 
     Examples
     --------
@@ -84,18 +84,18 @@ def load_california(rows: int | None = None) -> Table:
 
 
 def bundled_file() -> Path:
-    """Return where the bundled table is: in a checkout beside the package, in an installed one inside it."""
+    """Return the path of the bundled table: beside the package in a checkout, inside an installed one."""
     here = Path(__file__).parents[1]  # the package
     return next((p for p in (here / "data", here.parent / "data") if p.is_dir()), here / "data") / "cal_housing.csv"
 
 
 def california_rows(features: Sequence[str], rows: int | None = None) -> Floats:
-    """Return the bundled rows in the columns that a model needs; shape (n, len(features)).
+    """Return the bundled rows in these columns; shape (n, len(features)).
 
     Raises
     ------
     TableError
-        If it needs a column that they do not have.
+        For a column that they do not have.
 
     Examples
     --------

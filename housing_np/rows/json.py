@@ -1,17 +1,17 @@
-"""Rows of JSON: an object or a list a line, or a document, as data frames write it and servers of models take it."""
+"""Rows of JSON Lines, and of JSON documents."""
 
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, count, islice
-from math import prod
 from typing import Any
 
 from ..checks.arrays import Floats
-from ..errors import TableError, counted, cut, listed, quoted
+from ..errors import TableError, counted, listed, quoted
 from . import numbers
+from .columns import Columns, positional_names
+from .json_forms import ENVELOPES, EXPECTED, find_rows, unwrapped
 from .rows import (
     FIRST_ROWS,
     OnError,
@@ -20,73 +20,51 @@ from .rows import (
     assembled,
     check_names,
     nearest,
-    positional_names,
     refuse_text,
     stop,
 )
 from .source import Source
 from .text import chunks, decoded, lines, undecoded, unreadable
 
-_EXPECTED = (
-    "expected a list of rows, one object, or an object with 'instances', 'inputs', 'input_data', "
-    "'dataframe_split' (columns, data) or 'dataframe_records'"
-)
-_ENVELOPES = {"instances", "inputs", "input_data", "dataframe_split", "dataframe_records"}
-_SAMPLE = 100  # rows that tell the columns
+_SAMPLE = 100  # rows from which the columns are determined
 _LARGEST = 64 << 20  # bytes of a document
 
 
-@dataclass(frozen=True)
-class _Doubled:
-    """An object in which a key stands twice: it is no row, for the last one would win in silence."""
+def _parsed(text: str) -> Any:
+    """Return the value of a text of JSON; raise TableError for invalid JSON and for a repeated key."""
+    closed = count(1)
 
-    key: str
-    closed: int  # how many objects ended with it
-
-    def problem(self, text: str) -> TableError:
-        """Return what to say of it, given the text that it is in."""
-        ends = [token.start() for token in re.finditer(r'"(?:[^"\\]|\\.)*+"|\}', text) if token[0] == "}"]
-        place = max(text.rfind(json.dumps(self.key, ensure_ascii=False), 0, ends[self.closed - 1]), 0)
-        line = f" (line {text.count(chr(10), 0, place) + 1})" if "\n" in text.strip() else ""
-        return TableError(f": the key {quoted(self.key)} stands twice in one object{line}; keep one of them")
-
-
-def _parsed(text: str) -> tuple[Any, list[_Doubled]]:
-    """Return what a text of JSON holds, and the objects in it that hold a key twice, from the innermost."""
-    closed, doubled = count(1), []
-
-    def make(pairs: list[tuple[str, Any]]) -> Any:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         number, found = next(closed), dict(pairs)
         if len(found) < len(pairs):
-            doubled.append(_Doubled(Counter(key for key, _ in pairs).most_common(1)[0][0], number))
-            return doubled[-1]
+            raise _repeated_key(Counter(key for key, _ in pairs).most_common(1)[0][0], text, number)
         return found
 
     try:
-        return json.loads(text, object_pairs_hook=make), doubled
+        return json.loads(text, object_pairs_hook=unique)
+    except TableError:
+        raise
     except (ValueError, RecursionError) as error:
         raise TableError(f": not JSON ({error}){_hint(text, str(error))}") from None
+
+
+def _repeated_key(key: str, text: str, number: int) -> TableError:
+    """Return the error for a repeated key in the object that ends with the closing brace of this number."""
+    ends = [token.start() for token in re.finditer(r'"(?:[^"\\]|\\.)*+"|\}', text) if token[0] == "}"]
+    place = max(text.rfind(json.dumps(key, ensure_ascii=False), 0, ends[number - 1]), 0)
+    line = f" (line {text.count(chr(10), 0, place) + 1})" if "\n" in text.strip() else ""
+    return TableError(f": the key {quoted(key)} stands twice in one object{line}; keep one of them")
 
 
 def _line(text: str) -> Any:
     """Return the row in a line of JSON Lines."""
     if problem := unreadable(text):
         raise problem
-    row, doubled = _parsed(text)
-    if doubled:
-        raise doubled[0].problem(text)
-    return row
-
-
-def _doubled_in(value: Any) -> _Doubled | None:
-    if isinstance(value, _Doubled):
-        return value
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next(filter(None, map(_doubled_in, inner)), None)
+    return _parsed(text)
 
 
 def _hint(text: str, reason: str) -> str:
-    """Return what a text is that is no JSON, or not as much of it as was expected."""
+    """Return what to do about a text that is not the expected JSON."""
     first, _, rest = text.strip().partition("\n")
     if first and first[0] not in "[{" and (rest or re.search(r"[,;\t|]", first)):
         return "; if it is CSV, say --format csv, or end its name in .csv"
@@ -112,7 +90,7 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
     if not rows:
         for (line,), text in first[:_SAMPLE]:
             on_error(TableError(f"{source.name}: line {line}{_problem(text)}"))
-        among = f" among the first {_SAMPLE} lines" * (len(first) >= _SAMPLE)
+        among = f" among the first {_SAMPLE} lines" if len(first) >= _SAMPLE else ""
         raise TableError(f"{source.name}: no rows{among}; expected one JSON object a line")
     columns, named = _columns(rows)
 
@@ -129,11 +107,11 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
         for records in chain([first], coming):
             yield from assembled(source.name, "line {}", records, lambda text: pick(_line(text)), on_error)
 
-    return Rows(source.name, columns, named, blocks)
+    return Rows(source.name, Columns(columns, named), blocks)
 
 
 def _records(text: str, numbered: Iterator[int]) -> list[Record]:
-    """Return the lines of a text that are not blank, with their numbers."""
+    """Return the lines of a text with their numbers, without blank ones."""
     return [((number,), line) for line, number in zip(lines(text), numbered, strict=False) if line.strip()]
 
 
@@ -145,7 +123,7 @@ def _row_or_none(text: str) -> Any:
 
 
 def _problem(text: str) -> TableError:
-    """Return what is wrong with a line that is no row."""
+    """Return the error of a line that is not a row."""
     try:
         return TableError(f": {_not_row(_line(text), ())}")
     except TableError as error:
@@ -159,7 +137,7 @@ def _first_checked(
     pick: Callable[[Any], list[float]],
     on_error: OnError,
 ) -> Callable[[Any], list[float]]:
-    """Return the picker, which tells of a column of text where the first row is bad for it."""
+    """Return the picker; if the first row is bad, it checks for columns of text."""
     is_first = on_error is stop
 
     def checked(row: Any) -> list[float]:
@@ -183,16 +161,11 @@ def read_document(source: Source, on_error: OnError) -> Rows:
     try:
         if undecoded(text):
             raise TableError(": not UTF-8 text; save the file as UTF-8")
-        document, doubled = _parsed(text)
-        found = _found(document)
-        if doubled and not any(map(_doubled_in, found.rows)):
-            raise doubled[-1].problem(text)
+        found = find_rows(_parsed(text))
     except TableError as error:
-        if isinstance(error, _NoRowsError) and doubled:
-            error = doubled[-1].problem(text)
         raise TableError(f"{source.name}{error}") from None
     except RecursionError:
-        raise TableError(f"{source.name}: nested too deep; {_EXPECTED}") from None
+        raise TableError(f"{source.name}: nested too deep; {EXPECTED}") from None
     columns, named = (found.columns, True) if found.columns else _columns(filter(_is_row, found.rows))
     columns = tuple(name for name in columns if name not in found.index)
     if found.columns:
@@ -205,146 +178,16 @@ def read_document(source: Source, on_error: OnError) -> Rows:
         pick = _picker(wanted, None if named else len(columns), found.columns)
         pick = _first_checked(source.name, lambda: found.rows[:FIRST_ROWS], wanted, pick, on_error)
 
-        def read(row: Any) -> list[float]:
-            if doubled and (bad := _doubled_in(row)):
-                raise bad.problem(text)
-            return pick(row)
-
         records = (((number,), row) for number, row in enumerate(found.rows, start=1))
-        return assembled(source.name, "row {}", records, read, on_error)
+        return assembled(source.name, "row {}", records, pick, on_error)
 
     if not found.rows:
         raise TableError(f"{source.name}: no rows; expected objects with a number for each name, or lists of numbers")
     index = dict.fromkeys(found.index, "the index that pandas wrote")
-    rows = Rows(source.name, columns, named, blocks, index, protocol=found.protocol, request_id=found.request_id)
+    rows = Rows(
+        source.name, Columns(columns, named), blocks, index, protocol=found.protocol, request_id=found.request_id
+    )
     return rows
-
-
-class _NoRowsError(TableError):
-    """A document is of no form that holds rows."""
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The rows of a document; the names of its columns where they stand apart from the rows, and of its index."""
-
-    rows: list[Any]
-    columns: tuple[str, ...] = ()
-    protocol: str = ""
-    request_id: str = ""
-    index: tuple[str, ...] = ()
-
-
-def _found(document: Any) -> _Found:
-    match document:
-        case list(rows) | {"dataframe_records": list(rows)} | {"instances": list(rows)}:
-            return _Found(rows)
-        case {"inputs": [{"name": str(_), "shape": _}, *_] | [{"name": str(_), "datatype": _}, *_]}:
-            return _tensors(document)
-        case {"inputs": list(rows)} | {"input_data": list(rows)}:
-            return _Found(rows)
-        case {"schema": {"fields": list(_), "primaryKey": list(index)}, "data": list(rows)}:
-            return _Found(rows, index=tuple(str(name) for name in index))
-        case {"schema": {"fields": list(_)}, "data": list(rows)}:
-            return _Found(rows)
-        case {"columns": list(names), "data": list(rows)}:
-            return _Found(rows, tuple(map(str, names)))
-        case {"dataframe_split": dict(inner)} | {"input_data": dict(inner)} if inner:
-            return _found(inner)
-        case {"inputs": dict(inner)} | {"instances": dict(inner)} if inner:
-            return _found(inner)
-        case dict(row) if _ENVELOPES & set(row):
-            raise _NoRowsError(f": {_EXPECTED}")
-        case dict(row) if isinstance(_unwrapped(row), list):
-            return _Found([row])
-        case dict(row) if not all(isinstance(value, dict | list | _Doubled) for value in row.values()):
-            return _Found([row])
-        case dict(by_row) if by_row and _are_rows(by_row):
-            return _Found(list(by_row.values()))
-        case dict(columns) if columns and _are_alike(columns.values()):
-            # Each column is a list, or an object by the names of the rows.
-            lists = [list(each.values()) if isinstance(each, dict) else each for each in columns.values()]
-            return _Found([list(row) for row in zip(*lists, strict=True)], tuple(columns))
-        case dict(columns) if columns and all(isinstance(each, list) for each in columns.values()):
-            raise TableError(": the lists of its columns differ in length; each row needs a number in each of them")
-    raise _NoRowsError(f": {_EXPECTED}")
-
-
-def _are_rows(document: dict[str, Any]) -> bool:
-    """Whether these are objects by the number of their row, as pandas writes them with orient="index"."""
-    inner = [key for row in document.values() if isinstance(row, dict) for key in row]
-    return all(map(str.isdecimal, document)) and bool(inner) and not any(map(str.isdecimal, inner))
-
-
-def _are_alike(columns: Iterable[Any]) -> bool:
-    """Whether all are lists of one length, or all objects with the same keys in the same order."""
-    first, *others = (list(each) if isinstance(each, dict) else each for each in columns)
-    if not isinstance(first, list):
-        return False
-    objects = [isinstance(each, dict) for each in columns]
-    same = all(each == first if objects[0] else isinstance(each, list) and len(each) == len(first) for each in others)
-    return same and len(set(objects)) == 1
-
-
-def _tensors(document: dict[str, Any]) -> _Found:
-    """Return the rows of an Open Inference Protocol request: one tensor of rows, or one for each feature.
-
-    Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md
-    """
-    columns: dict[str, list[Any]] = {}
-    shapes: set[tuple[int, ...]] = set()
-    for tensor in document["inputs"]:
-        match tensor:
-            case {"name": str(name), "shape": list(shape), "datatype": str(datatype), "data": list(data)}:
-                pass
-            case _:
-                raise TableError(": an input needs 'name', 'shape', 'datatype' and 'data'")
-        values = _flat(data)
-        if datatype not in _DATATYPES and len(document["inputs"]) == 1:
-            raise TableError(
-                f": input {quoted(name)} has datatype {cut(datatype)}; expected one of {', '.join(_DATATYPES)}"
-            )
-        if not all(type(size) is int and size >= 0 for size in shape) or prod(shape) != len(values):
-            found = counted(len(values), "number")
-            raise TableError(f": input {quoted(name)} has shape {quoted(shape)} and {found}; they have to agree")
-        if name in columns:
-            raise TableError(f": the name {quoted(name)} stands twice in 'inputs'; names must be unique")
-        columns[name] = [int(value) if datatype == "BOOL" and isinstance(value, bool) else value for value in values]
-        shapes.add(tuple(shape))
-    request_id = str(document.get("id", ""))
-    if len(columns) == 1 and len(shape) == 2:
-        (values,) = columns.values()
-        p = shape[1]
-        return _Found([values[i : i + p] for i in range(0, len(values), p)], (), "v2", request_id)
-    if len({shape[:1] for shape in shapes}) > 1 or any(prod(shape[1:]) != 1 or not shape for shape in shapes):
-        found = listed([*map(list, sorted(shapes))])
-        raise TableError(
-            f": 'inputs' have the shapes {found}; expected one tensor [rows, features], or [rows] for each"
-        )
-    return _Found([list(row) for row in zip(*columns.values(), strict=True)], tuple(columns), "v2", request_id)
-
-
-_DATATYPES = (
-    "BOOL",
-    *(f"{kind}{bits}" for kind in ("UINT", "INT") for bits in (8, 16, 32, 64)),
-    "FP16",
-    "FP32",
-    "FP64",
-)
-
-
-def _flat(data: list[Any]) -> list[Any]:
-    while any(isinstance(each, list) for each in data):
-        data = [value for each in data for value in (each if isinstance(each, list) else [each])]
-    return data
-
-
-def _unwrapped(row: Any) -> Any:
-    """Return the list within what SageMaker wraps each row in."""
-    match row:
-        case {"features": list(values)} | {"data": {"features": {"values": list(values)}}}:
-            return values
-    return row
 
 
 def _is_row(row: Any) -> bool:
@@ -352,20 +195,20 @@ def _is_row(row: Any) -> bool:
 
 
 def _columns(rows: Iterable[Any]) -> tuple[tuple[str, ...], bool]:
-    """Return the names of the columns that these rows tell, and whether they are more than positions."""
-    rows = [_unwrapped(row) for row in rows]
+    """Return the names of the columns of these rows, and whether the rows have names."""
+    rows = [unwrapped(row) for row in rows]
     objects = [row for row in rows if isinstance(row, dict)]
     names = Counter(chain.from_iterable(objects))
     if names or not rows:
-        # What a few rows hold beside is no column, and what a few rows lack makes them bad: wherever they stand.
+        # By majority: wherever they stand, rows with more names have extra values, and rows with fewer are bad.
         return tuple(name for name, number in names.items() if 2 * number >= len(objects)), True
     return positional_names(Counter(map(len, rows)).most_common(1)[0][0]), False
 
 
 def _picker(wanted: Sequence[str], length: int | None, declared: tuple[str, ...] = ()) -> Callable[[Any], list[float]]:
-    """Return what finds the wanted columns in a row: in an object by name, in a list by position.
+    """Return a function that takes the wanted columns from a row: from an object by name, from a list by position.
 
-    Lists have ``declared`` columns; or else all wanted ones in their order, or ``length`` columns x0, x1, ….
+    A list has the ``declared`` columns, or else all wanted ones in their order, or ``length`` columns x0, x1, ….
     """
     columns = declared or positional_names(length or 0)
     if not set(wanted) <= set(columns):
@@ -376,13 +219,13 @@ def _picker(wanted: Sequence[str], length: int | None, declared: tuple[str, ...]
 
     def pick(row: Any) -> list[float]:
         if wraps:
-            row = _unwrapped(row)
+            row = unwrapped(row)
         if isinstance(row, list) and len(row) == len(columns):
             return [_number(row[i], columns[i]) for i in chosen]
         if not isinstance(row, dict) or not row:
             raise TableError(f": {_not_row(row, columns)}")
         if lacking := [name for name in wanted if name not in row]:
-            if _ENVELOPES & set(row):
+            if ENVELOPES & set(row):
                 raise TableError(f": {_not_row(row, columns)}")
             near = nearest(lacking[0], row)
             raise TableError(f": no {listed(lacking, quoted)}{f' (did you mean {quoted(near)}?)' if near else ''}")
@@ -395,10 +238,10 @@ def _not_row(row: Any, columns: Sequence[str]) -> str:
     expected = "expected an object or a list"
     if columns:
         expected = f"expected an object, or a list of {counted(len(columns), 'number')}"
-    if (isinstance(row, dict) and _ENVELOPES & set(row)) or (isinstance(row, list) and any(map(_is_row, row))):
+    if (isinstance(row, dict) and ENVELOPES & set(row)) or (isinstance(row, list) and any(map(_is_row, row))):
         return f"{expected}; if it is a whole document, say --format json, or end its name in .json"
     if isinstance(row, list):
-        return f"{expected}, found a list of {len(row)}{': ' * bool(columns)}{listed(columns)}"
+        return f"{expected}, found a list of {len(row)}{': ' if columns else ''}{listed(columns)}"
     if isinstance(row, int | float) and not isinstance(row, bool):
         return f"{expected}, found the number {quoted(row)}: wrap the numbers of a row in a list, [[{quoted(row)}, …]]"
     return f"{expected}, found {quoted(row)}"

@@ -1,9 +1,9 @@
-"""A number from a cell of text or of JSON, or what is wrong with it and what to write instead."""
+"""Numbers from cells of text and values of JSON, with advice for what is not a number."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import hypot, isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..checks.arrays import inexact_integer
 from ..errors import TableError, cut, quoted
@@ -16,19 +16,63 @@ _SPACES = " \u00a0\u202f'’"
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
 _UNIT = re.compile(r"[+-]?[\d.,]+([eE][+-]?\d+)?\s*\W?\s?[^\W\d_]{1,3}\W?")  # a number with its unit
 _EXPONENT = re.compile(r"[+-]?[\d.,]+[eE][+-]?\d+")
-_GROUPED = re.compile(rf"[+-]?\d{{1,3}}(?:(,\d{{3}})+(\.\d*)?|(\.\d{{3}})+(,\d*)?|([{_SPACES}]\d{{3}})+([.,]\d*)?)")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
-_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
-_OR_DECIMAL = ", or say --decimal , if it is a decimal comma"
+_COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+_OTHER_GROUPS = re.compile(rf"[+-]?\d{{1,3}}(?:(\.\d{{3}})+(,\d*)?|([{_SPACES}]\d{{3}})+([.,]\d*)?)")
+
+
+def _ungrouped(text: str) -> str:
+    """Return a number without its thousands separators, with a decimal point."""
+    if not (_COMMA_GROUPS.fullmatch(text) or _OTHER_GROUPS.fullmatch(text)):
+        return text
+    return text.replace(text.lstrip("+-0123456789")[0], "").replace(",", ".")
+
+
+class _Mistake(NamedTuple):
+    """A way to write a number that is not read, and the advice for it."""
+
+    pattern: re.Pattern[str]
+    advice: str  # to stand after the cell; {} is the number
+    number: Callable[[str], str] = str
+
+
+_NOT = "is not a number: it has a"
+_MISTAKES = (
+    _Mistake(_DATE, "is a date, not a number; write a number, such as the days since a first day"),
+    _Mistake(
+        _COMMA_GROUPS,
+        f"{_NOT} thousands separator; write {{}}, or say --decimal , if it is a decimal comma",
+        _ungrouped,
+    ),
+    _Mistake(_OTHER_GROUPS, f"{_NOT} thousands separator; write {{}}", _ungrouped),
+    _Mistake(
+        re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?"),
+        f"{_NOT} decimal comma; say --decimal , or write {{}}",
+        lambda text: text.replace(",", "."),
+    ),
+    _Mistake(re.compile(r"[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?"), f"{_NOT} decimal point where --decimal , was said"),
+    _Mistake(
+        re.compile(
+            rf"(?=.*[{_CURRENCY}])(?=.*\d)[{_CURRENCY} ]*+[+-]?[{_CURRENCY} \d.,]*+([eE][+-]?\d++)?[{_CURRENCY} ]*+"
+        ),
+        f"{_NOT} currency sign; write {{}}",
+        lambda text: _ungrouped(re.sub(rf"[{_CURRENCY} ]", "", text)),
+    ),
+    _Mistake(
+        re.compile(r"(?=.*\d)[+-]?[\d.,]*+([eE][+-]?\d++)?\s*+%"),
+        f"{_NOT} percent sign; write {{}} in every row",
+        lambda text: text[:-1].strip(),
+    ),
+    _Mistake(re.compile("[\"']+"), "is a quote alone, not a number; remove it"),
+)
 
 
 def of_text(text: str, decimal: str = ".") -> float:
-    """Return the number that a cell of text holds.
+    """Return the number in a cell of text.
 
     Raises
     ------
     TableError
-        What is wrong, to stand after the name of the column: no number, or none that float64 can hold.
+        For text that is not a number, or not exact in float64; the message continues one with the column.
 
     Examples
     --------
@@ -37,12 +81,12 @@ def of_text(text: str, decimal: str = ".") -> float:
     """
     text = text.strip()
     try:
-        # float() takes 1_000 and the digits of other scripts; a table of numbers that holds them is a mistake.
+        # float() also takes 1_000 and the digits of other scripts, which are mistakes in a table.
         value = float(_pointed(text, decimal)) if text.isascii() and "_" not in text else None
     except ValueError:
         value = None
     if value is None or value != value:
-        raise TableError(f": {_advice(text, decimal)}")
+        raise TableError(f": {_advice(text)}")
     if not isfinite(value):
         raise TableError(f": {value} is not a finite number; fill it in")
     if abs(value) >= 2**53 and _INTEGER.fullmatch(text):
@@ -51,7 +95,7 @@ def of_text(text: str, decimal: str = ".") -> float:
 
 
 def of_plain(cells: Sequence[str], decimal: str = ".") -> list[float] | None:
-    """Return the numbers of cells that `of_text` all takes, at once; None where there may be any that it does not.
+    """Return the numbers in all cells at once; return None if `of_text` may refuse one of them.
 
     Examples
     --------
@@ -67,12 +111,12 @@ def of_plain(cells: Sequence[str], decimal: str = ".") -> list[float] | None:
         found = list(map(float, cells))
     except ValueError:
         return None
-    # One look at all of them: what is not finite, or may be an integer that was rounded, makes the norm so large.
+    # One test for all: a value that is not finite, or may be a rounded integer, makes the norm this large.
     return found if hypot(*found) < 2**52 else None
 
 
 def of_json(value: Any) -> float:
-    """Return the number that a value of JSON is; raise as `of_text` does."""
+    """Return a value of JSON as a number; raise as `of_text` does."""
     if isinstance(value, int) and not isinstance(value, bool):
         return of_integer(value)
     if isinstance(value, float):
@@ -83,7 +127,7 @@ def of_json(value: Any) -> float:
 
 
 def of_integer(value: int) -> float:
-    """Return an integer as float64 holds it; raise as `of_text` does where it cannot."""
+    """Return an integer as a float; raise as `of_text` does if float64 cannot represent it."""
     try:
         number = float(value)
     except OverflowError:
@@ -94,7 +138,7 @@ def of_integer(value: int) -> float:
 
 
 def is_words(text: str) -> bool:
-    """Whether a cell is text that no correction makes a number: what a whole column of text holds.
+    """Whether a cell is text that no correction makes a number.
 
     >>> is_words("NEAR BAY"), is_words("NA"), is_words("3 km"), is_words("TRUE")
     (True, False, False, False)
@@ -106,7 +150,7 @@ def is_words(text: str) -> bool:
 
 
 def text_columns(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> dict[str, str]:
-    """Return the columns in which the first rows hold nothing but words and missing cells, and such a word.
+    """Return the columns with only words and missing cells in the first rows, and the first word of each.
 
     >>> text_columns([["1", "INLAND"], ["2", ""], ["x", "<1H OCEAN"]], ["age", "place"])
     {'place': 'INLAND'}
@@ -126,40 +170,16 @@ def _pointed(text: str, decimal: str) -> str:
     return text.replace(decimal, ".") if "." not in text else "a point where the decimal mark is another"
 
 
-def _advice(text: str, decimal: str) -> str:
-    """Return what a cell is that is no number, and what to write instead."""
-    other = {".": _DECIMAL_COMMA, ",": _DECIMAL_POINT}[decimal]
+def _advice(text: str) -> str:
+    """Return what is wrong with a cell that is not a number, and what to write instead."""
     if text.lower() in MISSING:
         return f"{quoted(text) + ' stands for a missing number' if text else 'the cell is empty'}; fill it in"
-    cell = quoted(text)
     if text.lower() in _TRUTH:
-        return f"{cell} is a truth value, not a number; write {_TRUTH[text.lower()]}"
-    if _DATE.fullmatch(text):
-        return f"{cell} is a date, not a number; write a number, such as the days since a first day"
-    if _GROUPED.fullmatch(text):
-        group = text.lstrip("+-0123456789")[0]
-        number = text.replace(group, "").replace(",", ".")
-        return (
-            f"{cell} is not a number: it has a thousands separator; write {cut(number)}{_OR_DECIMAL * (group == ',')}"
-        )
-    if other.fullmatch(text):
-        if decimal == ".":
-            number = cut(text.replace(",", "."))
-            return f"{cell} is not a number: it has a decimal comma; say --decimal , or write {number}"
-        return f"{cell} is not a number: it has a decimal point where --decimal , was said"
-    bare = re.sub(rf"[{_CURRENCY} ]", "", text)
-    if any(sign in text for sign in _CURRENCY) and _is_number(bare):
-        bare = bare.replace(bare.lstrip("+-0123456789")[:1], "") if _GROUPED.fullmatch(bare) else bare
-        return f"{cell} is not a number: it has a currency sign; write {cut(bare)}"
-    if text.endswith("%") and _is_number(text[:-1].strip()):
-        return f"{cell} is not a number: it has a percent sign; write {cut(text[:-1].strip())} in every row"
-    if set(text) <= {'"', "'"}:
-        return f"{cell} is a quote alone, not a number; remove it"
-    return f"{cell} is not a number; correct it"
-
-
-def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(r"[+-]?[\d.,]*\d[\d.,]*([eE][+-]?\d+)?", text))
+        return f"{quoted(text)} is a truth value, not a number; write {_TRUTH[text.lower()]}"
+    for mistake in _MISTAKES:
+        if mistake.pattern.fullmatch(text):
+            return f"{quoted(text)} {mistake.advice.format(cut(mistake.number(text)))}"
+    return f"{quoted(text)} is not a number; correct it"
 
 
 def _json_advice(value: Any) -> str:

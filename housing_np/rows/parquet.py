@@ -6,7 +6,8 @@ from typing import Any
 from ..checks.arrays import Floats
 from ..checks.frames import arrow_array
 from ..errors import TableError, cut, listed, quoted
-from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, check_names, checked, positions
+from .columns import Columns
+from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, check_names, checked
 from .source import CHUNK_BYTES, Source
 
 
@@ -19,7 +20,7 @@ def read(source: Source, on_error: OnError) -> Rows:
         raise TableError(f"{source.name}: Parquet needs pyarrow: pip install 'housing_np[parquet]'") from None
     broken = (pyarrow.ArrowException, OSError)
     try:
-        # A piece at a time: read ahead, a whole row group would be kept until its end.
+        # Without reading ahead, which would keep a whole row group until its end.
         options = {"pre_buffer": False, "buffer_size": CHUNK_BYTES, "page_checksum_verification": True}
         file = pyarrow.parquet.ParquetFile(source.file(), **options)
         schema = file.schema_arrow
@@ -33,7 +34,7 @@ def read(source: Source, on_error: OnError) -> Rows:
     check_names(source.name, columns)
 
     def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
-        names = [columns[i] for i in positions(rows, wanted)]
+        names = [columns[i] for i in rows.positions(wanted)]
         kinds = dict(zip(schema.names, schema.types, strict=True))
         others = {kind for kind in set(kinds.values()) if not _is_numeric(kind)}
         for name in names:
@@ -57,15 +58,15 @@ def read(source: Source, on_error: OnError) -> Rows:
             start += batch.num_rows
 
     hint = f" ({listed(index, quoted)} is an index of pandas: reset_index() makes it a column)" if index else ""
-    rows = Rows(source.name, columns, True, blocks, index, hint=hint)
+    rows = Rows(source.name, Columns(columns), blocks, index, hint=hint)
     return rows
 
 
 def _index_columns(schema: Any) -> dict[str, str]:
-    """Return the columns that the file's own pandas metadata calls its index, and why they are left out."""
+    """Return the columns that the pandas metadata of the file call its index, and why they are left out."""
     try:
         described = schema.pandas_metadata
-    except (ValueError, RecursionError):  # metadata that is no JSON tell nothing
+    except (ValueError, RecursionError):  # invalid JSON
         return {}
     index = described.get("index_columns") if isinstance(described, dict) else None
     known = set(schema.names)
@@ -83,7 +84,7 @@ def _is_numeric(kind: Any) -> bool:
 
 
 def _reason(error: Exception, damage: str) -> str:
-    """Return what is wrong with a file, and what to do; what the system refuses to give is no damage."""
+    """Return what is wrong with a file, and what to do; a lack of memory or threads is not damage."""
     said = cut((str(error).splitlines() or ["cannot be read"])[0])
     if isinstance(error, MemoryError) or said.startswith("Unknown error: Failed to launch"):
         return f"cannot be read ({said}); give it more memory, or write the file again in smaller row groups"

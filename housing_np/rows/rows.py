@@ -1,4 +1,4 @@
-"""Rows that can be read once, whatever their format, and what is done with those that are bad."""
+"""Rows of any format, read once, and the treatment of bad rows."""
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,29 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.arrays import Floats, inexact_integer, rounded_by_float64
-from ..errors import TableError, listed, quoted
+from ..errors import TableError, counted, listed, quoted
+from .columns import Columns
 from .numbers import text_columns
 
-# Small enough that a row's prediction does not depend on the rows beside it.
+# Small enough that a row's prediction does not depend on the other rows of its block.
 BLOCK_NUMBERS = 1 << 18
-# So many rows tell a column of text from a bad cell.
+# The number of rows that tell a column of text from a bad cell.
 FIRST_ROWS = 20
 
 OnError = Callable[[TableError], None]
 Record = tuple[tuple[int, ...], Any]
 
-
-WAY_OUT = " (--on-error skip leaves such rows out)"
+SKIP_HINT = " (--on-error skip leaves such rows out)"
 
 
 def stop(error: TableError) -> None:
-    """Raise the error of a bad row, with the way out: what is done unless something else is asked for."""
-    raise TableError(f"{error}{WAY_OUT}")
+    """Raise the error of a bad row, with the hint that it can be skipped: the default."""
+    raise TableError(f"{error}{SKIP_HINT}")
 
 
 @dataclass
 class Skipped:
-    """Bad rows that were left out: how many, and what was wrong with the first."""
+    """The number of skipped rows, and the error of the first."""
 
     count: int = 0
     first: TableError | None = None
@@ -50,7 +50,7 @@ class Skipped:
 
 
 class TextColumnError(TableError):
-    """Columns hold text from their first row on: no row can be read, unless they are left out."""
+    """Columns that contain text from their first row on, so that no row can be read with them."""
 
     def __init__(self, message: str, columns: Sequence[str]) -> None:
         super().__init__(message)
@@ -58,12 +58,12 @@ class TextColumnError(TableError):
 
 
 def refuse_text(source: str, rows: Sequence[Sequence[Any]], names: Sequence[str]) -> None:
-    """Refuse columns that hold text in the first rows, all at once: no other row will be better."""
+    """Raise TextColumnError for the columns that contain text in all of the first rows."""
     words = text_columns(rows, names)
     if words:
-        which = f"column{'s' * (len(words) > 1)} {listed(words, quoted)}"
-        held = f"hold{'s' * (len(words) == 1)} text ({listed(words.values(), quoted)}), not numbers"
-        raise TextColumnError(f"{source}: {which} {held}", list(words))
+        form = "columns {} hold" if len(words) > 1 else "column {} holds"
+        problem = f"{form.format(listed(words, quoted))} text ({listed(words.values(), quoted)}), not numbers"
+        raise TextColumnError(f"{source}: {problem}", list(words))
 
 
 @dataclass(frozen=True)
@@ -73,24 +73,22 @@ class Rows:
     Attributes
     ----------
     source : str
-        The name that messages use.
-    columns : tuple of str
-        The names of the columns; x0, x1, … where the source has none.
-    named : bool
-        False where the source has no names: columns are then matched by position.
+        The name of the source in messages.
+    layout : Columns
+    read : callable
+        Returns the blocks of the wanted columns.
     left_out : mapping of str to str
-        What is no column of the table though it looks like one, and why: the index that pandas wrote.
+        The columns that are not part of the table, and why: an index that pandas wrote.
     notes : tuple of str
-        What was found of how the source is written.
+        The detected dialect.
     hint : str
-        What may be the cause where a column is missing.
+        The likely cause of a missing column.
     protocol, request_id : str
-        Those of a server's request that the rows came in: its answer has a form of its own. Empty for a file of rows.
+        Those of a request to a server, which is answered in the same form. Empty for a file of rows.
     """
 
     source: str
-    columns: tuple[str, ...]
-    named: bool
+    layout: Columns
     read: Callable[[Sequence[str]], Iterator[Floats]]
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -98,36 +96,43 @@ class Rows:
     protocol: str = ""
     request_id: str = ""
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns; x0, x1, … if the source has none."""
+        return self.layout.names
+
+    @property
+    def named(self) -> bool:
+        """Whether the source has names; if not, columns are matched by position."""
+        return self.layout.named
+
     def blocks(self, names: Sequence[str]) -> Iterator[Floats]:
         """Return an iterator of blocks (rows, len(names)), all finite; a TableError names all that are missing."""
         return self.read(names)
 
     def require(self, names: Sequence[str]) -> None:
         """Raise a TableError that names all columns that are missing."""
-        positions(self, names)
+        self.positions(names)
+
+    def positions(self, names: Sequence[str]) -> list[int]:
+        """Return the positions of columns; raise a TableError that names all that are missing."""
+        found = self.layout.positions(names)
+        if found is not None:
+            return found
+        if self.named:
+            raise self.missing(self.layout.missing(names))
+        count = counted(len(self.columns), "column")
+        raise TableError(f"{self.source}: {count} without names; expected {len(names)}: {listed(names)}")
 
     def missing(self, names: Sequence[str]) -> TableError:
-        """Return what to say of names that no column has."""
+        """Return the error for names that no column has."""
         near = nearest(names[0], self.columns)
         text = f"no column {listed(names, quoted)}; the columns are: {listed(self.columns)}"
         return TableError(f"{self.source}: {text}{f' (did you mean {quoted(near)}?)' if near else ''}{self.hint}")
 
 
-def positions(rows: Rows, names: Sequence[str]) -> list[int]:
-    """Return where these columns stand."""
-    known = {name: position for position, name in enumerate(rows.columns)}
-    lacking = [name for name in names if name not in known]
-    if not lacking:
-        return [known[name] for name in names]
-    if rows.named:
-        raise rows.missing(lacking)
-    if len(names) != len(rows.columns):
-        raise TableError(f"{rows.source}: {width(len(known))} without names; expected {len(names)}: {listed(names)}")
-    return list(range(len(names)))
-
-
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like this one, if there is one that may be meant.
+    """Return the known name that is most similar to this one, None if none is similar.
 
     >>> nearest("Income", ["income", "age"])
     'income'
@@ -139,22 +144,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return folded[close[0]] if close else None
 
 
-def width(number: int) -> str:
-    """Return a number of columns in words."""
-    return f"{number} column" + "s" * (number != 1)
-
-
-def positional_names(width: int) -> tuple[str, ...]:
-    """Return the names of columns that have none.
-
-    >>> positional_names(2)
-    ('x0', 'x1')
-    """
-    return tuple(f"x{i}" for i in range(width))
-
-
 def check_names(source: str, columns: Sequence[Any]) -> None:
-    """Refuse a name that is empty, or that an earlier column has."""
+    """Raise TableError for an empty or a repeated name."""
     seen: set[Any] = set()
     for position, name in enumerate(columns, start=1):
         if not name:
@@ -167,7 +158,7 @@ def check_names(source: str, columns: Sequence[Any]) -> None:
 def assembled(
     source: str, place: str, records: Iterable[Record], pick: Callable[[Any], list[float]], on_error: OnError
 ) -> Iterator[Floats]:
-    """Yield blocks of the numbers that `pick` finds in each record; the rows before one that ends it come first."""
+    """Yield blocks of the numbers that `pick` finds in each record; rows before a fatal error are yielded first."""
     values = array("d")
     width = 1
     for where, record in records:
@@ -196,9 +187,9 @@ def assembled(
 def checked(
     source: str, start: int, columns: Sequence[NDArray[Any]], names: Sequence[str], on_error: OnError
 ) -> Iterator[Floats]:
-    """Yield the rows of these columns (n,) that hold only numbers that float64 can; `start` rows stand before them.
+    """Yield the rows of these columns (n,) that are all exact in float64 and finite; rows before a fatal error first.
 
-    Masked entries are missing ones. The rows before one that ends it come before its error.
+    Masked entries are missing values. ``start`` is the number of rows before these, for messages.
     """
     block = np.column_stack([np.ma.filled(column, 0) for column in columns]).astype(np.float64, copy=False)
     bad = ~np.isfinite(block)

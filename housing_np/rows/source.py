@@ -1,4 +1,4 @@
-"""The bytes of a file or of standard input, and what the first of them say that they are."""
+"""The bytes of a file or of standard input, and format detection from magic bytes."""
 
 import codecs
 import os
@@ -17,12 +17,10 @@ from typing import Any, BinaryIO
 
 from ..checks.paths import as_path, shown_path
 from ..errors import TableError
+from .formats import FOREIGN, FORMATS
 
 CHUNK_BYTES = 1 << 20
 
-# What the first bytes are of, from the longest mark: a format that is read, an encoding of text, or what it is and
-# what to do instead.
-_FORMATS = {b"\x93NUMPY": "npy", b"PAR1": "parquet"}
 _GZIP = b"\x1f\x8b"
 _ENCODINGS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -32,51 +30,27 @@ _ENCODINGS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _ZIP = b"PK\x03\x04"
-_ZIPPED = {
-    b".npy": "an .npz archive: save one array of rows with numpy.save",
-    b"[Content_Types].xml": "an Excel workbook: save it as CSV",
-    b"_rels/": "an Excel workbook: save it as CSV",
-    b"xl/": "an Excel workbook: save it as CSV",
-    b"docProps/": "an Excel workbook: save it as CSV",
-    b"mimetype": "an OpenDocument spreadsheet: save it as CSV",
-}
-_OTHERS = {
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel workbook: save it as CSV",
-    b"ARROW1\0\0": "an Arrow IPC (Feather) file: save it as Parquet or CSV",
-    b"FEA1\0": "a Feather file: save it as Parquet or CSV",
-    b"\xff\xff\xff\xff": "an Arrow IPC stream: save it as Parquet or CSV",
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file: save its table as Parquet or CSV",
-    b"SQLite format 3\0": "an SQLite database: export its table as CSV",
-    b"Obj\x01": "an Avro file: save it as Parquet or CSV",
-    b"ORC": "an ORC file: save it as Parquet or CSV",
-    b"%PDF-": "a PDF document: export its table as CSV",
-    b"BZh": "compressed with bzip2: uncompress it, or use gzip",
-    b"\xfd7zXZ\0": "compressed with xz: uncompress it, or use gzip",
-    b"\x28\xb5\x2f\xfd": "compressed with zstd: uncompress it, or use gzip",
-    **{
-        b"\x80" + bytes([protocol]): "a pickle, which can run code: save CSV, .npy or Parquet"
-        for protocol in range(2, 6)
-    },
-}
-_MARKS = (*_FORMATS, _GZIP, *_ENCODINGS, _ZIP, *_OTHERS)
+_EXCEL_MEMBERS = (b"[Content_Types].xml", b"_rels/", b"xl/", b"docProps/")
+_MAGIC = {each.magic: each.name for each in FORMATS.values() if each.magic}
+_MARKS = (*_MAGIC, _GZIP, *_ENCODINGS, _ZIP, *FOREIGN)
 _LOOK = 64
 _LONGEST_MARK = max(map(len, _MARKS))
 
 
 @dataclass
 class Source:
-    """The bytes of rows, which are read once.
+    """The bytes of rows, which can be read once.
 
     Attributes
     ----------
     name : str
-        What messages call it.
+        The name of the source in messages.
     format : str or None
-        What the first bytes say; None for text.
+        The format that the first bytes tell; None for text.
     encoding : str
-        Of text.
+        The encoding of text.
     path : Path or None
-        Of the file that holds just these bytes; None for a pipe, and for what was compressed.
+        The file with exactly these bytes; None for a pipe and for compressed bytes.
     """
 
     name: str
@@ -94,10 +68,10 @@ class Source:
         elif self.head.startswith(_ZIP):
             raise TableError(f"{self.name}: {self._zipped()}")
         else:
-            found = [mark for mark in _OTHERS if self._begins_with(mark)]
-            if found:
-                raise TableError(f"{self.name}: it is {_OTHERS[found[0]]}")
-            self.format = next((name for mark, name in _FORMATS.items() if self._begins_with(mark)), None)
+            foreign = next((what for mark, what in FOREIGN.items() if self._begins_with(mark)), None)
+            if foreign:
+                raise TableError(f"{self.name}: it is {foreign}")
+            self.format = next((name for mark, name in _MAGIC.items() if self._begins_with(mark)), None)
             self.encoding = next((name for mark, name in _ENCODINGS.items() if self.head.startswith(mark)), "utf-8")
 
     def wait(self) -> None:
@@ -117,7 +91,7 @@ class Source:
         return b"".join(self.pieces())
 
     def file(self) -> BinaryIO:
-        """Return a file of these bytes that can be read from any place."""
+        """Return these bytes as a seekable file."""
         if self.path is None:
             return BytesIO(self.read())
         self.stream.seek(0)
@@ -126,7 +100,7 @@ class Source:
     def _read(self) -> bytes:
         if self.path is None:
             _wait_for(self.stream)
-        with refused(self.name):
+        with readable(self.name):
             try:
                 return bytes(self.stream.read1(CHUNK_BYTES))
             except (EOFError, zlib.error) as error:
@@ -141,7 +115,7 @@ class Source:
         return size < _LONGEST_MARK and any(mark[:size] == self.head for mark in _MARKS if len(mark) > size)
 
     def _begins_with(self, mark: bytes) -> bool:
-        """Whether the bytes begin with a mark; one that could be text is one only before bytes that could not."""
+        """Whether the bytes begin with a mark; a mark of letters counts only if bytes follow that are not text."""
         if not self.head.startswith(mark):
             return False
         if not mark.isalnum():
@@ -154,8 +128,13 @@ class Source:
         while len(self.head) < 128 and (more := self._read()):
             self.head += more
         name = self.head[30 : 30 + int.from_bytes(self.head[26:28], "little")]
-        found = [what for part, what in _ZIPPED.items() if name.startswith(part) or name.endswith(part)]
-        return f"it is {found[0]}" if found else "it is a zip archive: unpack it first"
+        if name.startswith(_EXCEL_MEMBERS):
+            return "it is an Excel workbook: save it as CSV"
+        if name == b"mimetype":
+            return "it is an OpenDocument spreadsheet: save it as CSV"
+        if name.endswith(b".npy"):
+            return "it is an .npz archive: save one array of rows with numpy.save"
+        return "it is a zip archive: unpack it first"
 
     def _uncompress(self) -> None:
         import gzip
@@ -169,7 +148,7 @@ class Source:
 
 
 def _wait_for(stream: Any) -> None:
-    """Wait for bytes of a pipe, or for a signal: one that comes just before a read would wait for the read to end."""
+    """Wait for bytes of a pipe or for a signal, which would have to wait for the end of a read."""
     is_main = threading.current_thread() is threading.main_thread()
     if os.name != "posix" or not isinstance(stream, BufferedReader) or not is_main:
         return
@@ -185,7 +164,7 @@ def _wait_for(stream: Any) -> None:
 
 
 class _Joined:
-    """What was read of a stream already, and the rest of it."""
+    """A stream whose first bytes have been read already."""
 
     def __init__(self, head: bytes, stream: Any) -> None:
         self.head, self.stream = head, stream
@@ -197,7 +176,7 @@ class _Joined:
 
 @contextmanager
 def open_source(path: str | Path | BytesIO) -> Iterator[Source]:
-    """Open a file, or standard input for "-", or what came in a request."""
+    """Open a file, standard input for "-", or the body of a request."""
     if isinstance(path, BytesIO):
         yield Source("the request", path)
         return
@@ -205,15 +184,15 @@ def open_source(path: str | Path | BytesIO) -> Iterator[Source]:
         yield Source("standard input", sys.stdin.buffer)
         return
     path = as_path(path, TableError)
-    with refused(path):
-        file = path.open("rb")  # closed below, where its errors are not those of opening it
+    with readable(path):
+        file = path.open("rb")  # closed below, because errors of reading it have another message
     with file:
         yield Source(shown_path(path), file, path if path.is_file() else None)
 
 
 @contextmanager
-def refused(path: str | Path) -> Iterator[None]:
-    """Turn what the system says of a file into an error for its user."""
+def readable(path: str | Path) -> Iterator[None]:
+    """Turn an OSError about a file into a TableError."""
     try:
         yield
     except IsADirectoryError:
@@ -226,7 +205,7 @@ def refused(path: str | Path) -> Iterator[None]:
 
 
 def _pattern(folder: Path) -> str:
-    """Return a pattern of the files in a folder, or in those in it, by the ending that most of them have."""
+    """Return a pattern that matches most files of a folder, or of the folders in it."""
     for pattern in ("*", "*/*", "*/*/*"):
         files = [file for file in folder.glob(pattern) if not file.name.startswith((".", "_")) and file.is_file()]
         if endings := [file.suffix for file in files if file.suffix]:

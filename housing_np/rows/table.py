@@ -1,11 +1,12 @@
 """A table of numbers: features, a target and their names, in memory or in a user's own files."""
 
 import re
+from array import array
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,14 +17,15 @@ from ..checks.names import as_name, as_names, require_option
 from ..checks.paths import as_path, shown_path
 from ..errors import HousingError, TableError, counted, cut, quoted
 from . import Decimal, Format, Rows, Skipped, TextColumnError, open_rows, stop
+from .columns import Columns
 
 Block = tuple[Floats, Floats]
 OnError = Literal["stop", "skip"]
 
-# Above so many numbers (128 MiB) a table stays in its files.
+# A table with more numbers (128 MiB) stays in its files.
 _MEMORY_NUMBERS = 1 << 24
-_LONGEST_ADVICE = 400  # characters of names to be typed
-# What pandas calls a column without a name: the index of the frame that was written.
+_LONGEST_ADVICE = 400  # characters of the names in an advice
+# The name that pandas gives to a column without one: the index of a frame that was written.
 _UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*")
 _INDEX = "the index that pandas wrote; to_csv(index=False) writes none"
 
@@ -42,7 +44,7 @@ class Table:
     Raises
     ------
     HousingError
-        If the numbers or the names are none, or their shapes disagree.
+        For values that are not numbers, names that are not text, or shapes that disagree.
     """
 
     X: Floats
@@ -57,13 +59,15 @@ class Table:
         if y.shape != (len(X),):
             raise HousingError(f"y has shape {y.shape}: expected {(len(X),)}, one for each row of X")
         refuse_inexact(y, "y")
-        vars(self).update(X=X, y=y.astype(np.float64, copy=False), feature_names=names)
+        object.__setattr__(self, "X", X)
+        object.__setattr__(self, "y", y.astype(np.float64, copy=False))
+        object.__setattr__(self, "feature_names", names)
 
     def __iter__(self) -> Iterator[Block]:
         yield self.X, self.y
 
     def __repr__(self) -> str:
-        from ..checks.display import in_brackets  # here, not above: predict must not pay for it
+        from ..checks.display import in_brackets  # imported here because predict must start fast
 
         return in_brackets(self, self._facts())
 
@@ -82,38 +86,41 @@ class Table:
 
 @dataclass
 class Stream:
-    """The rows of files that need not fit in memory: each iteration reads them anew, as blocks (X, y).
+    """The rows of files as blocks (X, y): one block in memory, or read from the files in each iteration.
 
     Attributes
     ----------
     paths : tuple of str
-        Files of the same columns.
-    feature_names, target_name
-        As those of a `Table`.
+        Files with the same columns.
+    columns : Columns
+        The features.
+    target_name : str
     left_out : tuple of str
-        The columns that are neither.
+        All other columns.
     notes : tuple of str
-        What was found of how the first file is written.
+        The detected dialect of the first file, and the columns that are left out.
     skip : bool
-        Whether bad rows are left out, and counted in `skipped`, by file; the first ends the iteration otherwise.
+        Whether bad rows are skipped, and counted in `skipped` by file; otherwise the first one raises.
     reading : mapping
         The options of `open_rows`.
-    held : tuple of blocks, optional
-        All rows, where they are in memory.
-    begun : iterator of blocks, optional
-        What the first iteration gives instead, where the files are being read already.
+    held : block, optional
+        All rows, if they are held in memory.
     """
 
     paths: tuple[str, ...]
-    feature_names: tuple[str, ...]
+    columns: Columns
     target_name: str
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     skip: bool = False
     reading: Mapping[str, Any] = field(default_factory=dict)
-    held: tuple[Block, ...] | None = None
-    begun: Iterator[Block] | None = None
+    held: Block | None = None
     skipped: dict[str, Skipped] = field(default_factory=dict)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the features."""
+        return self.columns.names
 
     def __repr__(self) -> str:
         from ..checks.display import columns, in_brackets
@@ -123,25 +130,24 @@ class Stream:
 
     @property
     def rows(self) -> int | None:
-        """How many there are, where they are in memory."""
-        return None if self.held is None else sum(len(y) for _, y in self.held)
+        """The number of rows in memory; None if they are in files."""
+        return None if self.held is None else len(self.held[1])
 
     @classmethod
     def of(cls, table: Table) -> "Stream":
         """Return the rows of a table in memory."""
-        return cls((), table.feature_names, table.target_name, held=tuple(table))
+        return cls((), Columns(table.feature_names), table.target_name, held=(table.X, table.y))
 
     def __iter__(self) -> Iterator[Block]:
-        begun, self.begun = self.begun, None
-        if self.held is not None or begun is not None:
-            yield from self.held or begun or ()
+        if self.held is not None:
+            yield self.held
             return
         for path in self.paths:
             with self.open(path) as rows:
                 yield from self.blocks(rows)
 
     def open(self, path: str) -> AbstractContextManager[Rows]:
-        """Open one file, and count anew the bad rows in it."""
+        """Open one file, and start its count of bad rows at 0."""
         skipped = self.skipped[path] = Skipped()
         return open_rows(path, on_error=skipped.add if self.skip else stop, wait=True, **self.reading)
 
@@ -155,7 +161,7 @@ class Stream:
             )
         try:
             for block in rows.blocks(names):
-                # Copied apart once: what walks over them many times walks over whole lines of memory.
+                # Copied once, so that the passes over them read contiguous memory.
                 yield np.ascontiguousarray(block[:, :-1]), np.ascontiguousarray(block[:, -1])
         except TextColumnError as error:
             if self.target_name in error.columns:
@@ -165,12 +171,13 @@ class Stream:
             raise TableError(f"{error}; leave out what is no number: --ignore {text}") from None
 
     def told(self) -> list[str]:
-        """Return what its reader should know: how it is written, what is left out of it, the bad rows so far."""
-        return [*self.notes, *[str(self.all_skipped)] * bool(self.all_skipped.count)]
+        """Return notes for the user: the dialect, the columns that are left out, the bad rows so far."""
+        skipped = self.all_skipped
+        return [*self.notes, str(skipped)] if skipped.count else list(self.notes)
 
     def table(self) -> Table:
-        """Return the rows that are held in memory."""
-        ((X, y),) = self.held or ()
+        """Return the rows in memory as a table."""
+        ((X, y),) = self
         return Table(X, y, self.feature_names, self.target_name)
 
     @property
@@ -196,29 +203,29 @@ def read_table(
     decimal: Decimal = ".",
     header: bool = True,
 ) -> Table:
-    """Read a user's table: CSV with a header line, JSON, JSON Lines, Parquet, or .npy (columns x0, x1, … unless named).
+    """Read a user's table in any format of rows; columns without names are called x0, x1, ….
 
     Parameters
     ----------
     path : str or Path
-        A file, a pattern that files of the same columns match ("part-*.csv"), or "-" for standard input.
+        A file, a pattern of files with the same columns ("part-*.csv"), or "-" for standard input.
     target : str
         The column to predict.
     features : sequence of str, optional
-        The columns to predict it from, in the wanted order; by default all others, in the order of the file, but for
-        the index that pandas wrote.
-    format : {"csv", "json", "jsonl", "npy", "parquet"}, optional
-        By default what the first bytes say, or the name of the file ends with.
+        The columns to predict it from, in this order; by default all others in the order of the file, except an index
+        that pandas wrote.
+    format : str, optional
+        A key of `housing_np.rows.FORMATS`, by default from the magic bytes or the extension of the file.
     ignore : sequence of str
-        Columns that are no features.
+        Columns that are not features.
     on_error : {"stop", "skip"}
-        Whether a bad row is an error, or left out.
+        Whether a bad row raises or is skipped.
     separator : str, optional
-        Of CSV. By default commas, or what else the first line has between its names.
+        The separator of CSV. By default detected from the first line; commas if unsure.
     decimal : {".", ","}
-        Of CSV, the mark before a number's decimals.
+        The decimal mark of CSV.
     header : bool
-        Whether CSV begins with the names of its columns; they are x0, x1, … if not.
+        Whether the first line of CSV has the names of the columns.
 
     Returns
     -------
@@ -227,8 +234,8 @@ def read_table(
     Raises
     ------
     TableError
-        With the file, row and column: no such file, a folder, an empty one; a name that is missing or doubled; a row
-        with too few or too many cells; a cell that is not a finite number; a target that is constant.
+        With the file, row and column: for a missing file, a folder, an empty file; a missing or repeated name; a row
+        with too few or too many cells; a cell that is not a finite number; a constant target.
 
     Examples
     --------
@@ -253,8 +260,8 @@ def open_stream(
     on_error: OnError = "stop",
     **reading: Any,
 ) -> Stream:
-    """Return the rows of files; the arguments are those of `read_table`, and only the names of the columns are read."""
-    stream = Stream(files(path), (), target, skip=on_error == "skip", reading=reading)
+    """Return the rows of files, of which only the names are read now; the arguments are those of `read_table`."""
+    stream = Stream(files(path), Columns(()), target, skip=on_error == "skip", reading=reading)
     with stream.open(stream.paths[0]) as rows:
         return _with_columns(stream, rows, features, ignore)
 
@@ -269,52 +276,28 @@ def open_table(
     in_memory: bool = False,
     **reading: Any,
 ) -> Stream:
-    """Return the rows of files, held in memory unless they are many; the arguments are those of `read_table`."""
+    """Return the rows of files, in memory unless they are many; the arguments are those of `read_table`."""
     paths = files(path)
-    stream = Stream(paths, (), target, skip=on_error == "skip", reading=reading)
-    with ExitStack() as opened:
-        rows = opened.enter_context(stream.open(paths[0]))
+    stream = Stream(paths, Columns(()), target, skip=on_error == "skip", reading=reading)
+    with stream.open(paths[0]) as rows:
         stream = _with_columns(stream, rows, features, ignore)
-        coming = chain(stream.blocks(rows), replace(stream, paths=paths[1:]))
-        X, y, ends = _Growing(len(stream.feature_names)), _Growing(), [0]
-        for part_X, part_y in coming:
-            X.add(part_X)
-            y.add(part_y)
-            ends.append(y.rows)
-            if y.rows * (len(stream.feature_names) + 1) > _MEMORY_NUMBERS and not in_memory:
-                if not Path(paths[0]).is_file():  # what cannot be read twice: standard input, a pipe
+        # Grown in place, so that many rows are not in memory twice.
+        X, y, p = array("d"), array("d"), len(stream.feature_names)
+        for part_X, part_y in chain(stream.blocks(rows), replace(stream, paths=paths[1:])):
+            X.frombytes(part_X.data.cast("B"))
+            y.frombytes(part_y.data.cast("B"))
+            if len(X) + len(y) > _MEMORY_NUMBERS and not in_memory:
+                if not Path(paths[0]).is_file():  # standard input or a pipe, which cannot be read twice
                     raise TableError(f"{rows.source}: more than {_MEMORY_NUMBERS} numbers; give them in a file")
-                return replace(stream, begun=_drained((X.whole(), y.whole()), ends, coming, opened.pop_all()))
-    if not y.rows:
+                return stream
+    if not y:
         raise _without_rows(rows.source, stream)
-    values = y.whole()
-    if y.rows > 1 and np.all(values == values[0]):
+    values = np.frombuffer(y)
+    if len(y) > 1 and np.all(values == values[0]):
         raise TableError(
-            f"{shown_path(path)}: the target {quoted(target)} is {values[0]} in all {y.rows} rows: nothing to predict"
+            f"{shown_path(path)}: the target {quoted(target)} is {values[0]} in all {len(y)} rows: nothing to predict"
         )
-    return replace(stream, held=((X.whole(), values),))
-
-
-class _Growing:
-    """Rows of a shape that others are added to, in memory that grows where it is: what is large is not there twice."""
-
-    def __init__(self, *shape: int) -> None:
-        self.array: Floats = np.empty((0, *shape))
-        self.rows = 0
-
-    def add(self, part: Floats) -> None:
-        end = self.rows + len(part)
-        if end > len(self.array):
-            self._resize(end + end // 8)
-        self.array[self.rows : end] = part
-        self.rows = end
-
-    def whole(self) -> Floats:
-        self._resize(self.rows)
-        return self.array
-
-    def _resize(self, rows: int) -> None:
-        self.array.resize((rows, *self.array.shape[1:]), refcheck=False)
+    return replace(stream, held=(np.frombuffer(X).reshape(-1, p), values))
 
 
 def _without_rows(source: str, stream: Stream) -> TableError:
@@ -323,25 +306,15 @@ def _without_rows(source: str, stream: Stream) -> TableError:
         return TableError(f"{source}: no rows below the names of the columns; expected at least one")
     problem = skipped.first
     if Path(stream.paths[0]).is_file():
-        try:  # read once more: where none is skipped, what is wrong with a whole column is told
+        try:  # read again without skipping, for the error about a whole column
             deque(replace(stream, skip=False, skipped={}), maxlen=0)
         except TableError as error:
             problem = error
     return TableError(f"{source}: no row is left, {skipped.count} were skipped: {problem}")
 
 
-def _drained(held: Block, ends: list[int], coming: Iterator[Block], opened: ExitStack) -> Iterator[Block]:
-    """Yield the blocks that were read, which have these ends, and those that come after them."""
-    X, y = held
-    with opened:
-        for start, end in pairwise(ends):
-            yield X[start:end], y[start:end]
-        del X, y, held
-        yield from coming
-
-
 def files(path: str | Path) -> tuple[str, ...]:
-    """Return the file of a path, or all that match a pattern, in the order of their names."""
+    """Return the file of a path, or all files that match a pattern, in the order of their names."""
     path = as_path(path, TableError)
     try:
         if set("*?[").isdisjoint(str(path)) or path.exists():
@@ -357,7 +330,7 @@ def files(path: str | Path) -> tuple[str, ...]:
 
 
 def _with_columns(stream: Stream, rows: Rows, features: Sequence[str] | None, ignore: Sequence[str]) -> Stream:
-    """Return the stream with the features that a file has, and what is left out of it."""
+    """Return the stream with its features, chosen from the columns of its first file."""
     target = as_name(stream.target_name, "target")
     features, ignore = as_names(features, "features"), as_names(ignore, "ignore")
     rows.require([name for name in ignore if name not in rows.left_out])
@@ -376,15 +349,15 @@ def _with_columns(stream: Stream, rows: Rows, features: Sequence[str] | None, ig
     rows.require([*features, target])
     chosen = {target, *features}
     left_out = (*rows.left_out, *(name for name in rows.columns if name not in chosen))
-    found = [f"{quoted(name)} is left out ({why})" for name, why in {**rows.left_out, **index}.items()]
-    notes = tuple(f"{rows.source}: {note}" for note in (*rows.notes, *found))
-    return replace(stream, feature_names=features, left_out=left_out, notes=notes)
+    ignored = [f"{quoted(name)} is left out ({why})" for name, why in {**rows.left_out, **index}.items()]
+    notes = tuple(f"{rows.source}: {note}" for note in (*rows.notes, *ignored))
+    return replace(stream, columns=Columns(features, rows.named), left_out=left_out, notes=notes)
 
 
 def read_rows(features: Sequence[str], path: str | Path, skipped: Skipped | None = None, **reading: Any) -> Floats:
-    """Return the rows of a file, or of all that match a pattern, in these columns; shape (n, len(features)).
+    """Return these columns of a file, or of all files that match a pattern; shape (n, len(features)).
 
-    Bad rows are left out and counted in ``skipped`` where it is given. The other arguments are those of `open_rows`.
+    Bad rows are skipped and counted in ``skipped`` if it is given. The other arguments are those of `open_rows`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The lines of text of a source, wherever its bytes are cut."""
+"""Lines of text from the bytes of a source."""
 
 import codecs
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from itertools import chain
 from ..errors import TableError
 from .source import Source
 
-# No line is longer, and no record of CSV that has several: what never ends must not fill the memory.
+# The maximum length of a line and of a record of CSV, so that an endless one does not fill the memory.
 LONGEST = 1 << 22
-# What bytes become that are not text in the encoding of the source; no decoding gives it.
+# Replaces bytes that cannot be decoded; decoding never returns it otherwise.
 _UNDECODED = "\udcff"
 _UNDECODED_AS = "housing_np.undecoded"
 
@@ -24,28 +24,28 @@ codecs.register_error(_UNDECODED_AS, _undecoded)
 
 
 def chunks(source: Source) -> Iterator[str]:
-    """Yield whole lines as soon as they have come, as one text: a slow pipe is answered row by row.
+    """Yield whole lines as one text as soon as they are read, so that a slow pipe is answered row by row.
 
-    All lines end in one newline, whatever ended them. `unreadable` tells what is wrong with a line.
+    All lines end in a newline, whatever their ending was. `unreadable` returns what is wrong with a line.
     """
     decoder = IncrementalNewlineDecoder(codecs.getincrementaldecoder(source.encoding)(_UNDECODED_AS), translate=True)
     begun: list[str] = []
     size = 0
     for data in chain(source.pieces(), [None]):
-        # The last line ends too, whether or not the source says so.
+        # The last line may lack its newline.
         text = decoder.decode(b"", final=True) + "\n" if data is None else decoder.decode(data)
         if end := text.rfind("\n") + 1:
             first = text.index("\n")
-            # Cut at one place, wherever the pieces end: what is told of a line depends on what is kept of it.
+            # Always cut at the same length, because the error of a line depends on what is kept of it.
             yield ("".join(begun) + text[:first])[: LONGEST + 1] + text[first:end]
             begun, size, text = [], 0, text[end:]
-        if size <= LONGEST:  # of a line that is too long, the rest is not kept
+        if size <= LONGEST:  # the rest of a line that is too long is dropped
             begun.append(text[: LONGEST + 1 - size])
         size += len(text)
 
 
 def decoded(source: Source, most: int) -> str:
-    """Return the whole text, of so many bytes at most."""
+    """Return the whole text; raise TableError if it has more bytes than ``most``."""
     pieces, size = [], 0
     for piece in source.pieces():
         pieces.append(piece)
@@ -59,17 +59,17 @@ def decoded(source: Source, most: int) -> str:
 
 
 def lines(text: str) -> list[str]:
-    """Return the lines of a text that ends in a newline, without theirs."""
+    """Split a text that ends in a newline into lines."""
     return text[:-1].split("\n")
 
 
 def undecoded(text: str) -> bool:
-    """Whether there is anything in a text that was none."""
+    """Whether decoding failed anywhere in the text."""
     return not text.isascii() and _UNDECODED in text
 
 
 def unreadable(line: str) -> TableError | None:
-    """Return what is wrong with a line, however it goes on to be read; None if nothing is."""
+    """Return what is wrong with a line in any format, None if nothing is."""
     if len(line) > LONGEST:
         return TableError(f": longer than {LONGEST} characters; break it up or remove it")
     if undecoded(line):

@@ -1,4 +1,4 @@
-"""Threads for what numpy does without Python's lock, as many as the user allows and the work is worth."""
+"""Threads for what NumPy does without the GIL, as many as the user allows and the work pays for."""
 
 import os
 import threading
@@ -15,33 +15,33 @@ R = TypeVar("R")
 _SETTINGS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 
 
-def worth(work: float, each: float) -> int:
-    """Return how many threads to use for some work, of which each thread should have at least so much.
+def thread_count(size: float, per_thread: float) -> int:
+    """Return how many threads to start for work of a size, with at least ``per_thread`` of it for each.
 
-    No more than the processors that this process may use, or than ``OPENBLAS_NUM_THREADS`` or ``OMP_NUM_THREADS`` say.
+    At most the processors that this process may use, and ``OPENBLAS_NUM_THREADS`` or ``OMP_NUM_THREADS`` if one is set.
 
     Examples
     --------
-    >>> worth(10, each=100)
+    >>> thread_count(10, per_thread=100)
     1
     """
-    wanted = int(work / each)
+    wanted = int(size / per_thread)
     if wanted <= 1:
         return 1
-    return max(1, min(wanted, allowed()))
+    return max(1, min(wanted, allowed_threads()))
 
 
-def allowed() -> int:
+def allowed_threads() -> int:
     """Return how many threads this process may keep busy."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    said = [os.environ[name] for name in _SETTINGS if os.environ.get(name, "").strip().isdecimal()]
-    return min([processors, *map(int, said[:1])])
+    limits = [os.environ[name] for name in _SETTINGS if os.environ.get(name, "").strip().isdecimal()]
+    return min([processors, *map(int, limits[:1])])
 
 
-def each(function: Callable[[T], R], items: Sequence[T], threads: int) -> list[R]:
-    """Return what a function gives for each item, in their order, computed by so many threads, or by fewer.
+def parallel_map(function: Callable[[T], R], items: Sequence[T], threads: int) -> list[R]:
+    """Return the results of a function for all items, in their order, computed in threads.
 
-    Where the system starts no more threads, those that there are do the work; the caller's is always one.
+    The caller's thread is one of them; there are fewer than ``threads`` if the system starts no more.
     """
     if threads <= 1 or len(items) <= 1:
         return [function(item) for item in items]
@@ -76,20 +76,21 @@ def each(function: Callable[[T], R], items: Sequence[T], threads: int) -> list[R
     return [results[index] for index in range(len(items))]
 
 
-def ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[tuple[T, R]]:
-    """Yield each item and what a function gives for it, in their order; so many threads work on those that come next.
+def map_ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[tuple[T, R]]:
+    """Yield each item with the function's result, in order, while threads compute the results of the next items.
 
-    Without threads, no item is taken before it is asked for. Those before an error of the items come before it.
+    With 0 threads, an item is taken only when it is asked for. Results that precede an error of the items are yielded
+    first.
     """
     if not threads:
         yield from ((item, function(item)) for item in items)
         return
-    from concurrent.futures import ThreadPoolExecutor  # here, not above: small inputs must not pay for it
+    from concurrent.futures import ThreadPoolExecutor  # imported here because small inputs must start fast
 
     coming, pending = iter(items), deque[tuple[T, Callable[[], R]]]()
     end: Exception | None = None
 
-    def begun(item: T) -> Callable[[], R]:
+    def submit(item: T) -> Callable[[], R]:
         nonlocal threads
         if threads:
             try:
@@ -103,7 +104,7 @@ def ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Itera
             while end is None and len(pending) <= threads:
                 try:
                     item = next(coming)
-                    pending.append((item, begun(item)))
+                    pending.append((item, submit(item)))
                 except (StopIteration, HousingError) as error:
                     end = error
             if not pending:

@@ -11,23 +11,14 @@ from ..checks.arrays import Floats
 from ..command.answers import Answer, answered, written
 from ..errors import HousingError
 from ..quantized.model import Model, QuantizedLinear
-from ..rows import WAY_OUT, open_rows, stop
+from ..rows import FORMATS, SKIP_HINT, open_rows, stop
+from ..rows.formats import ANSWER_FORMATS
 
-# The formats of bodies by their type; the first bytes tell those of None.
-TYPES: dict[str, str | None] = {
-    "application/json": "json",
-    "text/json": "json",
-    "text/csv": "csv",
-    "application/csv": "csv",
-    "application/jsonl": "jsonl",
-    "application/jsonlines": "jsonl",
-    "application/x-ndjson": "jsonl",
-    "application/x-npy": "npy",
-    "application/vnd.apache.parquet": "parquet",
-    "application/octet-stream": None,
-}
+# The formats of bodies by their type; None: by their magic bytes.
+TYPES: dict[str, str | None] = {kind: name for name, each in FORMATS.items() for kind in each.media_types}
+TYPES |= {"application/octet-stream": None}
 # The types of answers; those of other bodies are answered in JSON.
-ANSWERS = {"json": "application/json", "csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
+ANSWERS = {name: FORMATS[name].answer_type for name in ANSWER_FORMATS}
 _GZIP = b"\x1f\x8b"
 
 
@@ -148,5 +139,5 @@ def reply(
             answer = Answer(tuple(model.target_names_), want.bounds, protocol, rows.request_id, name)
             text = "".join(written(answer, blocks(rows), want.answer))
     except HousingError as error:
-        raise RefusedError(400, str(error).removesuffix(WAY_OUT)) from None
+        raise RefusedError(400, str(error).removesuffix(SKIP_HINT)) from None
     return Reply(text.encode(), ANSWERS[want.answer], count, outside)

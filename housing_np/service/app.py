@@ -24,7 +24,7 @@ from ..evaluation.ranges import bundled, outside, ranges_of
 from ..export import export
 from ..fit.linear import LinearRegression
 from ..quantized.model import Model
-from ..rows.threads import worth
+from ..rows.threads import thread_count
 from ..store.artifact import load
 from .answering import RefusedError, Wanted, reply, uncompressed, wanted
 from .limits import Held, Limits
@@ -65,7 +65,7 @@ class Service:
         self.seen = ranges_of(settings.range, self.model.feature_names) if settings.range else None
         self.is_outside = outside(self.model, self.seen)
         self.limits, self.metrics = Limits(settings), Metrics()
-        self.threads = ThreadPoolExecutor(worth(_MOST_THREADS, each=1))
+        self.threads = ThreadPoolExecutor(thread_count(_MOST_THREADS, per_thread=1))
         self.app = self._app()
 
     def _app(self) -> Starlette:

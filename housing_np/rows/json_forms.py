@@ -1,0 +1,150 @@
+"""The forms of JSON documents: as data frames write them, and as servers of models take them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from ..errors import TableError, counted, cut, listed, quoted
+
+ENVELOPES = {"instances", "inputs", "input_data", "dataframe_split", "dataframe_records"}
+EXPECTED = (
+    "expected a list of rows, one object, or an object with 'instances', 'inputs', 'input_data', "
+    "'dataframe_split' (columns, data) or 'dataframe_records'"
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The rows of a document.
+
+    Attributes
+    ----------
+    rows : list
+        Objects or lists, not checked yet.
+    columns : tuple of str
+        The names of the columns if they stand apart from the rows.
+    protocol, request_id : str
+        "v2" and the id for a request of the Open Inference Protocol.
+    index : tuple of str
+        The columns that are the index of a data frame.
+    """
+
+    rows: list[Any]
+    columns: tuple[str, ...] = ()
+    protocol: str = ""
+    request_id: str = ""
+    index: tuple[str, ...] = ()
+
+
+def find_rows(document: Any) -> Found:
+    """Return the rows of a document in any of the known forms."""
+    match document:
+        case list(rows) | {"dataframe_records": list(rows)} | {"instances": list(rows)}:
+            return Found(rows)
+        case {"inputs": [{"name": str(_), "shape": _}, *_] | [{"name": str(_), "datatype": _}, *_]}:
+            return _tensors(document)
+        case {"inputs": list(rows)} | {"input_data": list(rows)}:
+            return Found(rows)
+        case {"schema": {"fields": list(_), "primaryKey": list(index)}, "data": list(rows)}:
+            return Found(rows, index=tuple(str(name) for name in index))
+        case {"schema": {"fields": list(_)}, "data": list(rows)}:
+            return Found(rows)
+        case {"columns": list(names), "data": list(rows)}:
+            return Found(rows, tuple(map(str, names)))
+        case {"dataframe_split": dict(inner)} | {"input_data": dict(inner)} if inner:
+            return find_rows(inner)
+        case {"inputs": dict(inner)} | {"instances": dict(inner)} if inner:
+            return find_rows(inner)
+        case dict(row) if ENVELOPES & set(row):
+            raise TableError(f": {EXPECTED}")
+        case dict(row) if isinstance(unwrapped(row), list):
+            return Found([row])
+        case dict(row) if not all(isinstance(value, dict | list) for value in row.values()):
+            return Found([row])
+        case dict(by_row) if by_row and _are_rows(by_row):
+            return Found(list(by_row.values()))
+        case dict(columns) if columns and _are_alike(columns.values()):
+            # Each column is a list, or an object with the names of the rows as keys.
+            lists = [list(each.values()) if isinstance(each, dict) else each for each in columns.values()]
+            return Found([list(row) for row in zip(*lists, strict=True)], tuple(columns))
+        case dict(columns) if columns and all(isinstance(each, list) for each in columns.values()):
+            raise TableError(": the lists of its columns differ in length; each row needs a number in each of them")
+    raise TableError(f": {EXPECTED}")
+
+
+def _are_rows(document: dict[str, Any]) -> bool:
+    """Whether the keys are row numbers and the values rows, as pandas writes them with orient="index"."""
+    inner = [key for row in document.values() if isinstance(row, dict) for key in row]
+    return all(map(str.isdecimal, document)) and bool(inner) and not any(map(str.isdecimal, inner))
+
+
+def _are_alike(columns: Iterable[Any]) -> bool:
+    """Whether all are lists of one length, or all objects with the same keys in the same order."""
+    first, *others = (list(each) if isinstance(each, dict) else each for each in columns)
+    if not isinstance(first, list):
+        return False
+    objects = [isinstance(each, dict) for each in columns]
+    same = all(each == first if objects[0] else isinstance(each, list) and len(each) == len(first) for each in others)
+    return same and len(set(objects)) == 1
+
+
+def _tensors(document: dict[str, Any]) -> Found:
+    """Return the rows of an Open Inference Protocol request: one tensor of rows, or one for each feature.
+
+    Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md
+    """
+    columns: dict[str, list[Any]] = {}
+    shapes: set[tuple[int, ...]] = set()
+    for tensor in document["inputs"]:
+        match tensor:
+            case {"name": str(name), "shape": list(shape), "datatype": str(datatype), "data": list(data)}:
+                pass
+            case _:
+                raise TableError(": an input needs 'name', 'shape', 'datatype' and 'data'")
+        values = _flat(data)
+        if datatype not in _DATATYPES and len(document["inputs"]) == 1:
+            raise TableError(
+                f": input {quoted(name)} has datatype {cut(datatype)}; expected one of {', '.join(_DATATYPES)}"
+            )
+        if not all(type(size) is int and size >= 0 for size in shape) or prod(shape) != len(values):
+            found = counted(len(values), "number")
+            raise TableError(f": input {quoted(name)} has shape {quoted(shape)} and {found}; they have to agree")
+        if name in columns:
+            raise TableError(f": the name {quoted(name)} stands twice in 'inputs'; names must be unique")
+        columns[name] = [int(value) if datatype == "BOOL" and isinstance(value, bool) else value for value in values]
+        shapes.add(tuple(shape))
+    request_id = str(document.get("id", ""))
+    if len(columns) == 1 and len(shape) == 2:
+        (values,) = columns.values()
+        p = shape[1]
+        return Found([values[i : i + p] for i in range(0, len(values), p)], (), "v2", request_id)
+    if len({shape[:1] for shape in shapes}) > 1 or any(prod(shape[1:]) != 1 or not shape for shape in shapes):
+        found = listed([*map(list, sorted(shapes))])
+        raise TableError(
+            f": 'inputs' have the shapes {found}; expected one tensor [rows, features], or [rows] for each"
+        )
+    return Found([list(row) for row in zip(*columns.values(), strict=True)], tuple(columns), "v2", request_id)
+
+
+_DATATYPES = (
+    "BOOL",
+    *(f"{kind}{bits}" for kind in ("UINT", "INT") for bits in (8, 16, 32, 64)),
+    "FP16",
+    "FP32",
+    "FP64",
+)
+
+
+def _flat(data: list[Any]) -> list[Any]:
+    while any(isinstance(each, list) for each in data):
+        data = [value for each in data for value in (each if isinstance(each, list) else [each])]
+    return data
+
+
+def unwrapped(row: Any) -> Any:
+    """Return the numbers of a row in SageMaker's form, any other row as it is."""
+    match row:
+        case {"features": list(values)} | {"data": {"features": {"values": list(values)}}}:
+            return values
+    return row
