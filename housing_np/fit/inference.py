@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from ..checks.arrays import as_number
 from ..errors import HousingError, counted
+from .display import r2_name
 
 if TYPE_CHECKING:
     from .solution import Solution
@@ -166,11 +167,6 @@ class Inference:
         if not self.distinct:
             lines.append("at this condition number, rounding of the data hides whether the rank is full or lower")
         return lines
-
-
-def r2_name(fit_intercept: bool) -> str:
-    """Return what the R² of a fit is called: without an intercept it is another number, as in statsmodels."""
-    return "R²" if fit_intercept else "R² (uncentred)"
 
 
 class _Table(NamedTuple):
