@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from housing_np.command.cli import Progress
+from housing_np.command.progress import Progress
 
 BLOCKS = [("X", range(1000)), ("X", range(500))]
 
