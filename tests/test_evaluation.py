@@ -16,6 +16,7 @@ from housing_np.evaluation.split import holdout_split
 from housing_np.fit.metrics import Score
 from housing_np.fit.passes import total
 from housing_np.quantized.calibration import Calibration
+from housing_np.rows.table import Stream
 
 # scikit-learn's LinearRegression on fetch_california_housing, as its issues and notebooks print it.
 COEFFICIENTS = {
@@ -464,6 +465,25 @@ def test_a_target_that_varies_between_blocks_alone_is_one(targets):
     ends = np.cumsum([len(y) for y in targets])
     blocks = [(table.X[end - len(y) : end], np.array(y)) for end, y in zip(ends, targets, strict=True)]
     first_pass(table, blocks).require_variance()
+
+
+def test_fewer_rows_than_unknowns_are_refused_before_they_are_summed():
+    stream = Stream.of(small(3, p=3))
+    with pytest.raises(HousingError, match="^3 rows cannot determine 4 unknowns: give more rows or fewer features"):
+        FirstPass.of(stream, LinearRegression()).require_rows(stream)
+
+
+def test_without_an_intercept_there_is_an_unknown_less():
+    stream = Stream.of(small(3, p=3))
+    FirstPass.of(stream, LinearRegression(fit_intercept=False)).require_rows(stream)
+
+
+def test_the_held_out_fifth_is_of_a_model_with_the_same_parameters():
+    table = small(50)
+    train, test = holdout_split(50)
+    coef = np.linalg.lstsq(table.X[train], table.y[train])[0]
+    got = second_pass(table, model=LinearRegression(fit_intercept=False)).held_out.sum.scores[HELD_OUT]
+    assert got.mse == pytest.approx(mean_squared_error(table.y[test], table.X[test] @ coef), rel=1e-9)
 
 
 def test_a_constant_target_in_two_rows_is_refused():

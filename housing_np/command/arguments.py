@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self.add_argument("--version", action="version", version=__version__, help="print the version and end")
-        self.add_argument("-q", "--quiet", action="store_true", help="no notes on stderr; errors are told all the same")
+        self.add_argument("-q", "--quiet", action="store_true", help="no notes on stderr; errors are still printed")
 
     def add_json(self) -> None:
         """Add the option of every command that prints a report."""

@@ -1,7 +1,7 @@
 """Text and tables about fitted models."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,29 @@ from ..errors import counted, listed, quoted
 if TYPE_CHECKING:
     from .linear import LinearRegression
     from .solution import Solution
+
+
+class Table(NamedTuple):
+    """A table of text: a title, the heads of the columns, the rows, each after its name, and lines below them."""
+
+    title: str
+    heads: list[str]
+    rows: list[list[str]]
+    lines: list[str]
+
+    def text(self) -> str:
+        """Return the table for a terminal."""
+        width = max(len(name) for name, *_ in self.rows)
+        rows = [
+            f"{name:<{width}}" + "".join(f"{cell:>14}" for cell in cells)
+            for name, *cells in [["", *self.heads], *self.rows]
+        ]
+        return "\n".join([self.title, *rows, *self.lines])
+
+    def html(self) -> str:
+        """Return the table for a notebook."""
+        names, *cells = zip(*self.rows, strict=True)
+        return html_table(self.title, names, dict(zip(self.heads, cells, strict=True)), self.lines)
 
 
 def r2_name(fit_intercept: bool) -> str:
