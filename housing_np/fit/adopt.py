@@ -35,7 +35,7 @@ def adopt(estimator: Any, expected: str = "a fitted linear regression") -> Linea
         estimator.require_fitted()
         return estimator
     kind = type(estimator).__name__
-    if isinstance(estimator, type) or not all(hasattr(estimator, name) for name in ("coef_", "intercept_", "predict")):
+    if not _is_fitted_linear(estimator):
         raise HousingError(f"expected {expected}, not {kind}{_remedy(estimator)}")
     model = _from_attributes(estimator)
     if not _predicts_like(model, estimator):
@@ -43,9 +43,19 @@ def adopt(estimator: Any, expected: str = "a fitted linear regression") -> Linea
     return model
 
 
+def _is_fitted_linear(estimator: Any) -> bool:
+    if isinstance(estimator, type) or _is_quantized(estimator):
+        return False
+    return all(hasattr(estimator, name) for name in ("coef_", "intercept_", "predict"))
+
+
+def _is_quantized(estimator: Any) -> bool:
+    return hasattr(estimator, "payload_bytes") and not isinstance(estimator, type)
+
+
 def _remedy(estimator: Any) -> str:
     """Return why an object has no coefficients, and what to do; empty if unknown."""
-    if hasattr(estimator, "payload_bytes") and not isinstance(estimator, type):
+    if _is_quantized(estimator):
         return ", which is quantized already"
     if any(name.endswith("_") and not name.startswith("_") for name in getattr(estimator, "__dict__", ())):
         return " without coef_ and intercept_"

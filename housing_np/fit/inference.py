@@ -176,7 +176,7 @@ def _cells(name: str, values: Floats, is_identified: np.bool_) -> list[str]:
 
 
 def _condition_number(solution: "Solution") -> float:
-    """Of [1, X], whose R factor is that of the centred columns bordered by their means."""
+    """Return that of [1, X], whose R factor is that of the centred columns bordered by their means."""
     p = len(solution.norms)
     design = np.zeros((p + 1, p + 1))
     design[0, 0] = np.sqrt(solution.rows)

@@ -23,7 +23,7 @@ _IN_ORDER_SIZE = 1 << 15  # numbers that stay in the cache
 
 
 def dot_rows(X: Floats, coef: Floats, offset: Any) -> Floats:
-    """X (n, p) times coef (p,) or (k, p), plus an offset () or (k,): shape (n,) or (n, k). What overflows is infinite.
+    """Return X (n, p) times coef (p,) or (k, p), plus an offset () or (k,): shape (n,) or (n, k); infinite on overflow.
 
     Up to 2**20 numbers, a row's result is the same to the last bit whichever rows stand beside it, and on every
     processor: each product is rounded, and they are added from the first feature to the last, and the offset then. A
@@ -121,7 +121,7 @@ class LinearRegression(Estimator):
         feature_names: Sequence[str],
         target_names: Sequence[str],
     ) -> Self:
-        """A model that predicts with the given numbers, as loaded from a file.
+        """Return a model with the given coefficients, as loaded from a file.
 
         Its `fit_intercept` is True, the default, whatever the intercept is: fitted again, it is fitted with one.
 
@@ -245,7 +245,7 @@ class LinearRegression(Estimator):
         return Summary(fit_intercept=self.fit_intercept, feature_names=feature_names, target_names=target_names)
 
     def predict(self, X: npt.ArrayLike) -> Floats:
-        """Predictions for rows X (n, p): (n,), or (n, k) for several targets."""
+        """Return predictions for rows X (n, p): (n,), or (n, k) for several targets."""
         self.require_fitted()
         rows = as_rows(X, self._names, named=self._named)
         predictions = dot_rows(rows, self.coef_, self.intercept_)
@@ -265,12 +265,12 @@ class LinearRegression(Estimator):
         return self.coef_.nbytes + np.asarray(self.intercept_).nbytes
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-        """Coefficient of determination R² of the predictions for X against y, averaged over the targets."""
+        """Return the coefficient of determination R² of the predictions for X against y, averaged over the targets."""
         predictions = self.predict(X)
-        return r2_score(_targets(self, y), predictions, sample_weight)
+        return r2_score(as_targets(self, y), predictions, sample_weight)
 
     def leave_one_out(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Floats:
-        """Predictions of each row that the model was fitted to by the model fitted to all others, in the shape of y.
+        """Return the prediction of each row of the fit by the model fitted to all others, in the shape of y.
 
         In closed form from the leverages h of the fit: y - (y - prediction) / (1 - h)
         (Cook and Weisberg, "Residuals and Influence in Regression", 1982, section 2.2). Rows have the weights that they
@@ -291,10 +291,10 @@ class LinearRegression(Estimator):
         from .leave_one_out import leave_one_out  # imported here because predict must start fast
 
         self.require_solution("leverages")
-        return leave_one_out(self, as_rows(X, self._names, named=self._named), _targets(self, y), sample_weight)
+        return leave_one_out(self, as_rows(X, self._names, named=self._named), as_targets(self, y), sample_weight)
 
     def summary(self, confidence: float = 0.95) -> "Inference":
-        """Statistics of the fit; print it for a table.
+        """Return the statistics of the fit; print them for a table.
 
         Parameters
         ----------
@@ -377,8 +377,8 @@ def _dependence_note(solution: "Solution", names: Sequence[str]) -> str:
     return dependence_note(solution, names)
 
 
-def _targets(model: Any, y: npt.ArrayLike) -> Floats:
-    """Return targets in float64, in the shape of a model's predictions; columns of a frame have to be the model's."""
+def as_targets(model: Any, y: npt.ArrayLike) -> Floats:
+    """Return targets in float64, in the shape of a model's predictions; columns of a frame must be the model's."""
     if len(model.target_names_) > 1:
         require_names(y, model.target_names_, "y")
     targets = as_numbers(y, "y")
