@@ -16,7 +16,8 @@ import numpy as np
 from .checks.paths import as_path, shown_path
 from .command import cli
 from .errors import HousingError, cut
-from .evaluation.evaluation import Share, error_shares, figures
+from .evaluation.deviation import Share, error_shares
+from .evaluation.scores import figures
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
 from .quantized.model import ROUNDINGS, Model, QuantizedLinear, Scheme

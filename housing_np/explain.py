@@ -16,7 +16,7 @@ from .checks.arrays import Floats
 from .checks.paths import shown_path
 from .command import cli
 from .errors import HousingError, counted
-from .evaluation.evaluation import Share, error_shares, guarantee
+from .evaluation.deviation import Share, error_shares, guarantee
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
 from .quantized.model import Model, QuantizedLinear

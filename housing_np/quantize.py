@@ -11,7 +11,9 @@ from contextlib import suppress
 
 from .command import cli
 from .errors import HousingError
-from .evaluation.evaluation import Limits, error_shares, figures, is_lossy, losses
+from .evaluation.deviation import error_shares
+from .evaluation.gates import Gates, is_lossy, losses
+from .evaluation.scores import figures
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
 from .quantized.model import ROUNDINGS, SCHEMES, Model, QuantizedLinear, Scheme
@@ -32,8 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     rows = Calibration.of(table.X, options.percentile)
     quantized = QuantizedLinear.from_linear(model, rows, options.scheme, options.bits, options.rounding)
     before, after = figures({"float": model, "uint8": quantized}, model, table).values()
-    limits, shares = Limits(options.max_r2_drop, options.max_deviation), error_shares(quantized, model, rows)
-    broken = limits.broken(options.scheme, after, before, shares)
+    gates, shares = Gates(options.max_r2_drop, options.max_deviation), error_shares(quantized, model, rows)
+    broken = gates.failures(options.scheme, after, before, shares)
     if broken:
         for line in broken:
             cli.say(line)

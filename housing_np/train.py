@@ -6,16 +6,23 @@ if __name__ == "__main__":
     script("train")
 
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from .checks.paths import as_path, shown_path
 from .command import cli
 from .errors import HousingError, counted, printable
-from .evaluation.evaluation import Head, Limits, Seen, Worth, error_shares, losses, require_figures, rows_alone
+from .evaluation.deviation import error_shares
+from .evaluation.first_pass import FirstPass
+from .evaluation.gates import Gates, losses
+from .evaluation.leave_one_out import rows_alone
+from .evaluation.sample import Head
+from .evaluation.scores import Figures, require_figures
+from .evaluation.second_pass import SecondPass
 from .fit.linear import LinearRegression
-from .fit.passes import connect, total, total_on_cluster
+from .fit.passes import total
 from .quantized.calibration import Calibration
 from .quantized.model import SCHEMES, Model, QuantizedLinear
 from .rows.california import bundled_file, load_california
@@ -23,21 +30,33 @@ from .rows.table import Stream, files, open_stream, open_table
 from .store.artifact import to_bytes, write_set
 from .store.report import Sums, report_of
 
-_UNSEEN = (("r2", "R²", "f"), ("mse", "MSE", "g"))
+_OUT_OF_SAMPLE = (("r2", "R²", "f"), ("mse", "MSE", "g"))
 _UINT8 = {f"uint8-{scheme}": scheme for scheme in SCHEMES}  # the stages
 _REPORT = "report.json"
-# What of the options decides the numbers, or whether there are any.
+# The options that decide the numbers, or whether there are any.
 _OPTIONS = (
     *("data", "target", "features", "ignore", "format", "separator", "decimal", "no_header", "on_error"),
     *("max_r2_drop", "max_deviation"),
 )
-_NAMES = 40  # that are shown; all are in --json
-# Gives the sum of all rows, for an empty one and the name of the pass.
+_NAMES = 40  # shown in the text; --json has all
+# Returns the sum of all rows, for an empty sum and the name of the pass.
 Pass = Callable[[Any, str], Any]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Train on the bundled data or a user's file; print the comparison of the float and the uint8 models."""
+    parser = _parser()
+    options = parser.parse(arguments)
+    parser.check_data(options)
+    if options.report is not None:
+        _require_page(options.report)
+    if options.dask is not None and options.data in (None, "-"):
+        parser.error("--dask needs --data: files that every worker sees")
+    with _rows(options) as (table, make_pass, sums):
+        return _train(LinearRegression(), table, make_pass, options, sums)
+
+
+def _parser() -> cli.Parser:
     parser = cli.Parser(
         "train",
         "Fit a linear model, evaluate it, quantize it to uint8 and save all of it.",
@@ -56,97 +75,107 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--dask", metavar="ADDRESS", help="run on a Dask cluster: its scheduler, tcp://host:port (default: in here)"
     )
-    options = parser.parse(arguments)
-    parser.check_data(options)
-    if options.report is not None:
-        _require_page(options.report)
-    columns = {"features": options.features, "ignore": options.ignore, "on_error": options.on_error}
-    if options.dask is None:
-        sums = Sums([bundled_file()] if options.data is None else files(options.data))
-        table = (
-            Stream.of(load_california())
-            if options.data is None
-            else open_table(options.data, options.target, **columns, **cli.reading(options))
-        )
-        return _train(table, lambda empty, name: total(empty, cli.Progress(name)(table)), options, sums)
-    if options.data in (None, "-"):
-        parser.error("--dask needs --data: files that every worker sees")
-    stream = open_stream(options.data, options.target, **columns, **cli.reading(options))
-    with connect(options.dask) as client:
-
-        def on_cluster(empty: Any, name: str) -> Any:
-            return total_on_cluster(client, stream, empty, cli.Progress(name, "files", lambda _: 1))
-
-        # Its workers alone read the files.
-        return _train(stream, on_cluster, options, Sums([]))
+    return parser
 
 
-def _train(table: Stream, make_pass: Pass, options: Namespace, sums: Sums) -> int:
-    """Make two passes over the rows: one for what needs no model, one for what the models are worth."""
-    if table.rows is not None:
-        cli.notes(table.told())
-    Seen.require_rows(table)
-    seen: Seen = make_pass(Seen.of(table), "fit")
-    if table.rows is None:
-        cli.notes(table.told())
-    seen.require_variance()
-    model = LinearRegression().set_solution(seen.all_rows)
-    models, packed = _packed(model, seen.features)
-    worth: Worth = make_pass(Worth.of(models, model, seen), "evaluation")
-    measured = worth.scores.figures()
-    require_figures(measured["float64"], table.target_name)
+@contextmanager
+def _rows(options: Namespace) -> Iterator[tuple[Stream, Pass, Sums]]:
+    """Yield the rows, the function that makes a pass over them, and the checksums of their files."""
+    reading = {"features": options.features, "ignore": options.ignore, "on_error": options.on_error}
+    reading |= cli.reading(options)
+    if options.dask is not None:
+        from .distributed.cluster import connect, total_on_cluster  # imported here because it needs Dask
 
-    limits = Limits(options.max_r2_drop, options.max_deviation)
-    broken = [
-        line
-        for name, each in models.items()
-        for line in limits.broken(name, measured[name], measured["float64"], error_shares(each, model, seen.features))
-    ]
-    uint8 = {name: figures for name, figures in measured.items() if name in _UINT8}
-    if not uint8:
-        broken = limits.unjudged()
-    if broken:
-        for line in broken:
+        stream = open_stream(options.data, options.target, **reading)
+        with connect(options.dask) as client:
+            # Only the workers read the files, so there are no checksums.
+            yield stream, lambda empty, name: total_on_cluster(client, stream, empty, _files_done(name)), Sums([])
+        return
+    if options.data is None:
+        sums, table = Sums([bundled_file()]), Stream.of(load_california())
+    else:
+        sums, table = Sums(files(options.data)), open_table(options.data, options.target, **reading)
+    yield table, lambda empty, name: total(empty, cli.Progress(name)(table)), sums
+
+
+def _files_done(name: str) -> cli.Progress:
+    return cli.Progress(name, "files", lambda _: 1)
+
+
+def _train(model: LinearRegression, table: Stream, make_pass: Pass, options: Namespace, sums: Sums) -> int:
+    """Fit in a first pass over the rows, evaluate in a second one, and write all files or, if a gate fails, none."""
+    first = _first_pass(model, table, make_pass)
+    model.set_solution(first.all_rows)
+    models, contents = _packed(model, first.features)
+    second: SecondPass = make_pass(SecondPass.of(models, model, first), "evaluation")
+    figures = second.scores.figures()
+    require_figures(figures["float64"], table.target_name)
+    failures = _gate_failures(options, models, figures, model, first.features)
+    if failures:
+        for line in failures:
             cli.say(line)
         return cli.GATE_FAILED
-    cli.notes(losses(uint8, measured["float64"]))
-
-    stages: list[dict[str, Any]] = [
-        {
-            "stage": name,
-            "file": str(Path(options.out, f"{name}.npz")),
-            **measured[name]._asdict(),
-            "payload_bytes": each.payload_bytes,
-            "file_bytes": len(packed[name]),
-        }
-        for name, each in models.items()
-    ]
+    cli.notes(losses({name: each for name, each in figures.items() if name in _UINT8}, figures["float64"]))
     # All that can fail comes before the first file is written.
-    found = {Path(path).name if options.data is None else path: sum for path, sum in sums.found().items()}
+    checksums = {Path(path).name if options.data is None else path: sum for path, sum in sums.found().items()}
     chosen = {name: getattr(options, name) for name in _OPTIONS}
-    record = report_of(table, found, chosen, seen, worth, packed)
-    report = {
-        "rows": seen.all_rows.rows,
-        "rows_skipped": table.all_skipped.count,
-        "features": list(table.feature_names),
-        "left_out": list(table.left_out),
-        "target": table.target_name,
-        "stages": stages,
-        "leave_one_out": record["leave_one_out"],
-        "leave_one_out_others": record["leave_one_out_others"],
-        "held_out": record["held_out"],
-        "samples": _samples(models, seen.head),
-    }
-    # A scheme that does not fit gets no file, nor keeps that of an earlier run.
-    contents = {f"{name}.npz": packed.get(name) for name in ("float64", *_UINT8)}
-    contents[_REPORT] = f"{cli.dumps(record, indent=2)}\n".encode()
-    write_set(contents, options.out, _page(options.report, record, seen, model))
+    record = report_of(table, checksums, chosen, first, second, contents)
+    report = _report(record, table, _stages(models, figures, contents, options.out), _samples(models, first.head))
+    page = _page(options.report, record, first, model)
+    # A scheme that does not fit gets no file, and that of an earlier run is removed.
+    files = {f"{name}.npz": contents.get(name) for name in ("float64", *_UINT8)}
+    write_set(files | {_REPORT: f"{cli.dumps(record, indent=2)}\n".encode()}, options.out, page)
     cli.show(cli.dumps(report) if options.json else _text(report))
     return cli.DONE
 
 
+def _first_pass(model: LinearRegression, table: Stream, make_pass: Pass) -> FirstPass:
+    """Return the sums of all rows; the notes on a table are complete once it has been read."""
+    if table.rows is not None:
+        cli.notes(table.told())
+    empty = FirstPass.of(table, model)
+    empty.require_rows(table)
+    first: FirstPass = make_pass(empty, "fit")
+    if table.rows is None:
+        cli.notes(table.told())
+    first.require_variance()
+    return first
+
+
+def _packed(model: LinearRegression, rows: Calibration) -> tuple[dict[str, Model], dict[str, bytes]]:
+    """Return the float model and those of all schemes that can hold it, and their files, by the name of their stage."""
+    models: dict[str, Model] = {"float64": model}
+    contents = {"float64": to_bytes(model)}
+    for name, scheme in _UINT8.items():
+        try:
+            quantized = QuantizedLinear.from_linear(model, rows, scheme)
+            contents[name] = to_bytes(quantized)  # raises HousingError for what no file can hold
+            models[name] = quantized
+        except HousingError as error:
+            cli.note(f"no uint8 model of the scheme {scheme}: {error}")
+    return models, contents
+
+
+def _gate_failures(
+    options: Namespace,
+    models: Mapping[str, Model],
+    figures: Mapping[str, Figures],
+    reference: LinearRegression,
+    rows: Calibration,
+) -> list[str]:
+    """Return one line for each limit that a model breaks."""
+    gates = Gates(options.max_r2_drop, options.max_deviation)
+    if len(models) == 1:
+        return gates.failures_without_model()
+    return [
+        line
+        for name, model in models.items()
+        for line in gates.failures(name, figures[name], figures["float64"], error_shares(model, reference, rows))
+    ]
+
+
 def _require_page(path: str) -> None:
-    """Refuse a page that could not be made, before anything is fitted."""
+    """Raise HousingError for a page that cannot be made, before anything is fitted."""
     suffix = as_path(path, HousingError).suffix
     if suffix not in (".html", ".md"):
         raise HousingError(f"{shown_path(path)}: a report is a page in HTML or Markdown; end the name in .html or .md")
@@ -156,73 +185,94 @@ def _require_page(path: str) -> None:
         import_matplotlib()
 
 
-def _page(path: str | None, record: dict[str, Any], seen: Seen, model: LinearRegression) -> dict[Path, bytes]:
-    """Return the page that is asked for, by its path."""
+def _page(path: str | None, record: dict[str, Any], first: FirstPass, model: LinearRegression) -> dict[Path, bytes]:
+    """Return the page that --report asks for, by its path."""
     if path is None:
         return {}
-    from .store.report_page import html, markdown  # here, not above: a training without a page must not pay for it
+    from .store.report_page import html, markdown  # imported here because most trainings make no page
 
     if path.endswith(".md"):
         return {Path(path): markdown(record).encode()}
     from .store.pictures import pictures
 
-    return {Path(path): html(record, pictures(record, model, seen.sample)).encode()}
+    return {Path(path): html(record, pictures(record, model, first.sample)).encode()}
 
 
-def _packed(model: LinearRegression, rows: Calibration) -> tuple[dict[str, Model], dict[str, bytes]]:
-    """Return the float model and those of all schemes that can hold it, and their files, by the name of their stage."""
-    models: dict[str, Model] = {"float64": model}
-    files = {"float64": to_bytes(model)}
-    for name, scheme in _UINT8.items():
-        try:
-            quantized = QuantizedLinear.from_linear(model, rows, scheme)
-            files[name] = to_bytes(quantized)  # refuses what no file can hold
-            models[name] = quantized
-        except HousingError as error:
-            cli.note(f"no uint8 model of the scheme {scheme}: {error}")
-    return models, files
-
-
-def _samples(models: dict[str, Model], head: Head) -> list[dict[str, Any]]:
-    """Return the first rows: the true value, and each model's prediction."""
-    assert head.X is not None and head.y is not None
-    predicted = {name: model.predict(head.X).tolist() for name, model in models.items()}
+def _stages(
+    models: Mapping[str, Model], figures: Mapping[str, Figures], contents: Mapping[str, bytes], folder: str
+) -> list[dict[str, Any]]:
     return [
-        {"row": i + 1, "actual": actual} | {name: values[i] for name, values in predicted.items()}
-        for i, actual in enumerate(head.y.tolist())
+        {
+            "stage": name,
+            "file": str(Path(folder, f"{name}.npz")),
+            **figures[name]._asdict(),
+            "payload_bytes": model.payload_bytes,
+            "file_bytes": len(contents[name]),
+        }
+        for name, model in models.items()
     ]
 
 
+def _samples(models: Mapping[str, Model], head: Head) -> list[dict[str, Any]]:
+    """Return the first rows: the true value, and each model's prediction."""
+    assert head.X is not None and head.y is not None
+    columns = {"actual": head.y.tolist(), **{name: model.predict(head.X).tolist() for name, model in models.items()}}
+    rows = zip(*columns.values(), strict=True)
+    return [{"row": number, **dict(zip(columns, row, strict=True))} for number, row in enumerate(rows, 1)]
+
+
+def _report(
+    record: dict[str, Any], table: Stream, stages: list[dict[str, Any]], samples: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what is printed."""
+    return {
+        "rows": record["data"]["rows"],
+        "rows_skipped": record["data"]["rows_skipped"],
+        "features": list(table.feature_names),
+        "left_out": list(table.left_out),
+        "target": table.target_name,
+        "stages": stages,
+        "leave_one_out": record["leave_one_out"],
+        "leave_one_out_others": record["leave_one_out_others"],
+        "held_out": record["held_out"],
+        "samples": samples,
+    }
+
+
 def _text(report: dict[str, Any]) -> str:
-    head = ["stage", "file", *cli.MEASURED]
-    rows = [[stage["stage"], stage["file"], *cli.measured(stage)] for stage in report["stages"]]
+    stages = [[stage["stage"], stage["file"], *cli.measured(stage)] for stage in report["stages"]]
     columns = list(report["samples"][0])
-    sample_rows = [[str(row["row"]), *(f"{row[name]:.4g}" for name in columns[1:])] for row in report["samples"]]
-    left_out = report["leave_one_out_others"] or report["leave_one_out"]
-    size = f"{counted(report['rows'], 'row')}, {counted(len(report['features']), 'feature')}"
+    samples = [[str(row["row"]), *(f"{row[name]:.4g}" for name in columns[1:])] for row in report["samples"]]
+    leave_one_out = report["leave_one_out_others"] or report["leave_one_out"]
     return "\n".join(
         [
-            f"{size}, target {printable(report['target'])}"
-            + f"; bad rows skipped: {report['rows_skipped']:,}" * bool(report["rows_skipped"]),
-            _names("features", report["features"]),
-            *[_names("left out", report["left_out"])] * bool(report["left_out"]),
+            *_data_lines(report),
             "",
-            cli.table([head, *rows], left=2),
+            cli.table([["stage", "file", *cli.MEASURED], *stages], left=2),
             "",
-            f"on rows that the fit has not seen: {_unseen('leave-one-out', left_out)}; "
-            f"{_unseen('held-out fifth', report['held_out'])}",
+            f"on rows that the fit has not seen: {_out_of_sample('leave-one-out', leave_one_out)}; "
+            f"{_out_of_sample('held-out fifth', report['held_out'])}",
             "",
-            cli.table([columns, *sample_rows]),
+            cli.table([columns, *samples]),
         ]
     )
 
 
+def _data_lines(report: dict[str, Any]) -> list[str]:
+    size = f"{counted(report['rows'], 'row')}, {counted(len(report['features']), 'feature')}"
+    skipped = f"; bad rows skipped: {report['rows_skipped']:,}" if report["rows_skipped"] else ""
+    lines = [f"{size}, target {printable(report['target'])}{skipped}", _names("features", report["features"])]
+    if report["left_out"]:
+        lines.append(_names("left out", report["left_out"]))
+    return lines
+
+
 def _names(what: str, names: list[str]) -> str:
-    shown = ", ".join(names[:_NAMES]) + f", … and {len(names) - _NAMES} more" * (len(names) > _NAMES)
-    return f"{what}: {printable(shown)}"
+    more = f", … and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return f"{what}: {printable(', '.join(names[:_NAMES]) + more)}"
 
 
-def _unseen(name: str, values: dict[str, Any]) -> str:
-    shown = [f"{label} {values[key]:.4{kind}}" for key, label, kind in _UNSEEN if values[key] is not None]
+def _out_of_sample(name: str, values: dict[str, Any]) -> str:
+    shown = [f"{label} {values[key]:.4{kind}}" for key, label, kind in _OUT_OF_SAMPLE if values[key] is not None]
     alone = f" without {rows_alone(values['rows_alone'], values['features_alone'])}" if "rows_alone" in values else ""
     return f"{name} {', '.join(shown) or 'too few rows'}{alone}"

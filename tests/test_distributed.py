@@ -13,10 +13,13 @@ from numpy.testing import assert_allclose
 
 from housing_np import train
 from housing_np.command import cli
+from housing_np.distributed.cluster import connect, total_on_cluster
 from housing_np.errors import HousingError
-from housing_np.evaluation.evaluation import Seen, Unseen, Worth
-from housing_np.fit import passes
+from housing_np.evaluation.first_pass import FirstPass
+from housing_np.evaluation.scores import OutOfSample
+from housing_np.evaluation.second_pass import HELD_OUT, SecondPass
 from housing_np.fit.linear import LinearRegression
+from housing_np.fit.passes import total
 from housing_np.quantized.calibration import Calibration
 from housing_np.rows.columns import Columns
 from housing_np.rows.table import Stream, open_stream
@@ -190,9 +193,10 @@ def test_training_on_a_cluster_equals_training_here(client, parts, tmp_path, cap
 def test_the_held_out_fifth_on_a_cluster_is_that_of_a_pass_here_over_the_same_files(client, parts, tmp_path, capsys):
     there = trained(capsys, tmp_path / "there", "--data", parts, "--dask", client.scheduler.address)
     stream = open_stream(parts, "price")
-    seen = passes.total(Seen.of(stream), stream)
-    worth = passes.total(Worth.of({}, LinearRegression().set_solution(seen.all_rows), seen), stream)
-    here = Unseen.of(worth.held_out.sum.scores["held out"])
+    model = LinearRegression()
+    first = total(FirstPass.of(stream, model), stream)
+    second = total(SecondPass.of({}, model.set_solution(first.all_rows), first), stream)
+    here = OutOfSample.of(second.held_out.sum.scores[HELD_OUT])
     assert there["held_out"] == pytest.approx(here._asdict(), rel=1e-9)
 
 
@@ -207,22 +211,24 @@ def test_a_bad_number_in_a_part_is_named_with_its_file(client, parts, tmp_path):
 def test_a_file_that_a_worker_does_not_see_is_named(client, tmp_path, rows):
     stream = Stream((str(tmp_path / "gone.csv"),), Columns(("a",)), "price")
     with pytest.raises(HousingError, match=r"gone.csv: a worker does not see this file"):
-        passes.total_on_cluster(client, stream, Calibration())
+        total_on_cluster(client, stream, Calibration())
 
 
-def test_no_scheduler_is_an_error(parts, monkeypatch):
-    monkeypatch.setattr(passes, "_TIMEOUT", 0.2)
-    with pytest.raises(HousingError, match="no Dask scheduler answers at tcp://127.0.0.1:9 "):
-        train.main(["--data", parts, "--target", "price", "--dask", "tcp://127.0.0.1:9"])
+def test_no_scheduler_is_an_error():
+    with (
+        pytest.raises(HousingError, match="no Dask scheduler answers at tcp://127.0.0.1:9 "),
+        connect("tcp://127.0.0.1:9", timeout=0.2),
+    ):
+        pytest.fail("connected")
 
 
-def test_no_worker_is_an_error(parts, monkeypatch):
-    monkeypatch.setattr(passes, "_TIMEOUT", 0.5)
+def test_no_worker_is_an_error():
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=":0") as cluster,
-        pytest.raises(HousingError, match="no worker came to the scheduler at "),
+        pytest.raises(HousingError, match="no worker came to the scheduler at .* in 0.5 seconds; start one"),
+        connect(cluster.scheduler_address, timeout=0.5),
     ):
-        train.main(["--data", parts, "--target", "price", "--dask", cluster.scheduler_address])
+        pytest.fail("connected")
 
 
 def test_a_cluster_needs_files(capsys):
@@ -231,8 +237,7 @@ def test_a_cluster_needs_files(capsys):
     assert "--dask needs --data" in capsys.readouterr().err
 
 
-def test_no_worker_left_in_the_middle_is_an_error(parts, monkeypatch):
-    monkeypatch.setattr(passes, "_TIMEOUT", 0.5)
+def test_no_worker_left_in_the_middle_is_an_error(parts):
     stream = Stream((parts.replace("*", "00"),), Columns(tuple("abcd")), "price")
     with (
         distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster,
@@ -241,7 +246,7 @@ def test_no_worker_left_in_the_middle_is_an_error(parts, monkeypatch):
         timer = threading.Timer(0.5, cluster.scale, (0,))
         timer.start()
         with pytest.raises(HousingError, match="no worker is left in the middle of a pass"):
-            passes.total_on_cluster(client, stream, Slow())
+            total_on_cluster(client, stream, Slow(), timeout=0.5)
         timer.join()
 
 
@@ -250,6 +255,15 @@ class Slow(Calibration):
 
     def update(self, X, y=None):
         time.sleep(3)
+
+
+def test_the_bad_rows_that_workers_skip_are_counted(client, parts, tmp_path, capsys):
+    for number, bad in (("07", 1), ("13", 2)):
+        with (tmp_path / f"part-{number}.csv").open("a") as file:
+            file.write("1,2,three,4,5\n" * bad)
+    arguments = ["--data", parts, "--on-error", "skip", "--dask", client.scheduler.address]
+    report = trained(capsys, tmp_path / "out", *arguments)
+    assert (report["rows"], report["rows_skipped"]) == (4000, 3)
 
 
 def test_a_part_without_rows_is_as_good_as_none(client, parts, tmp_path, capsys):

@@ -270,7 +270,8 @@ def test_usage_names_what_was_typed(tmp_path):
 
 def test_only_the_command_that_runs_is_imported(tmp_path):
     code = (
-        "import sys; from housing_np import __main__, cli; cli.run(__main__.main, ['predict', '--version']); "
+        "import sys; from housing_np import __main__; from housing_np.command import cli; "
+        "cli.run(__main__.main, ['predict', '--version']); "
         "print(*(name for name in sys.modules if name.startswith('housing_np')))"
     )
     options = {"capture_output": True, "encoding": "utf-8", "cwd": tmp_path, "env": environment(), "check": True}

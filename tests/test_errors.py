@@ -18,7 +18,8 @@ from housing_np import (
     save,
 )
 from housing_np.errors import cut, listed, printable, quoted
-from housing_np.evaluation.evaluation import error_shares, figures, guarantee
+from housing_np.evaluation.deviation import error_shares, guarantee
+from housing_np.evaluation.scores import figures
 from housing_np.fit.metrics import Score, r2_score
 from housing_np.quantized.calibration import Calibration
 from housing_np.quantized.rounding import search

@@ -6,26 +6,17 @@ import numpy as np
 import pytest
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, Table
-from housing_np.evaluation.evaluation import (
-    Figures,
-    Head,
-    Limits,
-    Scores,
-    Seen,
-    Share,
-    Unseen,
-    Worth,
-    error_shares,
-    figures,
-    guarantee,
-    held_out_fifth_of,
-    holdout_split,
-    losses,
-    require_figures,
-)
+from housing_np.evaluation.deviation import Share, error_shares, guarantee
+from housing_np.evaluation.first_pass import FirstPass
+from housing_np.evaluation.gates import Gates, losses
+from housing_np.evaluation.sample import Head
+from housing_np.evaluation.scores import Figures, OutOfSample, Scores, figures, require_figures
+from housing_np.evaluation.second_pass import HELD_OUT, SecondPass, held_out_scores
+from housing_np.evaluation.split import holdout_split
 from housing_np.fit.metrics import Score
 from housing_np.fit.passes import total
 from housing_np.quantized.calibration import Calibration
+from housing_np.rows.table import Stream
 
 # scikit-learn's LinearRegression on fetch_california_housing, as its issues and notebooks print it.
 COEFFICIENTS = {
@@ -55,20 +46,25 @@ def mean_squared_error(true, predicted):
     return np.mean((np.asarray(true) - predicted) ** 2)
 
 
-def worth(table, blocks=None):
-    """What the two passes say of the float model that is fitted to all of a table, given in these blocks."""
+def first_pass(table, blocks=None, model=None):
+    return total(FirstPass.of(table, model or LinearRegression()), table if blocks is None else blocks)
+
+
+def second_pass(table, blocks=None, model=None):
+    """The second pass for the float model that the first fits to all of a table, given in these blocks."""
     blocks = [(table.X, table.y)] if blocks is None else blocks
-    seen = total(Seen.of(table), blocks)
-    model = LinearRegression().set_solution(seen.all_rows)
-    return total(Worth.of({"float64": model}, model, seen), blocks)
+    model = model or LinearRegression()
+    first = first_pass(table, blocks, model)
+    model.set_solution(first.all_rows)
+    return total(SecondPass.of({"float64": model}, model, first), blocks)
 
 
 def leave_one_out(table):
-    return Unseen.of(worth(table).left_out.score)
+    return OutOfSample.of(second_pass(table).leave_one_out.score)
 
 
 def held_out(table, blocks=None):
-    return Unseen.of(worth(table, blocks).held_out.sum.scores.get("held out"))
+    return OutOfSample.of(second_pass(table, blocks).held_out.sum.scores.get(HELD_OUT))
 
 
 def small(n, p=2, seed=0):
@@ -151,22 +147,22 @@ def test_scores_of_parts_add_up_and_go_on():
     assert list(both.figures()) == ["float64", "uint8"]
 
 
-def test_what_parts_are_worth_adds_up_and_goes_on():
+def test_second_passes_over_parts_add_up_and_go_on():
     table = small(100)
     blocks = [(table.X[a:b], table.y[a:b]) for a, b in ((0, 30), (30, 70), (70, 100))]
-    seen = total(Seen.of(table), blocks)
-    empty = Worth.of({}, LinearRegression().set_solution(seen.all_rows), seen)
+    first = first_pass(table, blocks)
+    empty = SecondPass.of({}, LinearRegression().set_solution(first.all_rows), first)
     both = total(empty, blocks[:1]) + total(empty, blocks[1:2])
     both.update(*blocks[2])
     whole = total(empty, blocks)
-    assert both.left_out.score.mse == pytest.approx(whole.left_out.score.mse, rel=1e-12)
-    held = [each.held_out.sum.scores["held out"].mse for each in (both, whole)]
+    assert both.leave_one_out.score.mse == pytest.approx(whole.leave_one_out.score.mse, rel=1e-12)
+    held = [each.held_out.sum.scores[HELD_OUT].mse for each in (both, whole)]
     assert held[0] == pytest.approx(held[1], rel=1e-12)
 
 
 def test_nothing_held_out_adds_up_to_nothing():
-    seen = total(Seen.of(small(2, p=1)), small(2, p=1))
-    empty = held_out_fifth_of(seen.outside_fifth.sum)
+    first = first_pass(small(2, p=1))
+    empty = held_out_scores(first.four_fifths.sum, LinearRegression().set_solution(first.all_rows))
     assert (empty + empty).sum.scores == {}
 
 
@@ -223,7 +219,7 @@ def without(table, rows):
 def test_leave_one_out_is_that_of_the_other_rows_where_rows_alone_set_a_coefficient(at):
     table = with_rare(at=at)
     # A row with a weight of its own is fitted whatever the others are: these are fitted as without it.
-    got, expected = Unseen.of(worth(table).left_out.others), leave_one_out(without(table, at))
+    got, expected = OutOfSample.of(second_pass(table).leave_one_out.others), leave_one_out(without(table, at))
     assert got == pytest.approx(expected, rel=1e-9)
 
 
@@ -231,16 +227,17 @@ def test_leave_one_out_is_that_of_the_other_rows_where_rows_alone_set_a_coeffici
 @pytest.mark.parametrize("size", [100, 1000, 2982])
 def test_the_features_that_rows_alone_determine_are_named_whatever_the_blocks(size):
     table = with_rare(at=(17, 2000))
-    left_out = worth(table, [(table.X[i : i + size], table.y[i : i + size]) for i in range(0, 2982, size)]).left_out
+    blocks = [(table.X[i : i + size], table.y[i : i + size]) for i in range(0, 2982, size)]
+    left_out = second_pass(table, blocks).leave_one_out
     assert (left_out.alone, left_out.features) == (2, {"rare", "scarce"})
 
 
 def test_rows_alone_in_other_parts_add_up():
     table = with_rare(at=(17, 2000))
-    seen = total(Seen.of(table), table)
-    empty = Worth.of({}, LinearRegression().set_solution(seen.all_rows), seen)
+    first = first_pass(table)
+    empty = SecondPass.of({}, LinearRegression().set_solution(first.all_rows), first)
     parts = [total(empty, [(table.X[part], table.y[part])]) for part in (slice(1500), slice(1500, None))]
-    both = (parts[0] + parts[1]).left_out
+    both = (parts[0] + parts[1]).leave_one_out
     assert (both.alone, both.features) == (2, {"rare", "scarce"})
 
 
@@ -248,9 +245,9 @@ def test_rows_alone_in_other_parts_add_up():
 def test_a_row_alone_is_told_from_columns_that_depend_on_each_other():
     table = with_rare()
     doubled = Table(np.column_stack([table.X, 2 * table.X[:, 0]]), table.y, (*table.feature_names, "double"), "y")
-    left_out = worth(doubled).left_out
+    left_out = second_pass(doubled).leave_one_out
     assert (left_out.alone, left_out.features) == (1, {"rare"})
-    assert Unseen.of(left_out.others) == pytest.approx(leave_one_out(without(table, (17,))), rel=1e-9)
+    assert OutOfSample.of(left_out.others) == pytest.approx(leave_one_out(without(table, (17,))), rel=1e-9)
 
 
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
@@ -276,7 +273,7 @@ def rare(rows, held_out_only):
 def rank_notes(table):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        worth(table)
+        second_pass(table)
     return [str(each.message) for each in caught]
 
 
@@ -320,32 +317,32 @@ SHARES = [Share("rooms", 0.5, 0.4, 0.25, 0.1)]
 
 
 @pytest.mark.parametrize(
-    ("limits", "lines"),
+    ("gates", "lines"),
     [
-        (Limits(), []),
-        (Limits(max_r2_drop=0.2, max_deviation=0.3), []),
-        (Limits(max_deviation=0.25), []),
-        (Limits(max_r2_drop=0.05), ["m: R² drops by 0.1, "]),
-        (Limits(max_deviation=0.2), ["m: the largest deviation is 0.25, "]),
-        (Limits(max_r2_drop=0.0, max_deviation=0.0), ["m: R² drops", "m: the largest deviation"]),
-        (Limits(max_r2_drop=float("nan"), max_deviation=float("nan")), ["m: R² drops", "m: the largest deviation"]),
+        (Gates(), []),
+        (Gates(max_r2_drop=0.2, max_deviation=0.3), []),
+        (Gates(max_deviation=0.25), []),
+        (Gates(max_r2_drop=0.05), ["m: R² drops by 0.1, "]),
+        (Gates(max_deviation=0.2), ["m: the largest deviation is 0.25, "]),
+        (Gates(max_r2_drop=0.0, max_deviation=0.0), ["m: R² drops", "m: the largest deviation"]),
+        (Gates(max_r2_drop=float("nan"), max_deviation=float("nan")), ["m: R² drops", "m: the largest deviation"]),
     ],
 )
-def test_each_broken_limit_is_told_in_one_line(limits, lines):
-    broken = limits.broken("m", LOSSY, LOSSLESS, SHARES)
+def test_each_broken_limit_is_told_in_one_line(gates, lines):
+    broken = gates.failures("m", LOSSY, LOSSLESS, SHARES)
     assert len(broken) == len(lines)
     assert all(line.startswith(start) for line, start in zip(broken, lines, strict=True))
 
 
 def test_a_drop_that_is_the_limit_does_not_break_it():
-    assert Limits(0.25).broken("m", Figures(0.5, 1, 0, 0), Figures(0.75, 1, 0, 0), SHARES) == []
-    assert len(Limits(0.2499).broken("m", Figures(0.5, 1, 0, 0), Figures(0.75, 1, 0, 0), SHARES)) == 1
+    assert Gates(0.25).failures("m", Figures(0.5, 1, 0, 0), Figures(0.75, 1, 0, 0), SHARES) == []
+    assert len(Gates(0.2499).failures("m", Figures(0.5, 1, 0, 0), Figures(0.75, 1, 0, 0), SHARES)) == 1
 
 
 def test_the_feature_that_is_to_blame_is_the_one_whose_error_is_left_by_the_intercept():
     shares = [Share("age", 1, 0, 9.0, 0.1), Share("people", 1, 0, 8.0, 0.3), Share("rooms", 1, 0, 7.0, 0.2)]
     for order in (shares, shares[::-1]):
-        (line,) = Limits(max_deviation=0.0).broken("m", LOSSY, LOSSLESS, order)
+        (line,) = Gates(max_deviation=0.0).failures("m", LOSSY, LOSSLESS, order)
         assert (
             line == "m: the largest deviation is 0.25, over the limit 0; most of the error is in the weight of people"
         )
@@ -387,12 +384,12 @@ def test_where_all_lose_the_float_model_is_what_to_take():
 
 
 def test_a_model_that_gains_breaks_no_limit():
-    assert Limits(0.0, 0.0).broken("m", Figures(0.7, 0.4, 0.0, 0.0), LOSSLESS, SHARES) == []
+    assert Gates(0.0, 0.0).failures("m", Figures(0.7, 0.4, 0.0, 0.0), LOSSLESS, SHARES) == []
 
 
 def test_a_figure_that_is_not_a_number_breaks_every_limit():
     nan = float("nan")
-    assert len(Limits(1.0, 1.0).broken("m", Figures(nan, nan, nan, nan), LOSSLESS, SHARES)) == 2
+    assert len(Gates(1.0, 1.0).failures("m", Figures(nan, nan, nan, nan), LOSSLESS, SHARES)) == 2
 
 
 def test_squares_that_do_not_fit_are_not_a_number():
@@ -450,16 +447,16 @@ class Counted:
 def test_all_is_known_after_two_readings_of_each_block(size):
     table = small(100)
     blocks = Counted(table, size)
-    got = worth(table, blocks)
+    got = second_pass(table, blocks)
     assert set(blocks.read) == {2}
     assert got.scores.scores["float64"].rows == 100
-    assert got.left_out.score.rows == 100
+    assert got.leave_one_out.score.rows == 100
 
 
 def test_a_constant_target_is_refused_after_the_first_pass():
     table = Table(np.arange(8.0).reshape(4, 2), np.full(4, 0.1), ("a", "b"), "price")
     with pytest.raises(HousingError, match="the target 'price' is the same in all 4 rows: nothing to predict"):
-        total(Seen.of(table), table).require_variance()
+        first_pass(table).require_variance()
 
 
 @pytest.mark.parametrize("targets", [[[1.0, 1.0], [2.0]], [[2.0], [1.0, 1.0]], [[], [1.0], [], [2.0], [1.0]]])
@@ -467,18 +464,37 @@ def test_a_target_that_varies_between_blocks_alone_is_one(targets):
     table = Table(np.arange(6.0).reshape(3, 2), np.concatenate(targets), ("a", "b"), "price")
     ends = np.cumsum([len(y) for y in targets])
     blocks = [(table.X[end - len(y) : end], np.array(y)) for end, y in zip(ends, targets, strict=True)]
-    total(Seen.of(table), blocks).require_variance()
+    first_pass(table, blocks).require_variance()
+
+
+def test_fewer_rows_than_unknowns_are_refused_before_they_are_summed():
+    stream = Stream.of(small(3, p=3))
+    with pytest.raises(HousingError, match="^3 rows cannot determine 4 unknowns: give more rows or fewer features"):
+        FirstPass.of(stream, LinearRegression()).require_rows(stream)
+
+
+def test_without_an_intercept_there_is_an_unknown_less():
+    stream = Stream.of(small(3, p=3))
+    FirstPass.of(stream, LinearRegression(fit_intercept=False)).require_rows(stream)
+
+
+def test_the_held_out_fifth_is_of_a_model_with_the_same_parameters():
+    table = small(50)
+    train, test = holdout_split(50)
+    coef = np.linalg.lstsq(table.X[train], table.y[train])[0]
+    got = second_pass(table, model=LinearRegression(fit_intercept=False)).held_out.sum.scores[HELD_OUT]
+    assert got.mse == pytest.approx(mean_squared_error(table.y[test], table.X[test] @ coef), rel=1e-9)
 
 
 def test_a_constant_target_in_two_rows_is_refused():
     table = Table(np.array([[1.0], [2.0]]), np.full(2, 0.1), ("a",), "price")
     with pytest.raises(HousingError, match="the target 'price' is the same in all 2 rows: nothing to predict"):
-        total(Seen.of(table), table).require_variance()
+        first_pass(table).require_variance()
 
 
-def test_what_is_seen_is_told_by_the_names_of_the_table():
-    seen = Seen.of(Table(np.ones((1, 2)), np.ones(1), ("a", "b"), "price"))
-    for summary in (seen.all_rows, seen.outside_fifth.sum):
+def test_a_first_pass_has_the_names_of_the_table():
+    first = FirstPass.of(Table(np.ones((1, 2)), np.ones(1), ("a", "b"), "price"), LinearRegression())
+    for summary in (first.all_rows, first.four_fifths.sum):
         assert (summary.feature_names, summary.target_names) == (("a", "b"), ("price",))
 
 
@@ -490,8 +506,8 @@ def test_figures_that_do_not_fit_are_refused(bad):
 
 
 def test_the_r2_of_two_rows_is_known_and_that_of_one_is_not():
-    assert Unseen.of(Score.of([1.0, 3.0], [1.0, 2.0])) == (0.5, 0.5, 0.5)
-    assert Unseen.of(Score.of([1.0], [3.0])) == (None, 4.0, 2.0)
+    assert OutOfSample.of(Score.of([1.0, 3.0], [1.0, 2.0])) == (0.5, 0.5, 0.5)
+    assert OutOfSample.of(Score.of([1.0], [3.0])) == (None, 4.0, 2.0)
 
 
 def test_no_more_rows_change_nothing_of_the_first():
@@ -503,7 +519,7 @@ def test_no_more_rows_change_nothing_of_the_first():
 def test_no_rows_at_all_are_refused():
     table = Table(np.empty((0, 2)), np.empty(0), ("a", "b"), "price")
     with pytest.raises(HousingError, match="^no rows below the names of the columns in any of the files; expected"):
-        total(Seen.of(table), table).require_variance()
+        first_pass(table).require_variance()
 
 
 @pytest.mark.parametrize("sizes", [[1, 2, 9], [5, 7], [0, 3, 0, 20]])
@@ -511,6 +527,6 @@ def test_the_first_rows_are_those_of_all_blocks(sizes):
     table = small(sum(sizes))
     ends = np.cumsum(sizes)
     blocks = [(table.X[end - size : end], table.y[end - size : end]) for end, size in zip(ends, sizes, strict=True)]
-    head = total(Seen.of(table), blocks).head
+    head = first_pass(table, blocks).head
     np.testing.assert_array_equal(head.X, table.X[:5])
     np.testing.assert_array_equal(head.y, table.y[:5])

@@ -7,20 +7,19 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from housing_np import HousingError, TableError
-from housing_np.fit import passes
-from housing_np.fit.passes import Selected, Together, total, tree
+from housing_np import HousingError
+from housing_np.distributed.tree import tree_sum
+from housing_np.fit.passes import CombinedSums, FilteredSum, total
 from housing_np.quantized.calibration import Calibration
-from housing_np.rows import Skipped
 
 ROWS = np.random.default_rng(0).normal(size=(40, 3)) * [1, 100, 0.01] + [5, 0, 1]
 TARGET = ROWS.sum(axis=1)
 
 
 @dataclass
-class Both(Together):
+class Both(CombinedSums):
     all: Calibration
-    positive: Selected[Calibration]
+    positive: FilteredSum[Calibration]
 
 
 def positive(X, y):
@@ -28,7 +27,7 @@ def positive(X, y):
 
 
 def empty():
-    return Both(Calibration(), Selected(Calibration(), positive))
+    return Both(Calibration(), FilteredSum(Calibration(), positive))
 
 
 def blocks(size):
@@ -61,20 +60,14 @@ def test_a_sum_of_selected_rows_goes_on_selecting():
 def test_a_tree_adds_up_every_task_once(count):
     dask = pytest.importorskip("dask")
     tasks = [dask.delayed(3**i) for i in range(count)]
-    assert tree(tasks).compute(scheduler="synchronous") == (3**count - 1) // 2
+    assert tree_sum(tasks).compute(scheduler="synchronous") == (3**count - 1) // 2
 
 
 def test_no_task_of_a_tree_adds_up_more_than_eight():
     dask = pytest.importorskip("dask")
-    with mock.patch.object(passes, "_add_up", side_effect=passes._add_up) as add_up:
-        tree([dask.delayed(i) for i in range(65)]).compute(scheduler="synchronous")
-    assert sorted(len(call.args[0]) for call in add_up.call_args_list) == [1, 1, 2] + [8] * 9
-
-
-def test_what_was_read_of_files_adds_up_with_what_was_skipped():
-    one, other = Skipped(2, TableError("a")), Skipped(3, TableError("b"))
-    both = passes._Read(5, {"x": one}) + passes._Read(7, {"y": other})
-    assert (both.sum, both.skipped) == (12, {"x": one, "y": other})
+    graph = tree_sum([dask.delayed(i) for i in range(65)]).__dask_graph__()
+    addends = [len(keys) for keys in graph.get_all_dependencies().values() if keys]
+    assert sorted(addends) == [1, 1, 2] + [8] * 9
 
 
 def test_a_pass_leaves_the_empty_sum_empty():

@@ -12,7 +12,7 @@ from running import answer, assert_refused, run, strict
 from sklearn.metrics import mean_absolute_error
 
 from housing_np import load
-from housing_np.evaluation.evaluation import SAMPLE_SIZE, Sample
+from housing_np.evaluation.sample import SAMPLE_SIZE, Sample
 from housing_np.fit.passes import total
 from housing_np.rows.california import bundled_file
 from housing_np.store.report import Sums

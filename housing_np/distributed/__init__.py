@@ -6,14 +6,15 @@ of them after losing a worker: no row counts twice.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from ..checks.frames import names_of
 from ..checks.names import as_names
 from ..errors import HousingError, counted
 from ..fit.linear import LinearRegression
-from ..fit.passes import import_dask, tree
 from ..fit.summary import Summary
+from .tree import import_dask, tree_sum
 
 
 def fit(
@@ -21,9 +22,9 @@ def fit(
     y: Any,
     sample_weight: Any = None,
     *,
-    fit_intercept: bool = True,
     feature_names: Sequence[str] | None = None,
     target_names: Sequence[str] | None = None,
+    **parameters: Any,
 ) -> LinearRegression:
     """Fit a `LinearRegression` to Dask collections, on the current Dask client if there is one.
 
@@ -34,8 +35,9 @@ def fit(
         Of the same kind as X and, row for row, in as many partitions of the same lengths.
     sample_weight : dask.array.Array (n,) or dask.dataframe.Series, optional
         How many times each row counts, in the same partitions.
-    fit_intercept : bool
     feature_names, target_names : sequences of str, optional
+    **parameters
+        Of `LinearRegression`, such as `fit_intercept`.
 
     Raises
     ------
@@ -59,14 +61,15 @@ def fit(
                 f"X has {counted(len(rows), 'partition')} and {name} has {len(parts)}: repartition one like the other"
             )
     names = as_names(feature_names, "feature_names") or names_of(X)
+    model = LinearRegression(**parameters)
+    empty = model.empty_summary(feature_names=names, target_names=target_names)
     part = dask.delayed(_summarize, pure=True)
-    blocks = zip(rows, targets, weights, strict=True)
-    leaves = [part(block, fit_intercept, names, target_names) for block in map(list, blocks)]
-    return LinearRegression(fit_intercept).set_solution(dask.compute(tree(leaves))[0])
+    leaves = [part(empty, list(block)) for block in zip(rows, targets, weights, strict=True)]
+    return model.set_solution(dask.compute(tree_sum(leaves))[0])
 
 
 def _row_chunks(collection: Any) -> Any:
-    """A Dask array in chunks of whole rows; anything else as it is."""
+    """Return a Dask array in chunks of whole rows; anything else unchanged."""
     if getattr(collection, "ndim", 0) == 2 and hasattr(collection, "rechunk"):
         return collection.rechunk({1: -1})
     return collection
@@ -79,9 +82,7 @@ def _partitions(collection: Any) -> list[Any]:
     return list(parts.ravel()) if hasattr(parts, "ravel") else list(parts)
 
 
-def _summarize(
-    block: Sequence[Any], fit_intercept: bool, feature_names: Sequence[str] | None, target_names: Sequence[str] | None
-) -> Summary:
-    summary = Summary(fit_intercept=fit_intercept, feature_names=feature_names, target_names=target_names)
+def _summarize(empty: Summary, block: Sequence[Any]) -> Summary:
+    summary = deepcopy(empty)
     summary.update(*block)
     return summary

@@ -12,7 +12,7 @@ from ..errors import HousingError, quoted
 
 
 class Names(np.ndarray[Any, np.dtype[np.object_]]):
-    """Names as scikit-learn has them, an array of objects, that equal a tuple of the same names as tuples do."""
+    """An array of names as scikit-learn has it, which also compares equal to a tuple of the same names."""
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Self:
@@ -29,7 +29,7 @@ class Names(np.ndarray[Any, np.dtype[np.object_]]):
 
 
 class Estimator:
-    """What scikit-learn's tools ask of a regressor: its parameters, its tags, and whether it is fitted."""
+    """The methods that scikit-learn's tools call on a regressor: parameters, tags, and whether it is fitted."""
 
     feature_names_in_: npt.NDArray[np.object_]
     _names: tuple[str, ...]
@@ -49,7 +49,7 @@ class Estimator:
         Raises
         ------
         HousingError
-            For a name that is none of them.
+            For a name that is not a parameter.
         """
         known = _parameters(type(self))
         for name, value in params.items():
@@ -60,8 +60,12 @@ class Estimator:
             setattr(self, name, value)
         return self
 
+    def unfitted(self) -> Self:
+        """Return a model with the same parameters that is not fitted."""
+        return type(self)(**self.get_params())
+
     def require_fitted(self) -> None:
-        """Refuse a model that has no coefficients yet; with scikit-learn's error, where that is loaded."""
+        """Raise HousingError for a model without coefficients; scikit-learn's NotFittedError too, if that is loaded."""
         if not hasattr(self, "coef_"):
             message = f"this {type(self).__name__} has no coefficients yet: call fit first"
             raise _unfitted_error()(message)
@@ -70,7 +74,7 @@ class Estimator:
         return hasattr(self, "coef_")
 
     def __sklearn_tags__(self) -> Any:
-        # Only scikit-learn calls this, so that it is there.
+        # Only scikit-learn calls this, so it can be imported.
         from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
 
         return Tags(

@@ -1,25 +1,26 @@
 """Statistics of a fitted model, and their table."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..checks.arrays import as_number
+from ..checks.arrays import Floats, as_number
+from ..checks.display import columns, in_brackets
 from ..errors import HousingError, counted
+from .display import Table, r2_name
 
 if TYPE_CHECKING:
     from .solution import Solution
 
-Array = npt.NDArray[np.float64]
 _UNKNOWN = "–"
 
 
 class Inference:
     """Statistics of a least-squares fit with independent errors of equal variance; its text is a table.
 
-    Arrays over the unknowns have shape (q,), or (k, q) for several targets; `names` names them, the intercept first.
+    Floatss over the unknowns have shape (q,), or (k, q) for several targets; `names` names them, the intercept first.
 
     Attributes
     ----------
@@ -29,9 +30,9 @@ class Inference:
         The last three need scipy (``pip install 'housing_np[stats]'``) and raise HousingError without it.
         All but the estimate are NaN where it is not identified.
     identified : array of bool (q,)
-        Which unknowns the data determine. Where columns depend on each other, others come with a choice among many
-        that predict the rows as well, such as two columns of which one is the other's double. Those that are
-        identified have the statistics that they have in the model without the dependent columns.
+        Which unknowns the data determine. Where columns depend on each other, such as a column and its double, many
+        values of the other unknowns predict the rows equally well. Identified unknowns have the statistics of the
+        model without the dependent columns.
     fit_intercept : bool
     r2, adjusted_r2, residual_std : arrays (k,)
         Without an intercept, R² is uncentred: about zero, not about the mean as that of `score`. Adjusted R², standard
@@ -43,19 +44,19 @@ class Inference:
     condition_number : float
         Of the design as it came, column of ones included: the largest singular value by the smallest.
     scaled_condition_number : float
-        With columns centred (given an intercept) and scaled to norm 1: what the digits depend on.
+        With columns centred (given an intercept) and scaled to norm 1: it bounds the digits that are lost.
     """
 
     fit_intercept: bool
     names: tuple[str, ...]
     target_names: tuple[str, ...]
     confidence: float
-    coef: Array
-    stderr: Array
-    t: Array
-    r2: Array
-    adjusted_r2: Array
-    residual_std: Array
+    coef: Floats
+    stderr: Floats
+    t: Floats
+    r2: Floats
+    adjusted_r2: Floats
+    residual_std: Floats
     rows: float
     degrees_of_freedom: float
     rank: int
@@ -73,7 +74,7 @@ class Inference:
         self.confidence, self.target_names = confidence, tuple(target_names)
         self.fit_intercept = bool(solution.fit_intercept)
         self._feature_names = tuple(feature_names)
-        self.names = (*["intercept"] * solution.fit_intercept, *feature_names)
+        self.names = ("intercept", *feature_names) if self.fit_intercept else tuple(feature_names)
         self.rows, self.rank = solution.rows, solution.rank + solution.fit_intercept
         self.degrees_of_freedom = max(self.rows - self.rank, 0)
         skip = 0 if solution.fit_intercept else 1
@@ -93,18 +94,18 @@ class Inference:
             self.coef, self.stderr, self.t = self.coef[0], self.stderr[0], self.t[0]
 
     @property
-    def p(self) -> Array:
+    def p(self) -> Floats:
         """Two-sided p-values of the t statistics."""
         return np.asarray(2 * _student().sf(np.abs(self.t), self.degrees_of_freedom))
 
     @property
-    def low(self) -> Array:
+    def low(self) -> Floats:
         """Lower ends of the confidence intervals."""
         with np.errstate(over="ignore"):
             return np.asarray(self.coef - self._quantile() * self.stderr)
 
     @property
-    def high(self) -> Array:
+    def high(self) -> Floats:
         """Upper ends of the confidence intervals."""
         with np.errstate(over="ignore"):
             return np.asarray(self.coef + self._quantile() * self.stderr)
@@ -113,43 +114,43 @@ class Inference:
         return float(_student().ppf((1 + self.confidence) / 2, self.degrees_of_freedom))
 
     def __str__(self) -> str:
-        return "\n\n".join(map(_text, self._tables()))
+        return "\n\n".join(table.text() for table in self._tables())
 
     def __repr__(self) -> str:
-        from ..checks.display import columns, in_brackets
-
-        names = columns(self._feature_names, self.target_names)
-        return in_brackets(
-            self, [counted(self.rows, "row"), names, f"{r2_name(self.fit_intercept)} {np.mean(self.r2):.4f}"]
-        )
+        r2 = f"{r2_name(self.fit_intercept)} {np.mean(self.r2):.4f}"
+        return in_brackets(self, [counted(self.rows, "row"), columns(self._feature_names, self.target_names), r2])
 
     def _repr_html_(self) -> str:
         """Return the tables for notebooks."""
-        return "\n".join(map(_html, self._tables()))
+        return "\n".join(table.html() for table in self._tables())
 
-    def _tables(self) -> list["_Table"]:
+    def _tables(self) -> list[Table]:
         """Return the table of each target."""
-        level = f"{100 * self.confidence:g}%"
-        columns = {"coefficient": self.coef, "std. error": self.stderr, "t": self.t}
-        missing = []
-        try:
-            columns |= {"p": self.p, f"{level} from": self.low, "to": self.high}
-        except HousingError as error:
-            missing = [str(error)]
-        values = np.stack([np.atleast_2d(each) for each in columns.values()], axis=-1)
+        columns, missing = self._columns()
         degrees = f"{self.degrees_of_freedom} {'degree' if self.degrees_of_freedom == 1 else 'degrees'} of freedom"
+        size = f"{self.rows} {'row' if self.rows == 1 else 'rows'}, {degrees}"
+        values = np.stack([np.atleast_2d(column) for column in columns.values()], axis=-1)
         return [
-            _Table(
-                f"least squares: {name}, {self.rows} {'row' if self.rows == 1 else 'rows'}, {degrees}",
+            Table(
+                f"least squares: {name}, {size}",
                 list(columns),
-                list(map(_cells, self.names, values[i], self.identified)),
+                [_cells(*row) for row in zip(self.names, values[i], self.identified, strict=True)],
                 [*self._quality(i), *missing],
             )
             for i, name in enumerate(self.target_names)
         ]
 
+    def _columns(self) -> tuple[dict[str, Floats], list[str]]:
+        """Return the columns of the tables by their heads, and why any are missing."""
+        columns = {"coefficient": self.coef, "std. error": self.stderr, "t": self.t}
+        try:
+            columns |= {"p": self.p, f"{100 * self.confidence:g}% from": self.low, "to": self.high}
+        except HousingError as error:
+            return columns, [str(error)]
+        return columns, []
+
     def _quality(self, target: int) -> list[str]:
-        """Return what is to be said of the whole fit."""
+        """Return the lines about the fit as a whole."""
         lines = [
             f"{r2_name(self.fit_intercept)} {self.r2[target]:.6f}, adjusted {self.adjusted_r2[target]:.6f}; "
             f"residual standard deviation {self.residual_std[target]:.6g}",
@@ -168,44 +169,14 @@ class Inference:
         return lines
 
 
-def r2_name(fit_intercept: bool) -> str:
-    """Return what the R² of a fit is called: without an intercept it is another number, as in statsmodels."""
-    return "R²" if fit_intercept else "R² (uncentred)"
-
-
-class _Table(NamedTuple):
-    """What is shown of one target: numbers below a title and heads, each row after its name, and lines below them."""
-
-    title: str
-    head: list[str]
-    rows: list[list[str]]
-    lines: list[str]
-
-
-def _cells(name: str, values: Array, identified: np.bool_) -> list[str]:
+def _cells(name: str, values: Floats, is_identified: np.bool_) -> list[str]:
     """Return the name of an unknown, its estimate and its statistics."""
     estimate, *statistics = (f"{value:.6g}" for value in values)
-    return [name, estimate, *(statistics if identified else [_UNKNOWN] * len(statistics))]
-
-
-def _text(table: _Table) -> str:
-    width = max(len(name) for name, *_ in table.rows)
-    rows = (
-        f"{name:<{width}}" + "".join(f"{cell:>14}" for cell in cells)
-        for name, *cells in [["", *table.head], *table.rows]
-    )
-    return "\n".join([table.title, *rows, *table.lines])
-
-
-def _html(table: _Table) -> str:
-    from ..checks.display import html_table
-
-    names, *columns = zip(*table.rows, strict=True)
-    return html_table(table.title, names, dict(zip(table.head, columns, strict=True)), table.lines)
+    return [name, estimate, *(statistics if is_identified else [_UNKNOWN for _ in statistics])]
 
 
 def _condition_number(solution: "Solution") -> float:
-    """Of [1, X], whose R factor is that of the centred columns bordered by their means."""
+    """Return that of [1, X], whose R factor is that of the centred columns bordered by their means."""
     p = len(solution.norms)
     design = np.zeros((p + 1, p + 1))
     design[0, 0] = np.sqrt(solution.rows)

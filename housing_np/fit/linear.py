@@ -1,15 +1,14 @@
 """Linear regression: scikit-learn's conventions on a one-pass least-squares solver."""
 
 from collections.abc import Iterable, Sequence
-from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from ..checks.arrays import as_numbers, as_rows, as_weights, refuse_inexact, refuse_nonfinite, require_names
-from ..checks.names import apart_from, as_names, require_apart
-from ..errors import HousingError, counted, listed, quoted, warn_caller
+from ..checks.arrays import Floats, as_numbers, as_rows, refuse_inexact, refuse_nonfinite, require_names
+from ..checks.names import as_names, require_apart
+from ..errors import HousingError, quoted, warn_caller
 from .estimator import Estimator, Names
 from .metrics import r2_score
 
@@ -18,21 +17,13 @@ if TYPE_CHECKING:
     from .solution import Solution
     from .summary import Summary
 
-Array = npt.NDArray[np.float64]
-
-CHUNK_ROWS = 4096
-# Above so many numbers BLAS is worth its price: the last bit of a row then depends on the rows beside it.
+# Above so many numbers BLAS is faster by more than its disadvantage: a row's last bit depends on the rows beside it.
 _BLAS_SIZE = 1 << 20
 _IN_ORDER_SIZE = 1 << 15  # numbers that stay in the cache
-_NO_ROOM = 1e-10  # 1 - leverage, of a row that no other row says anything about
-_ROUNDING = 2.0**-20  # of the largest part of a vector: a smaller one is 0
-# A quadratic term grows with the size of a row against the linear ones, a root shrinks.
-_PROBE_SIZES = (1e-3, 1.0, 30.0, 1e3, 1e6, 1e12)
-_PROBE_TOLERANCE = 1e-4  # of the terms' size: predictions in float32 pass
 
 
-def dot_rows(X: Array, coef: Array, offset: Any) -> Array:
-    """X (n, p) times coef (p,) or (k, p), plus an offset () or (k,): shape (n,) or (n, k). What overflows is infinite.
+def dot_rows(X: Floats, coef: Floats, offset: Any) -> Floats:
+    """Return X (n, p) times coef (p,) or (k, p), plus an offset () or (k,): shape (n,) or (n, k); infinite on overflow.
 
     Up to 2**20 numbers, a row's result is the same to the last bit whichever rows stand beside it, and on every
     processor: each product is rounded, and they are added from the first feature to the last, and the offset then. A
@@ -51,7 +42,7 @@ def dot_rows(X: Array, coef: Array, offset: Any) -> Array:
     return products
 
 
-def _dot_in_order(X: Array, coef: Array) -> Array:
+def _dot_in_order(X: Floats, coef: Floats) -> Floats:
     if len(X) == 1:  # numpy's sum of a single row would be in another order
         return np.asarray(np.add.accumulate(X[0] * coef)[-1:])
     rows = max(2, _IN_ORDER_SIZE // len(coef))
@@ -60,14 +51,14 @@ def _dot_in_order(X: Array, coef: Array) -> Array:
     return np.concatenate([_dot_in_order(X[start : start + rows], coef) for start in range(0, len(X), rows)])
 
 
-def refuse_nonfinite_rows(predictions: Array, rows: Array, names: Sequence[str] | npt.NDArray[np.object_]) -> None:
-    """Refuse rows with NaN or infinity: these reach every prediction, so that only one number a row is looked at."""
+def refuse_nonfinite_rows(predictions: Floats, rows: Floats, names: Sequence[str] | npt.NDArray[np.object_]) -> None:
+    """Raise HousingError for rows with NaN or infinity: these reach every prediction, so checking it is enough."""
     if not np.isfinite(predictions).all():
         refuse_nonfinite(rows, "X", names)
 
 
 class FittedLinear(Protocol):
-    """A fitted linear model of any library, as scikit-learn's are."""
+    """A fitted linear model of any library, with scikit-learn's attributes."""
 
     coef_: Any
     intercept_: Any
@@ -95,8 +86,8 @@ class LinearRegression(Estimator):
         Of the design with its columns centred (given an intercept) and scaled to norm 1.
     n_features_in_ : int
     feature_names_in_ : (p,) array of objects
-        The names of the features, which frames have to have in the same order. Without, as after a fit to arrays,
-        frames go by position, as arrays do.
+        The names of the features, which frames must have in the same order. Absent after a fit to arrays: frames are
+        then used by position, as arrays are.
     feature_names, target_names_ : tuple of str
         The same as a tuple, x0, x1, … without names; and the names of the targets.
 
@@ -109,8 +100,8 @@ class LinearRegression(Estimator):
     array([21.])
     """
 
-    coef_: Array
-    intercept_: float | Array
+    coef_: Floats
+    intercept_: float | Floats
     rank_: int
     n_features_in_: int
     feature_names_in_: npt.NDArray[np.object_]
@@ -130,7 +121,7 @@ class LinearRegression(Estimator):
         feature_names: Sequence[str],
         target_names: Sequence[str],
     ) -> Self:
-        """A model that predicts with the given numbers, as loaded from a file.
+        """Return a model with the given coefficients, as loaded from a file.
 
         Its `fit_intercept` is True, the default, whatever the intercept is: fitted again, it is fitted with one.
 
@@ -143,7 +134,7 @@ class LinearRegression(Estimator):
         Raises
         ------
         HousingError
-            When the shapes and the numbers of names disagree, a name is used twice, or what is given is no numbers.
+            When the shapes and the numbers of names disagree, a name is used twice, or a value is not a number.
         """
         features, targets = as_names(feature_names, "feature_names"), as_names(target_names, "target_names")
         require_apart(features, targets)
@@ -162,57 +153,10 @@ class LinearRegression(Estimator):
 
     @classmethod
     def of(cls, estimator: Any, expected: str = "a fitted linear regression") -> "LinearRegression":
-        """Return a fitted linear model of scikit-learn, or of its kind, as one of this class; itself if it is one.
+        """Return a fitted linear model of scikit-learn, or of its kind, as one of this class; see `adopt`."""
+        from .adopt import adopt  # imported here because predict must start fast
 
-        Parameters
-        ----------
-        estimator : object
-            With `coef_`, `intercept_` and a `predict` that is linear in its features: LinearRegression, Ridge, Lasso,
-            ElasticNet, HuberRegressor, …
-        expected : str
-            What messages say that is wanted.
-
-        Raises
-        ------
-        HousingError
-            For anything else: a model that is not fitted, a classifier, a quantized model.
-        """
-        kind = type(estimator).__name__
-        if isinstance(estimator, LinearRegression):
-            estimator.require_fitted()
-            return estimator
-        if isinstance(estimator, type) or not all(
-            hasattr(estimator, name) for name in ("coef_", "intercept_", "predict")
-        ):
-            is_quantized = hasattr(estimator, "payload_bytes") and not isinstance(estimator, type)
-            is_fitted = any(
-                name.endswith("_") and not name.startswith("_") for name in getattr(estimator, "__dict__", ())
-            )
-            why = ", which is quantized already" * is_quantized or " without coef_ and intercept_" * is_fitted
-            why = why or "; call its fit first" * hasattr(estimator, "fit")
-            raise HousingError(f"expected {expected}, not {kind}{why}")
-        coef = as_numbers(estimator.coef_, "coef_").astype(np.float64)
-        intercept = np.broadcast_to(np.squeeze(as_numbers(estimator.intercept_, "intercept_")), coef.shape[:-1])
-        names = getattr(estimator, "feature_names_in_", None)
-        p, k = coef.shape[-1], 1 if coef.ndim == 1 else len(coef)
-        features = [f"x{i}" for i in range(p)] if names is None else [str(name) for name in names]
-        targets = apart_from(features, ["y"] if k == 1 else [f"y{i}" for i in range(k)])
-        model = cls.from_coefficients(coef, intercept, features, targets)
-        model.fit_intercept = getattr(estimator, "fit_intercept", True) is not False
-        probe = _probe(p)
-        nameless = copy(estimator)  # it would warn that the probe has no names
-        getattr(nameless, "__dict__", {}).pop("feature_names_in_", None)
-        with np.errstate(over="ignore", invalid="ignore"):
-            theirs = np.asarray(nameless.predict(probe))
-            is_linear = theirs.dtype.kind == "f" and theirs.size == len(probe) * k
-            if is_linear:
-                # Terms that cancel leave a prediction without digits: what an error is measured by is their size.
-                size = dot_rows(np.abs(probe), np.abs(np.atleast_2d(coef)), np.abs(np.atleast_1d(intercept)))
-                error = np.abs(theirs.reshape(size.shape) - model.predict(probe).reshape(size.shape))
-                is_linear = bool(np.all((error <= _PROBE_TOLERANCE * size) | ~np.isfinite(size)))
-        if not is_linear:
-            raise HousingError(f"expected {expected}, not {kind}: its predictions are not linear in the features")
-        return model
+        return adopt(estimator, expected)
 
     def fit(
         self,
@@ -278,21 +222,30 @@ class LinearRegression(Estimator):
         >>> LinearRegression().fit_blocks(halves).coef_
         array([2.])
         """
-        from .summary import Summary  # here, not above: predict must not pay for it
-
         try:
             coming = iter(blocks)
         except TypeError:
             raise HousingError(f"blocks is {quoted(blocks)}: expected an iterable of blocks (X, y)") from None
-        summary = Summary(fit_intercept=self.fit_intercept, feature_names=feature_names, target_names=target_names)
+        summary = self.empty_summary(feature_names=feature_names, target_names=target_names)
         for block in coming:
             if not isinstance(block, tuple | list) or len(block) not in (2, 3):
                 raise HousingError(f"a block is {quoted(block)}: expected (X, y) or (X, y, sample_weight)")
             summary.update(*block)
         return self.set_solution(summary)
 
-    def predict(self, X: npt.ArrayLike) -> Array:
-        """Predictions for rows X (n, p): (n,), or (n, k) for several targets."""
+    def empty_summary(
+        self,
+        *,
+        feature_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
+        target_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
+    ) -> "Summary":
+        """Return the summary of no rows, for `set_solution` to fit this model from once rows are added to it."""
+        from .summary import Summary  # imported here because predict must start fast
+
+        return Summary(fit_intercept=self.fit_intercept, feature_names=feature_names, target_names=target_names)
+
+    def predict(self, X: npt.ArrayLike) -> Floats:
+        """Return predictions for rows X (n, p): (n,), or (n, k) for several targets."""
         self.require_fitted()
         rows = as_rows(X, self._names, named=self._named)
         predictions = dot_rows(rows, self.coef_, self.intercept_)
@@ -300,7 +253,7 @@ class LinearRegression(Estimator):
         return predictions
 
     @property
-    def singular_values_(self) -> Array:
+    def singular_values_(self) -> Floats:
         """Singular values (p,) of the design with its columns centred (given an intercept) and scaled to norm 1."""
         if self._solution is None:
             raise AttributeError("only a fitted model has singular values")
@@ -312,12 +265,12 @@ class LinearRegression(Estimator):
         return self.coef_.nbytes + np.asarray(self.intercept_).nbytes
 
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-        """Coefficient of determination R² of the predictions for X against y, averaged over the targets."""
+        """Return the coefficient of determination R² of the predictions for X against y, averaged over the targets."""
         predictions = self.predict(X)
-        return r2_score(_targets(self, y), predictions, sample_weight)
+        return r2_score(as_targets(self, y), predictions, sample_weight)
 
-    def leave_one_out(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Array:
-        """Predictions of each row that the model was fitted to by the model fitted to all others, in the shape of y.
+    def leave_one_out(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Floats:
+        """Return the prediction of each row of the fit by the model fitted to all others, in the shape of y.
 
         In closed form from the leverages h of the fit: y - (y - prediction) / (1 - h)
         (Cook and Weisberg, "Residuals and Influence in Regression", 1982, section 2.2). Rows have the weights that they
@@ -335,56 +288,13 @@ class LinearRegression(Estimator):
         >>> LinearRegression().fit(X, y).leave_one_out(X, y).round(12)
         array([-3. ,  2.5,  2. ])
         """
-        self.require_fitted()
-        if self._solution is None:
-            raise HousingError("this model was built from coefficients: only a fitted model has leverages; fit it")
-        rows, targets = as_rows(X, self._names, named=self._named), _targets(self, y)
-        if targets.shape != (len(rows), *self.coef_.shape[:-1]):
-            raise HousingError(f"y has shape {targets.shape}: expected {(len(rows), *self.coef_.shape[:-1])}")
-        refuse_nonfinite(np.atleast_2d(targets.T).T, "y", self.target_names_)
-        out, is_alone = self._left_out(rows, targets, as_weights(sample_weight, len(rows)))
-        if is_alone.any():
-            row = int(np.argmax(is_alone))
-            (whose,) = self._determined_by(rows[row : row + 1])
-            named = [name for name, is_one in zip(self._names, whose, strict=True) if is_one]
-            of = f" ({listed(named, quoted)})" if named else ""
-            raise HousingError(
-                f"row {row} alone determines a coefficient{of}: leaving it out leaves no prediction for it; "
-                "drop the row or the feature"
-            )
-        if not np.isfinite(out).all():
-            raise HousingError("a prediction exceeds the range of double precision: rescale the columns")
-        return out
+        from .leave_one_out import leave_one_out  # imported here because predict must start fast
 
-    def _left_out(
-        self, rows: Array, targets: Array, weights: Array | None = None
-    ) -> tuple[Array, npt.NDArray[np.bool_]]:
-        """Return the predictions of rows by fits to all others, and which rows have none: of leverage 1."""
-        assert self._solution is not None
-        out, is_alone = np.empty_like(targets), np.empty(len(rows), np.bool_)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for start in range(0, len(rows), CHUNK_ROWS):
-                part = slice(start, start + CHUNK_ROWS)
-                leverage = self._solution.leverage(rows[part])
-                room = 1 - (leverage if weights is None else leverage * weights[part])
-                residual = targets[part] - self.predict(rows[part])
-                out[part] = targets[part] - (residual.T / room).T
-                is_alone[part] = room < _NO_ROOM
-        return out, is_alone
-
-    def _determined_by(self, rows: Array) -> npt.NDArray[np.bool_]:
-        """Return, for rows (m, p) of leverage 1, which coefficients (m, p) are not determined without the row.
-
-        With the centred and scaled columns A and a row x of A, these are the parts of v = (A'A)⁺ x that are not 0:
-        A v is the same in all other rows, so that they cannot tell v from nothing.
-        """
-        solution = self._solution
-        assert solution is not None
-        v = np.abs((rows - solution.mean) / solution.norms @ solution.inverse @ solution.inverse.T)
-        return np.asarray(v > _ROUNDING * v.max(axis=1, initial=0.0, keepdims=True))
+        self.require_solution("leverages")
+        return leave_one_out(self, as_rows(X, self._names, named=self._named), as_targets(self, y), sample_weight)
 
     def summary(self, confidence: float = 0.95) -> "Inference":
-        """Statistics of the fit; print it for a table.
+        """Return the statistics of the fit; print them for a table.
 
         Parameters
         ----------
@@ -396,27 +306,22 @@ class LinearRegression(Estimator):
         HousingError
             For a model that was not fitted to data, such as one loaded from a file.
         """
+        from .inference import Inference  # imported here because predict must start fast
+
+        return Inference(self.require_solution("statistics"), self.feature_names, self.target_names_, confidence)
+
+    def require_solution(self, what: str) -> "Solution":
+        """Return the solution of the fit; raise HousingError for a model built from coefficients, without `what`."""
         self.require_fitted()
         if self._solution is None:
-            raise HousingError("this model was built from coefficients: only a fitted model has statistics; fit it")
-        from .inference import Inference  # here, not above: predict must not pay for it
-
-        return Inference(self._solution, self.feature_names, self.target_names_, confidence)
+            raise HousingError(f"this model was built from coefficients: only a fitted model has {what}; fit it")
+        return self._solution
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks."""
-        from ..checks.display import columns, html_table, titled
-        from .inference import r2_name  # here, not above: predict must not pay for it
+        from .display import model_html  # imported here because predict must start fast
 
-        if not hasattr(self, "coef_"):
-            return html_table(titled(self, ["not fitted yet"]), [], {})
-        targets, intercept, coef = self.target_names_, np.atleast_1d(self.intercept_), np.atleast_2d(self.coef_)
-        facts = [columns(self.feature_names, targets), counted(self.payload_bytes, "byte")]
-        if self._solution is not None:
-            name = r2_name(self._solution.fit_intercept)
-            facts.append(f"{name} {1 - np.mean(self._solution.unexplained):.4f}")
-        weights = {name: [offset, *row] for name, offset, row in zip(targets, intercept, coef, strict=True)}
-        return html_table(titled(self, facts), ["intercept", *self.feature_names], weights)
+        return model_html(self, self._solution)
 
     def set_solution(self, summary: "Summary", *, where: str = "", known: str = "") -> Self:
         """Fit from a finished summary of the rows.
@@ -424,16 +329,17 @@ class LinearRegression(Estimator):
         Parameters
         ----------
         summary : Summary
+            Begun as `empty_summary`.
         where : str, optional
-            What a RankWarning says of which rows they are, before all else.
+            Which rows these are: the beginning of a RankWarning's text.
         known : str, optional
-            What `dependence` says of other rows of the same table: who knows it is not warned of it again.
+            The `dependence` of a fit to other rows of the same table: the same warning is not given again.
         """
         solution = summary.solve()
-        told = _dependence(solution, summary.feature_names)
-        if told not in ("", known):
-            warn_caller(where + told, np.exceptions.RankWarning)
-        # Copies: who writes to the model does not change its statistics.
+        note = _dependence_note(solution, summary.feature_names)
+        if note not in ("", known):
+            warn_caller(where + note, np.exceptions.RankWarning)
+        # Copies: a user may write to the model's arrays, which must not change its statistics.
         coef, intercept = solution.coef.T.copy(), solution.intercept.copy()
         if summary.one_target:
             coef, intercept = coef[0], intercept[0]
@@ -443,13 +349,13 @@ class LinearRegression(Estimator):
 
     @property
     def dependence(self) -> str:
-        """Which features of the fit depend on each other, and what to do; empty where none do, or no fit is known."""
-        return "" if self._solution is None else _dependence(self._solution, self._names)
+        """Which features of the fit depend on each other, and what to do; empty if none do, or no fit is known."""
+        return "" if self._solution is None else _dependence_note(self._solution, self._names)
 
     def _set_coefficients(
         self,
-        coef: Array,
-        intercept: Array,
+        coef: Floats,
+        intercept: Floats,
         feature_names: Sequence[str],
         target_names: Sequence[str],
         named: bool = True,
@@ -463,18 +369,16 @@ class LinearRegression(Estimator):
         self.n_features_in_ = len(feature_names)
 
 
-def _probe(features: int) -> Array:
-    """Return rows (m, p) at which a prediction that is not linear shows it: 0, and rows of several sizes and signs."""
-    rng = np.random.default_rng(0)
-    rows = [np.zeros(features)]
-    for size in _PROBE_SIZES:
-        mixed, positive, negative = rng.standard_normal((3, features)) * size
-        rows += [mixed, np.abs(positive), -np.abs(negative)]
-    return np.array(rows)
+def _dependence_note(solution: "Solution", names: Sequence[str]) -> str:
+    if solution.rank == len(names):
+        return ""
+    from .display import dependence_note  # imported here because most fits need no note
+
+    return dependence_note(solution, names)
 
 
-def _targets(model: Any, y: npt.ArrayLike) -> Array:
-    """Return targets in float64, in the shape of a model's predictions; columns of a frame have to be the model's."""
+def as_targets(model: Any, y: npt.ArrayLike) -> Floats:
+    """Return targets in float64, in the shape of a model's predictions; columns of a frame must be the model's."""
     if len(model.target_names_) > 1:
         require_names(y, model.target_names_, "y")
     targets = as_numbers(y, "y")
@@ -484,22 +388,3 @@ def _targets(model: Any, y: npt.ArrayLike) -> Array:
         targets = targets.reshape(shape)
         refuse_inexact(np.atleast_2d(targets.T).T, "y", model.target_names_)
     return targets.astype(np.float64, copy=False)
-
-
-def _dependence(solution: "Solution", names: Sequence[str]) -> str:
-    """Return what to say of features that do not determine their coefficients, and of which; empty if all do."""
-    if solution.rank == len(names):
-        return ""
-    varies = np.asarray(solution.factor.any(axis=0))
-    constant = [name for name, does in zip(names, varies, strict=True) if not does]
-    others = [name for name, is_one in zip(names, solution.dependent() & varies, strict=True) if is_one]
-    advice = []
-    if constant:
-        advice.append(f"drop {listed(constant, quoted)}, which never {'varies' if len(constant) == 1 else 'vary'}")
-    if others:
-        number = len(names) - solution.rank - len(constant)
-        advice.append(f"{listed(others, quoted)} depend on each other: drop {number} of them")
-    return (
-        f"the features have rank {solution.rank}, fewer than the {counted(len(names), 'coefficient')} to determine: "
-        f"this is the solution of least norm in scaled units; {'; '.join(advice)}"
-    )

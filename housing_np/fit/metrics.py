@@ -1,5 +1,6 @@
-"""How far predictions are from the truth, and from another model's predictions."""
+"""Metrics of predictions against true values, and their deviation from another model's predictions."""
 
+from copy import copy
 from typing import Self
 
 import numpy as np
@@ -108,24 +109,29 @@ class Score:
             block.largest_deviation = float(np.abs(deviation).max())
             with np.errstate(over="ignore"):
                 block._deviation = _sum_of_squares(deviation, weight)
-        vars(self).update(vars(self + block))
+        self._add(block)
         return None
 
     def __add__(self, other: "Score") -> "Score":
         """Return the score of the rows of both."""
-        total = Score()
-        total.rows = self.rows + other.rows
-        share = other.rows / total.rows if total.rows else 0.0
+        total = copy(self)
+        total._add(other)
+        return total
+
+    def _add(self, other: "Score") -> None:
+        """Add the rows of another score."""
+        rows = self.rows + other.rows
+        share = other.rows / rows if rows else 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             shift = other._mean - self._mean
-            total._total = self._total + other._total + shift * (shift * self.rows * share)
-            total._mean = self._mean + shift * share
-            total._unexplained = self._unexplained + other._unexplained
-            total._absolute = self._absolute + other._absolute
-            total._deviation = self._deviation + other._deviation
-        total.largest_deviation = float(np.maximum(self.largest_deviation, other.largest_deviation))
-        total._low, total._high = np.minimum(self._low, other._low), np.maximum(self._high, other._high)
-        return total
+            self._total = self._total + other._total + shift * (shift * self.rows * share)
+            self._mean = self._mean + shift * share
+            self._unexplained = self._unexplained + other._unexplained
+            self._absolute = self._absolute + other._absolute
+            self._deviation = self._deviation + other._deviation
+        self.rows = rows
+        self.largest_deviation = float(np.maximum(self.largest_deviation, other.largest_deviation))
+        self._low, self._high = np.minimum(self._low, other._low), np.maximum(self._high, other._high)
 
     def __repr__(self) -> str:
         facts = f"{self.rows:g} {'row' if self.rows == 1 else 'rows'}, R² {self.r2:.4f}" if self.rows else "no rows"
@@ -160,7 +166,7 @@ class Score:
         small or too large for float64.
         """
         self._some_rows()
-        # A mean that is rounded is not a difference: a constant target is told by its range.
+        # By its range: about a rounded mean, the sum of squares of a constant target is not 0.
         constant = self._low == self._high
         is_known = (self._total > 0) & np.isfinite(self._total) & np.isfinite(self._unexplained)
         with np.errstate(over="ignore"):
@@ -193,7 +199,7 @@ def _sum(values: Floats, weight: Floats | None) -> Floats:
 
 
 def _difference(name: str, values: ArrayLike, other_name: str, others: ArrayLike) -> tuple[Floats, Floats]:
-    """Return the values in float64, and how far they are from the others."""
+    """Return values in float64, and their difference from the others."""
     names = names_of(others)
     if names is not None:
         require_names(values, names, name)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..checks.arrays import Floats
 from ..errors import HousingError
-from ..evaluation.evaluation import Sample
+from ..evaluation.sample import Sample
 from ..fit.linear import LinearRegression
 
 _POINTS = 2000

@@ -12,7 +12,10 @@ import numpy as np
 
 from .. import __version__
 from ..checks.arrays import Floats
-from ..evaluation.evaluation import Figures, LeftOut, Seen, Unseen, Worth
+from ..evaluation.first_pass import FirstPass
+from ..evaluation.leave_one_out import LeaveOneOut
+from ..evaluation.scores import Figures, OutOfSample
+from ..evaluation.second_pass import HELD_OUT, SecondPass
 from ..fit.inference import Inference
 from ..quantized.calibration import Calibration
 from ..quantized.model import Model, QuantizedLinear
@@ -26,8 +29,8 @@ def report_of(
     table: Stream,
     sums: Mapping[str, str | None],
     options: Mapping[str, Any],
-    seen: Seen,
-    worth: Worth,
+    first: FirstPass,
+    second: SecondPass,
     files: Mapping[str, bytes],
 ) -> dict[str, Any]:
     """Return the record of a training; of equal inputs it is equal.
@@ -40,8 +43,7 @@ def report_of(
         The SHA-256 of each of its files, where it is known.
     options : mapping
         What the user chose.
-    seen, worth : Seen, Worth
-        What the two passes over the rows found.
+    first, second : FirstPass, SecondPass
     files : mapping of str to bytes
         The content of the file of each model, by the name of its stage.
 
@@ -51,7 +53,7 @@ def report_of(
         With nothing in it but dicts by name, lists, text and numbers. Figures are in target units, and those of a
         feature in its own; quartiles and bounds are those of ``sampled`` rows, which are all rows where they are few.
     """
-    X, y = seen.sample.X, seen.sample.y
+    X, y = first.sample.X, first.sample.y
     assert X is not None and y is not None
     return {
         "housing_np_report": FORMAT,
@@ -59,30 +61,30 @@ def report_of(
         "options": dict(options),
         "data": {
             "sha256": dict(sums),
-            "rows": seen.all_rows.rows,
+            "rows": first.all_rows.rows,
             "rows_skipped": table.all_skipped.count,
             "sampled": len(y),
             "left_out": list(table.left_out),
         },
-        "target": {"name": table.target_name, **_columns(["y"], seen.target.seen, y[:, None])["y"]},
-        "features": _columns(table.feature_names, seen.features, X),
-        **_coefficients(worth.scores.reference.summary()),
+        "target": {"name": table.target_name, **_columns(["y"], first.target, y[:, None])["y"]},
+        "features": _columns(table.feature_names, first.features, X),
+        **_coefficients(second.scores.reference.summary()),
         "stages": {
-            name: _stage(worth.scores.models[name], figures, files[name], X)
-            for name, figures in worth.scores.figures().items()
+            name: _stage(second.scores.models[name], figures, files[name], X)
+            for name, figures in second.scores.figures().items()
         },
-        "leave_one_out": Unseen.of(worth.left_out.score)._asdict(),
-        "leave_one_out_others": _others(worth.left_out),
-        "held_out": Unseen.of(worth.held_out.sum.scores.get("held out"))._asdict(),
+        "leave_one_out": OutOfSample.of(second.leave_one_out.score)._asdict(),
+        "leave_one_out_others": _others(second.leave_one_out),
+        "held_out": OutOfSample.of(second.held_out.sum.scores.get(HELD_OUT))._asdict(),
     }
 
 
-def _others(left_out: LeftOut) -> dict[str, Any] | None:
+def _others(left_out: LeaveOneOut) -> dict[str, Any] | None:
     """Return the figures of leave-one-out without the rows that have none; None where they are all rows, or no row."""
     if not left_out.alone or not left_out.others.rows:
         return None
     return {
-        **Unseen.of(left_out.others)._asdict(),
+        **OutOfSample.of(left_out.others)._asdict(),
         "rows_alone": left_out.alone,
         "features_alone": [name for name in left_out.model.feature_names if name in left_out.features],
     }

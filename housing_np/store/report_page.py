@@ -6,7 +6,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from ..errors import counted, printable
-from ..evaluation.evaluation import rows_alone
+from ..evaluation.leave_one_out import rows_alone
 
 _STYLE = (
     "body{max-width:60rem;margin:2rem auto;padding:0 1rem;font:1rem/1.5 system-ui,sans-serif}"

@@ -1,0 +1,151 @@
+"""The arguments that commands share."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .. import __version__
+from ..errors import quoted
+from .output import say, set_quiet
+from .statuses import BAD_INPUT, DESCRIPTION
+
+_LONGEST = 400  # characters of a message of argparse
+
+
+class Parser(argparse.ArgumentParser):
+    """The argument parser of one command: options may stand anywhere, and an error is one line."""
+
+    def __init__(self, name: str, description: str, example: str) -> None:
+        super().__init__(
+            prog=_program(name),
+            description=description,
+            epilog=f"example:\n  {_program(name)} {example}\n\n{DESCRIPTION}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        self.add_argument("--version", action="version", version=__version__, help="print the version and end")
+        self.add_argument("-q", "--quiet", action="store_true", help="no notes on stderr; errors are still printed")
+
+    def add_json(self) -> None:
+        """Add the option of every command that prints a report."""
+        self.add_argument("--json", action="store_true", help="print one JSON object (default: text)")
+
+    def add_out(self, *names: str, **options: Any) -> None:
+        """Add the option for where the result goes."""
+        self.add_argument("-o", *names, dest=names[0].strip("-"), **options)
+
+    def add_data(self) -> None:
+        """Add the options for a user's own table and its columns."""
+        from ..rows.formats import titles  # imported here because --version must not wait for NumPy
+
+        self.add_argument(
+            "--data",
+            metavar="FILE",
+            help=f"rows: {titles()}, also gzipped; a pattern such as 'part-*.csv' for several files; - for stdin "
+            "(default: the bundled data)",
+        )
+        self.add_argument("--target", metavar="NAME", help="the column of --data to predict (no default)")
+        for name, text in (("features", "the columns to predict it from"), ("ignore", "columns to leave out")):
+            self.add_argument(
+                f"--{name}",
+                metavar="NAMES",
+                type=_names,
+                action="extend",
+                default=[],
+                help=f"{text}: names with commas between them, quoted as in CSV; may be repeated "
+                f"(default: {'all others' if name == 'features' else 'none'})",
+            )
+        self.add_reading()
+
+    def add_reading(self, format: str = "of --data, where its name does not tell") -> None:
+        """Add the options for how rows are read."""
+        from ..rows.formats import TEXT_FORMATS
+
+        self.add_argument("--format", choices=TEXT_FORMATS, help=f"{format} (default: by its name, else csv)")
+        self.add_argument(
+            "--separator",
+            metavar="CHAR",
+            help="between the columns of CSV (default: commas, or what the first line has: semicolons, tabs or bars)",
+        )
+        self.add_argument(
+            "--decimal",
+            metavar="MARK",
+            choices=(".", ","),
+            default=".",
+            help="before the decimals of CSV, a point or a comma (default: .)",
+        )
+        self.add_argument(
+            "--no-header",
+            action="store_true",
+            help="CSV without a line of names: its columns are the model's, in their order, or x0, x1, … (default: the "
+            "first line holds the names)",
+        )
+        self.add_argument(
+            "--on-error",
+            choices=("stop", "skip"),
+            default="stop",
+            help="at a bad row, end the command or leave the row out and count it (default: stop)",
+        )
+
+    def check_data(self, options: argparse.Namespace) -> None:
+        """End the command if one of these options is given without the other."""
+        if (options.data is None) != (options.target is None):
+            self.error("--data and --target go together")
+        if options.data is None and (options.features or options.ignore):
+            self.error("--features and --ignore are for --data: the bundled data are fixed")
+
+    def add_limits(self) -> None:
+        """Add the options of the gates."""
+        self.add_argument(
+            "--max-r2-drop", metavar="D", type=float, help="exit 1 and save nothing if R² drops by more than D"
+        )
+        self.add_argument(
+            "--max-deviation",
+            metavar="D",
+            type=float,
+            help="the same for a largest deviation from the float model of more than D, in target units",
+        )
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Return the options; they may stand between positional arguments."""
+        options = self.parse_intermixed_args(arguments)
+        set_quiet(options.quiet)
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        shown = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
+        say(f"{self.prog}: {shown}; see --help")
+        self.exit(BAD_INPUT)
+
+
+def reading(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `add_reading` under their names in `open_rows`."""
+    return {
+        "format": options.format,
+        "separator": {"\\t": "\t", "tab": "\t"}.get(options.separator, options.separator),
+        "decimal": options.decimal,
+        "header": not options.no_header,
+    }
+
+
+def _names(text: str) -> list[str]:
+    """Parse one line of CSV into names."""
+    import csv
+
+    try:
+        names = [name.strip() for name in next(csv.reader([text], strict=True, skipinitialspace=True), [])]
+    except csv.Error as error:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a line of CSV ({error})") from None
+    if not all(names) or not names:
+        raise argparse.ArgumentTypeError(f"{quoted(text)} holds an empty name; expected names with commas between them")
+    return names
+
+
+def _program(name: str) -> str:
+    """Return how the user runs this command."""
+    program = Path(sys.argv[0]).name
+    if name and program == f"{name}.py":
+        return f"python -m housing_np.{name}"
+    return f"{program if program.startswith('housing-np') else 'python -m housing_np'} {name}".rstrip()

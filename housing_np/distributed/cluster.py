@@ -1,0 +1,137 @@
+"""Passes over files on a Dask cluster."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ..checks.paths import shown_path
+from ..errors import HousingError, TableError, cut
+from ..fit.passes import Sum, total
+from ..rows import Skipped
+from ..rows.table import Stream
+from .tree import import_dask, tree_sum
+
+S = TypeVar("S", bound=Sum)
+Watch = Callable[[Iterable[Any]], Iterable[Any]]
+_TIMEOUT = 10  # seconds
+
+
+@contextmanager
+def connect(address: str, timeout: float = _TIMEOUT) -> Iterator[Any]:
+    """Yield a client of the scheduler at an address, once it has a worker and all of them have this package.
+
+    Raises
+    ------
+    HousingError
+        If no scheduler answers or no worker joins within `timeout` seconds, or one of them lacks the package.
+    """
+    import_dask()
+    import logging
+
+    import distributed
+
+    # Dask reports a lost scheduler in forty lines of log; our error says it in one.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        client = distributed.Client(address, timeout=timeout)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        raise HousingError(
+            f"no Dask scheduler answers at {cut(address)} ({cut(str(error))}); give one as tcp://host:8786"
+        ) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout)
+        except TimeoutError:
+            raise HousingError(
+                f"no worker came to the scheduler at {cut(address)} in {timeout} seconds; start one"
+            ) from None
+        _require_package(client)
+        yield client
+
+
+def _require_package(client: Any) -> None:
+    """Raise HousingError if the scheduler or a worker does not have this package."""
+    package = __name__.partition(".")[0]
+    specs = {"the scheduler": client.run_on_scheduler(find_spec, package), **client.run(find_spec, package)}
+    if missing := [where for where, spec in specs.items() if spec is None]:
+        raise HousingError(f"{missing[0]} has no {package}: install it there, in the same version")
+
+
+def total_on_cluster(client: Any, stream: Stream, empty: S, watch: Watch = iter, timeout: float = _TIMEOUT) -> S:
+    """Return the sum of the rows of files, each summed on a worker that sees it.
+
+    The sums are values and adding makes new ones, so Dask may compute any of them again after losing a worker: no row
+    counts twice.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    stream : Stream
+        The bad rows that the workers skip are counted in its `skipped`.
+    empty : Sum
+    watch : callable, optional
+        Called with an iterable of the files as they are done; returns one of the same.
+    timeout : float
+        Seconds after which the cluster is asked again whether it still has a worker.
+
+    Raises
+    ------
+    HousingError
+        If the scheduler or the last worker is lost; as reading the files does.
+    """
+    # Imported here because a training without a cluster must start fast.
+    from concurrent.futures import CancelledError
+
+    import dask
+    import distributed
+
+    part = dask.delayed(_total_of_file, pure=True)
+    leaves = [part(empty, replace(stream, paths=(str(Path(path).absolute()),))) for path in stream.paths]
+    *parts, whole = client.compute([*leaves, tree_sum(leaves)])
+    try:
+        for _ in watch(_completed(client, parts, timeout)):
+            pass
+        for _ in _completed(client, [whole], timeout):
+            pass
+        result: _FileTotal[S] = whole.result()
+    except distributed.KilledWorker as error:
+        raise HousingError(f"every worker that took a task died of it; see their logs ({error})") from None
+    except CancelledError:
+        raise HousingError("the scheduler was lost in the middle of a pass; start it and run again") from None
+    stream.skipped.update(result.skipped)
+    return result.sum
+
+
+@dataclass
+class _FileTotal(Generic[S]):
+    """The sum of the rows of files, and the bad rows that were skipped in each."""
+
+    sum: S
+    skipped: dict[str, Skipped]
+
+    def __add__(self, other: "_FileTotal[S]") -> "_FileTotal[S]":
+        return _FileTotal(self.sum + other.sum, self.skipped | other.skipped)
+
+
+def _total_of_file(empty: S, stream: Stream) -> _FileTotal[S]:
+    (path,) = stream.paths
+    if not Path(path).exists():
+        raise TableError(f"{shown_path(path)}: a worker does not see this file; put it where all see it under one path")
+    return _FileTotal(total(empty, stream), stream.skipped)
+
+
+def _completed(client: Any, futures: list[Any], timeout: float) -> Iterator[Any]:
+    """Yield futures as they are done; Dask itself would wait for ever if no worker is left."""
+    import distributed
+
+    waiting = set(futures)
+    while waiting:
+        try:
+            done, waiting = distributed.wait(waiting, timeout=timeout, return_when="FIRST_COMPLETED")
+            yield from done
+        except TimeoutError:
+            if not client.scheduler_info()["workers"]:
+                raise HousingError("no worker is left in the middle of a pass; start one and run again") from None

@@ -1,0 +1,74 @@
+"""The first pass over rows: everything that needs no model, the sums of the fit included."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import HousingError, quoted
+from ..fit.linear import LinearRegression
+from ..fit.passes import CombinedSums, FilteredSum
+from ..fit.summary import Summary, require_determined
+from ..quantized.calibration import Calibration
+from ..rows.table import Stream
+from .sample import Head, Sample
+from .split import is_fitted
+
+
+class TargetCalibration(Calibration):
+    """The calibration of the targets, as one column."""
+
+    def update(self, X: ArrayLike, y: ArrayLike | None = None) -> None:
+        """Add a block of targets y (n,); their rows do not matter."""
+        super().update(np.asarray(y)[:, np.newaxis])
+
+
+@dataclass
+class FirstPass(CombinedSums):
+    """What a first pass over rows collects.
+
+    Attributes
+    ----------
+    all_rows : Summary
+        For the fit to all rows.
+    four_fifths : FilteredSum of a Summary
+        For the fit to all rows but the held-out fifth.
+    features : Calibration
+    target : TargetCalibration
+    head : Head
+    sample : Sample
+    """
+
+    all_rows: Summary
+    four_fifths: FilteredSum[Summary]
+    features: Calibration
+    target: TargetCalibration
+    head: Head
+    sample: Sample
+
+    @classmethod
+    def of(cls, table: Stream, model: LinearRegression) -> "FirstPass":
+        """Return the empty sum for a table's columns and a model that is to be fitted to them."""
+        names = {"feature_names": table.feature_names, "target_names": (table.target_name,)}
+        return cls(
+            model.empty_summary(**names),
+            FilteredSum(model.empty_summary(**names), is_fitted),
+            Calibration(),
+            TargetCalibration(),
+            Head(),
+            Sample(),
+        )
+
+    def require_rows(self, table: Stream) -> None:
+        """Raise HousingError for fewer rows than unknowns, if the rows are counted before they are summed."""
+        if table.rows is not None:
+            require_determined(table.rows, len(table.feature_names) + self.all_rows.fit_intercept)
+
+    def require_variance(self) -> None:
+        """Raise HousingError for no rows, fewer rows than unknowns, or a constant target."""
+        rows, (name,) = self.all_rows.rows, self.all_rows.target_names
+        if not rows:
+            raise HousingError("no rows below the names of the columns in any of the files; expected at least one")
+        self.all_rows.require_determined()
+        if rows > 1 and self.target.low == self.target.high:
+            raise HousingError(f"the target {quoted(name)} is the same in all {rows} rows: nothing to predict")

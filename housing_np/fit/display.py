@@ -1,0 +1,70 @@
+"""Text and tables about fitted models."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..checks.display import columns, html_table, titled
+from ..errors import counted, listed, quoted
+
+if TYPE_CHECKING:
+    from .linear import LinearRegression
+    from .solution import Solution
+
+
+class Table(NamedTuple):
+    """A table of text: a title, the heads of the columns, the rows, each after its name, and lines below them."""
+
+    title: str
+    heads: list[str]
+    rows: list[list[str]]
+    lines: list[str]
+
+    def text(self) -> str:
+        """Return the table for a terminal."""
+        width = max(len(name) for name, *_ in self.rows)
+        rows = [
+            f"{name:<{width}}" + "".join(f"{cell:>14}" for cell in cells)
+            for name, *cells in [["", *self.heads], *self.rows]
+        ]
+        return "\n".join([self.title, *rows, *self.lines])
+
+    def html(self) -> str:
+        """Return the table for a notebook."""
+        names, *cells = zip(*self.rows, strict=True)
+        return html_table(self.title, names, dict(zip(self.heads, cells, strict=True)), self.lines)
+
+
+def r2_name(fit_intercept: bool) -> str:
+    """Return the name of the R² of a fit: without an intercept it is another number, as in statsmodels."""
+    return "R²" if fit_intercept else "R² (uncentred)"
+
+
+def model_html(model: "LinearRegression", solution: "Solution | None") -> str:
+    """Return a model's coefficients, and the R² of its fit if known, as an HTML table for notebooks."""
+    if not hasattr(model, "coef_"):
+        return html_table(titled(model, ["not fitted yet"]), [], {})
+    facts = [columns(model.feature_names, model.target_names_), counted(model.payload_bytes, "byte")]
+    if solution is not None:
+        facts.append(f"{r2_name(solution.fit_intercept)} {1 - np.mean(solution.unexplained):.4f}")
+    rows = zip(model.target_names_, np.atleast_1d(model.intercept_), np.atleast_2d(model.coef_), strict=True)
+    weights = {name: [intercept, *coef] for name, intercept, coef in rows}
+    return html_table(titled(model, facts), ["intercept", *model.feature_names], weights)
+
+
+def dependence_note(solution: "Solution", names: Sequence[str]) -> str:
+    """Return which features do not determine their coefficients, and what to do, for a fit of less than full rank."""
+    varies = np.asarray(solution.factor.any(axis=0))
+    constant = [name for name, does in zip(names, varies, strict=True) if not does]
+    others = [name for name, is_one in zip(names, solution.dependent() & varies, strict=True) if is_one]
+    advice = []
+    if constant:
+        advice.append(f"drop {listed(constant, quoted)}, which never {'varies' if len(constant) == 1 else 'vary'}")
+    if others:
+        number = len(names) - solution.rank - len(constant)
+        advice.append(f"{listed(others, quoted)} depend on each other: drop {number} of them")
+    return (
+        f"the features have rank {solution.rank}, fewer than the {counted(len(names), 'coefficient')} to determine: "
+        f"this is the solution of least norm in scaled units; {'; '.join(advice)}"
+    )
