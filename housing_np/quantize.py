@@ -14,7 +14,9 @@ from .errors import HousingError
 from .evaluation.evaluation import Limits, error_shares, figures, is_lossy, losses
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
-from .quantized.model import ROUNDINGS, SCHEMES, Model, QuantizedLinear, Scheme
+from .quantized.from_float import ROUNDINGS
+from .quantized.model import Model, QuantizedLinear
+from .quantized.schemes import SCHEMES, Scheme
 from .rows.california import FEATURES, TARGET, load_california
 from .rows.table import Stream, open_table
 from .store.artifact import load, save
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = _parser()
     options = parser.parse(arguments)
     model = load(options.model)
-    if not isinstance(model, LinearRegression):
+    if model.scheme is not None:
         raise HousingError(f"{options.model} is quantized already: give the float model that it was made from")
     stream = _calibration(model, options)
     table = stream.table()

@@ -17,7 +17,8 @@ from .evaluation.evaluation import Head, Limits, Seen, Worth, error_shares, loss
 from .fit.linear import LinearRegression
 from .fit.passes import connect, total, total_on_cluster
 from .quantized.calibration import Calibration
-from .quantized.model import SCHEMES, Model, QuantizedLinear
+from .quantized.model import Model, QuantizedLinear
+from .quantized.schemes import SCHEMES
 from .rows.california import bundled_file, load_california
 from .rows.table import Stream, files, open_stream, open_table
 from .store.artifact import to_bytes, write_set

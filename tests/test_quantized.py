@@ -27,7 +27,8 @@ from strategies import (
 from housing_np import Affine, HousingError, LinearRegression, QuantizedLinear
 from housing_np.fit.metrics import Score
 from housing_np.quantized.calibration import Calibration
-from housing_np.quantized.model import ROUNDINGS, SCHEMES
+from housing_np.quantized.from_float import ROUNDINGS
+from housing_np.quantized.schemes import SCHEMES
 
 FLOATS = ("per-tensor", "per-channel")
 
@@ -111,13 +112,13 @@ def test_error_bound_is_of_the_size_of_the_deviation(california, scheme, ratio):
 def test_r2_on_california(california, scheme, r2):
     table, model = california
     small = QuantizedLinear.from_linear(model, table.X, scheme)
-    assert LinearRegression.score(small, table.X, table.y) >= r2
+    assert small.score(table.X, table.y) >= r2
 
 
 def test_integer_r2_drop_on_california(california):
     table, model = california
     small = QuantizedLinear.from_linear(model, table.X, "integer")
-    assert model.score(table.X, table.y) - LinearRegression.score(small, table.X, table.y) <= 0.002
+    assert model.score(table.X, table.y) - small.score(table.X, table.y) <= 0.002
 
 
 @pytest.mark.parametrize(("scheme", "rms"), [("per-tensor", 0.02), ("per-channel", 0.004), ("integer", 0.05)])
@@ -650,7 +651,7 @@ def test_no_array_of_a_model_or_of_its_copy_can_be_written(scheme, copied):
     other = copied(model)
     assert_array_equal(other.predict(ROWS), expected)
     assert_array_equal(other.error_bound(ROWS), model.error_bound(ROWS))
-    held = {name: getattr(other, name) for name in ("weights", "bias", "center", "slack", "_folded")}
+    held = {name: getattr(other, name) for name in ("weights", "bias", "center", "slack", "_values")}
     held |= {"scale": other.affine.scale, "zero_point": other.affine.zero_point}
     held |= {name: getattr(other, name) for name in ("input_scale", "input_offset") if scheme == "integer"}
     assert [name for name, array in held.items() if array.flags.writeable] == []

@@ -118,6 +118,7 @@ class LinearRegression(Estimator):
     _names: tuple[str, ...]
     _named: bool
     _solution: "Solution | None" = None
+    scheme: None = None  # as a quantized model has one
 
     def __init__(self, fit_intercept: bool = True) -> None:
         self.fit_intercept = fit_intercept
@@ -181,10 +182,12 @@ class LinearRegression(Estimator):
         if isinstance(estimator, LinearRegression):
             estimator.require_fitted()
             return estimator
-        if isinstance(estimator, type) or not all(
-            hasattr(estimator, name) for name in ("coef_", "intercept_", "predict")
+        is_quantized = hasattr(estimator, "payload_bytes") and not isinstance(estimator, type)
+        if (
+            isinstance(estimator, type)
+            or is_quantized
+            or not all(hasattr(estimator, name) for name in ("coef_", "intercept_", "predict"))
         ):
-            is_quantized = hasattr(estimator, "payload_bytes") and not isinstance(estimator, type)
             is_fitted = any(
                 name.endswith("_") and not name.startswith("_") for name in getattr(estimator, "__dict__", ())
             )
@@ -314,7 +317,7 @@ class LinearRegression(Estimator):
     def score(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
         """Coefficient of determination R² of the predictions for X against y, averaged over the targets."""
         predictions = self.predict(X)
-        return r2_score(_targets(self, y), predictions, sample_weight)
+        return r2_score(as_targets(self, y), predictions, sample_weight)
 
     def leave_one_out(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Array:
         """Predictions of each row that the model was fitted to by the model fitted to all others, in the shape of y.
@@ -338,7 +341,7 @@ class LinearRegression(Estimator):
         self.require_fitted()
         if self._solution is None:
             raise HousingError("this model was built from coefficients: only a fitted model has leverages; fit it")
-        rows, targets = as_rows(X, self._names, named=self._named), _targets(self, y)
+        rows, targets = as_rows(X, self._names, named=self._named), as_targets(self, y)
         if targets.shape != (len(rows), *self.coef_.shape[:-1]):
             raise HousingError(f"y has shape {targets.shape}: expected {(len(rows), *self.coef_.shape[:-1])}")
         refuse_nonfinite(np.atleast_2d(targets.T).T, "y", self.target_names_)
@@ -473,7 +476,7 @@ def _probe(features: int) -> Array:
     return np.array(rows)
 
 
-def _targets(model: Any, y: npt.ArrayLike) -> Array:
+def as_targets(model: Any, y: npt.ArrayLike) -> Array:
     """Return targets in float64, in the shape of a model's predictions; columns of a frame have to be the model's."""
     if len(model.target_names_) > 1:
         require_names(y, model.target_names_, "y")

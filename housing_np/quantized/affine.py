@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..checks.arrays import as_numbers, read_only, refuse_inexact, refuse_nonfinite
+from ..checks.objects import Rebuilt
 from ..errors import HousingError, quoted
 
 _TINY, _MAX = np.finfo(np.float32).smallest_normal, np.finfo(np.float32).max
@@ -15,7 +16,7 @@ _ROUNDING = 2.0**-14
 
 
 @dataclass(frozen=True, eq=False)
-class Affine:
+class Affine(Rebuilt):
     """q = saturate(round_half_even(x / scale) + zero_point), x ≈ (q − zero_point) · scale.
 
     Parameters
@@ -54,10 +55,6 @@ class Affine:
     zero_point: NDArray[np.uint8]
     axis: int | None = None
     bits: int = 8
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Made anew: numpy's own copies and pickles of arrays can be written to.
-        return type(self), (self.scale, self.zero_point, self.axis, self.bits)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bits", as_bits(self.bits))
@@ -148,7 +145,7 @@ class Affine:
         """
         x = _numbers(x)
         with np.errstate(over="ignore"):
-            steps = np.rint(x / self._aligned(self.scale, x)) + self._aligned(self.zero_point, x)
+            steps = np.rint(x / self.aligned(self.scale, x)) + self.aligned(self.zero_point, x)
         # Saturated while still float: a cast of what does not fit uint8 would wrap around.
         return np.asarray(np.clip(steps, 0, self.largest), np.uint8)
 
@@ -177,12 +174,12 @@ class Affine:
         if q.dtype.kind not in "iu" or np.any((q < 0) | (q > self.largest)):
             raise HousingError(f"q must be integers from 0 to {self.largest} with bits={self.bits}")
         # Widened first: in uint8, 3 - 10 is 249.
-        steps = q.astype(np.int32) - self._aligned(self.zero_point, q)
+        steps = q.astype(np.int32) - self.aligned(self.zero_point, q)
         with np.errstate(over="ignore"):
-            values = steps.astype(np.float32) * self._aligned(self.scale, q)
+            values = steps.astype(np.float32) * self.aligned(self.scale, q)
         return np.asarray(np.clip(values, -_MAX, _MAX))
 
-    def _aligned(self, parameter: np.ndarray, x: np.ndarray) -> np.ndarray:
+    def aligned(self, parameter: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the parameter in a shape that broadcasts against x."""
         if self.axis is None:
             return parameter

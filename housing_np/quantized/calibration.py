@@ -7,10 +7,11 @@ from numpy.typing import ArrayLike
 
 from ..checks.arrays import Floats, as_matrix, as_number, pieces, reduce_rows, refuse_inexact, refuse_nonfinite
 from ..checks.frames import names_of
+from ..checks.objects import Shown
 from ..errors import HousingError, counted, listed
 
 
-class Calibration:
+class Calibration(Shown):
     """Count, mean, covariance and range of rows, in the units of the features; a sum that starts empty.
 
     Attributes
@@ -100,22 +101,12 @@ class Calibration:
         total._moments = _total(self._moments, other._moments)
         return total
 
-    def __repr__(self) -> str:
-        from ..checks.display import in_brackets  # here, not above: predict must not pay for it
-
-        return in_brackets(self, self._facts())
-
-    def _repr_html_(self) -> str:
-        """Return a table for notebooks; features are x0, x1, …, for a calibration does not know their names."""
-        from ..checks.display import html_table, titled
-
-        columns = (
-            {}
-            if self._moments is None
-            else {"mean": self.mean, "deviation": self.deviation, "low": self.low, "high": self.high}
-        )
-        names = [f"x{i}" for i in range(len(self.mean))] if columns else []
-        return html_table(titled(self, self._facts()), names, columns)
+    def _table(self) -> tuple[list[str], dict[str, Floats]]:
+        """Return a row per feature, x0, x1, …: a calibration of arrays does not know their names."""
+        if self._moments is None:
+            return [], {}
+        columns = {name: getattr(self, name) for name in ("mean", "deviation", "low", "high")}
+        return [f"x{i}" for i in range(len(self.mean))], columns
 
     def _facts(self) -> list[str]:
         features = [] if self._moments is None else [counted(len(self.mean), "feature")]

@@ -1,4 +1,4 @@
-"""Models to files of a few hundred bytes and back: one structured record in an .npz, see the README for its layout."""
+"""Models to files of a few hundred bytes and back: one structured record in an .npz (docs/format.md)."""
 
 import re
 import stat
@@ -18,7 +18,9 @@ from ..checks.names import require_apart
 from ..checks.paths import as_path, shown_path
 from ..errors import ArtifactError, HousingError, counted, cut, quoted
 from ..fit.linear import FittedLinear, LinearRegression
-from ..quantized.model import FIELDS, Field, Model, QuantizedLinear, Scheme
+from ..quantized.model import Model, QuantizedLinear, as_model
+from ..quantized.schemes import FIELDS, Scheme
+from ..quantized.schemes.scheme import Field
 from .files import write_all
 
 FORMAT = "housing_np 1"
@@ -80,7 +82,7 @@ def save(model: Model | FittedLinear, path: str | Path) -> int:
     return len(content)
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path) -> LinearRegression | QuantizedLinear:
     """Read a model from a file, trusting nothing in it.
 
     Parameters
@@ -159,25 +161,22 @@ def write_set(
 
 def _to_record(model: Model | FittedLinear) -> np.ndarray:
     """Return the record that a file holds."""
-    kind: str
-    if isinstance(model, QuantizedLinear):
-        kind, weights, numbers = model.scheme, model.weights.shape, model.numbers()
-    else:
-        model = LinearRegression.of(model, "a LinearRegression or a QuantizedLinear to save")
-        numbers = {"coef": model.coef_, "intercept": np.asarray(model.intercept_)}
-        kind, weights = _FLOAT, model.coef_.shape
-    _check_names(model.feature_names, model.target_names_)
+    ours = as_model(model, "a LinearRegression or a QuantizedLinear to save")
+    floats = {"coef": ours.coef_, "intercept": np.asarray(ours.intercept_)}
+    numbers = floats if ours.scheme is None else ours.numbers()
+    _check_names(ours.feature_names, ours.target_names_)
     for name, array in numbers.items():
         if not np.isfinite(array).all():
             raise HousingError(f"{name} holds a number that is not finite in its file: rescale the features or targets")
-    head = {"format": _format(kind), "names": "\0".join((*model.feature_names, *model.target_names_)).encode()}
-    record = np.zeros((), _layout(kind, weights, len(head["names"])))
+    kind = ours.scheme or _FLOAT
+    head = {"format": _format(kind), "names": "\0".join((*ours.feature_names, *ours.target_names_)).encode()}
+    record = np.zeros((), _layout(kind, ours.coef_.shape, len(head["names"])))
     for name, value in (head | numbers).items():
         record[name] = value
     return record
 
 
-def _from_npy(data: bytes) -> Model:
+def _from_npy(data: bytes) -> LinearRegression | QuantizedLinear:
     """Return the model of a .npy file's one record."""
     kind, weights, layout, numbers = _declared(data, len(data))
     return _model(kind, np.frombuffer(numbers, layout)[0], prod(weights[:-1]), weights[-1])
@@ -225,7 +224,7 @@ def _split(data: bytes) -> tuple[list[tuple[str, str, tuple[int, ...]]], memoryv
     return fields, memoryview(data)[end:]
 
 
-def _model(kind: str, record: np.void, targets: int, features: int) -> Model:
+def _model(kind: str, record: np.void, targets: int, features: int) -> LinearRegression | QuantizedLinear:
     numbers = {name: record[name] for name in _FIELDS[kind]}
     for name, array in numbers.items():
         if not np.isfinite(array).all():
