@@ -19,10 +19,9 @@ from .errors import HousingError, cut
 from .evaluation.evaluation import Share, error_shares, figures
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
-from .quantized.from_float import ROUNDINGS
 from .quantized.model import Model, QuantizedLinear
 from .quantized.naive import naive_models
-from .quantized.schemes import Scheme
+from .quantized.schemes import ROUNDINGS, Scheme
 from .rows.california import load_california
 from .rows.table import Stream, open_table
 from .store.artifact import to_bytes

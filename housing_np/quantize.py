@@ -14,9 +14,8 @@ from .errors import HousingError
 from .evaluation.evaluation import Limits, error_shares, figures, is_lossy, losses
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
-from .quantized.from_float import ROUNDINGS
 from .quantized.model import Model, QuantizedLinear
-from .quantized.schemes import SCHEMES, Scheme
+from .quantized.schemes import ROUNDINGS, SCHEMES, Scheme
 from .rows.california import FEATURES, TARGET, load_california
 from .rows.table import Stream, open_table
 from .store.artifact import load, save

@@ -33,12 +33,12 @@ class Affine(Rebuilt):
     Raises
     ------
     HousingError
-        If the shapes do not agree, a scale is not finite and positive, or a zero point, `axis` or `bits` is not of its
-        kind or out of range.
+        If the shapes differ, a scale is not finite and positive, or a zero point, `axis` or `bits` is no integer or out
+        of range.
 
     Notes
     -----
-    The arrays are copies that cannot be written to.
+    The arrays are read-only copies.
     https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html. Where ONNX's reference casts before it saturates,
     and so overflows, this saturates first.
 
@@ -190,7 +190,7 @@ class Affine(Rebuilt):
 
 
 def scale_and_zero_point(low: np.ndarray, high: np.ndarray, bits: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Return scale and zero point of the ranges [low, high], each of which contains 0; any shape."""
+    """Return scale and zero point for ranges [low, high], each of which contains 0; any shape."""
     largest = low.dtype.type(2**bits - 1)
     with np.errstate(over="ignore"):
         width = high - low
@@ -204,7 +204,7 @@ def scale_and_zero_point(low: np.ndarray, high: np.ndarray, bits: int) -> tuple[
 
 
 def as_bits(bits: Any) -> int:
-    """Return how many bits there are, 2 to 8; refuse all else."""
+    """Return bits as an int; refuse anything but an integer from 2 to 8."""
     if not _is_integer(bits) or not 2 <= bits <= 8:
         raise HousingError(f"bits is {quoted(bits)}: expected an integer from 2 to 8")
     return int(bits)
@@ -217,7 +217,7 @@ def _as_axis(axis: Any) -> int | None:
 
 
 def _is_integer(value: Any) -> bool:
-    """Whether it is one of Python's or numpy's integers, which an array without dimensions may hold."""
+    """Whether a value is an integer of Python or NumPy, or an array of shape () of one."""
     value = value[()] if isinstance(value, np.ndarray) else value
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 

@@ -1,4 +1,4 @@
-"""What the rows that a model is used on look like: what a rounding error costs depends on it."""
+"""Statistics of calibration rows: the cost of a rounding error depends on them."""
 
 from typing import NamedTuple, Self
 
@@ -12,7 +12,7 @@ from ..errors import HousingError, counted, listed
 
 
 class Calibration(Shown):
-    """Count, mean, covariance and range of rows, in the units of the features; a sum that starts empty.
+    """Count, mean, covariance and range of rows, in the units of the features; calibrations add up.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Calibration(Shown):
     Raises
     ------
     HousingError
-        Where an attribute other than `rows` is asked of no rows.
+        For every attribute but `rows` while there are no rows.
 
     Examples
     --------
@@ -45,7 +45,7 @@ class Calibration(Shown):
 
     @classmethod
     def of(cls, X: ArrayLike, percentile: float = 100.0) -> Self:
-        """Return the calibration of rows X (n, p), whose range leaves out a part of the values at each end.
+        """Return the calibration of rows X (n, p); its range may leave out some values at each end.
 
         Parameters
         ----------
@@ -75,7 +75,7 @@ class Calibration(Shown):
 
     @classmethod
     def of_figures(cls, rows: int, mean: Floats, deviation: Floats, low: Floats, high: Floats) -> Self:
-        """Return that of rows of which this is known, each of shape (p,); the other covariances are NaN.
+        """Return a calibration with these figures, each of shape (p,); covariances between features are NaN.
 
         >>> Calibration.of_figures(2, np.array([1.0]), np.array([1.0]), np.array([0.0]), np.array([2.0])).rms
         array([1.41421356])
@@ -88,7 +88,7 @@ class Calibration(Shown):
         return total
 
     def update(self, X: ArrayLike, y: ArrayLike | None = None) -> None:
-        """Add a block of rows X (n, p); their targets y do not matter."""
+        """Add a block of rows X (n, p); their targets y are ignored."""
         rows = _finite_rows(X)
         self.names = _same(self.names, names_of(X))
         for piece in pieces(rows):
@@ -149,14 +149,14 @@ class Calibration(Shown):
 
 
 def _same(names: tuple[str, ...] | None, others: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Return the names of columns, where any are known; refuse two that differ."""
+    """Return the known names of columns; refuse two tuples that differ."""
     if names is not None and others is not None and names != others:
         raise HousingError(f"rows with the columns {listed(others)} cannot be added to {listed(names)}")
     return others if names is None else names
 
 
 class _Moments(NamedTuple):
-    """The numbers of one row or more."""
+    """The figures of at least one row."""
 
     rows: int
     mean: Floats

@@ -1,7 +1,7 @@
 """The numbers of a quantized model, made from a float model and calibration rows."""
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,10 +11,8 @@ from ..errors import HousingError, counted, listed, quoted
 from ..fit.linear import LinearRegression
 from .affine import Affine
 from .calibration import Calibration
+from .schemes import Rounding
 from .schemes.scheme import Exact, QuantizationScheme, Rounded, rounding_error
-
-Rounding = Literal["nearest", "optimal"]
-ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
 
 
 def parts_of(

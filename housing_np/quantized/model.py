@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeGuard
+from typing import Any, Protocol, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,12 +15,9 @@ from ..errors import HousingError, counted, listed, quoted
 from ..fit.linear import FittedLinear, LinearRegression, as_targets
 from ..fit.metrics import r2_score
 from .affine import Affine, as_bits
-from .schemes import BY_NAME, SCHEMES, Scheme
+from .calibration import Calibration
+from .schemes import BY_NAME, ROUNDINGS, SCHEMES, Rounding, Scheme
 from .schemes.scheme import Field, QuantizationScheme, finite_rows
-
-if TYPE_CHECKING:
-    from .calibration import Calibration
-    from .from_float import Rounding
 
 # The types of what a scheme does not store, or stores under another name.
 _UNSTORED = {"bias": Field("<f8", "target"), "center": Field("<f4", "feature")}
@@ -160,10 +157,10 @@ class QuantizedLinear(Shown, Rebuilt):
     def from_linear(
         cls,
         model: Any,
-        X: "ArrayLike | Calibration",
+        X: ArrayLike | Calibration,
         scheme: Scheme = "per-channel",
         bits: int = 8,
-        rounding: "Rounding" = "nearest",
+        rounding: Rounding = "nearest",
     ) -> Self:
         """Quantize a fitted float model.
 
@@ -197,7 +194,7 @@ class QuantizedLinear(Shown, Rebuilt):
         >>> QuantizedLinear.from_linear(model, X).predict(X).round(2)
         array([1., 4., 5.])
         """
-        from .from_float import ROUNDINGS, calibration_for, finite_model, parts_of  # predict must start fast
+        from .from_float import calibration_for, finite_model, parts_of  # predict must start fast
 
         require_option(scheme, SCHEMES, "scheme")
         require_option(rounding, ROUNDINGS, "rounding")
