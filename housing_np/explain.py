@@ -20,13 +20,11 @@ from .evaluation.evaluation import Share, error_shares, guarantee
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
 from .quantized.model import Model, is_quantized
+from .quantized.schemes import FIELDS
 from .rows import Skipped
 from .rows.california import california_rows
 from .rows.table import open_table, read_rows
 from .store.artifact import load
-
-# There is one for each target.
-_OF_TARGETS = ("slack", "intercept", "bias")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -123,11 +121,12 @@ def _text(report: dict[str, Any]) -> str:
     numbers = report.get("numbers", {})
     lines += [""] * bool(numbers)
     columns = {"feature": report["features"]}
+    fields = FIELDS.get(report["scheme"], {})
     # What there is one of for each feature; where there are several targets, their weights stand side by side.
     for name, values in {**numbers, "weight stands for": report["weights"]}.items():
         if isinstance(values, list) and isinstance(values[0], list):
             columns[name] = [" ".join(map(_number, value)) for value in zip(*values, strict=True)]
-        elif isinstance(values, list) and name not in _OF_TARGETS:
+        elif isinstance(values, list) and not (name in fields and fields[name].per == "target"):
             columns[name] = [_number(value) for value in values]
         else:
             lines.append(f"{name}: {_number(values)}")

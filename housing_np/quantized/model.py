@@ -351,17 +351,18 @@ class QuantizedLinear(Shown, Rebuilt):
 
     def _table(self) -> tuple[list[str], dict[str, list[Any]]]:
         """Return a row per feature, with the bias in target units, and scales per unit of the raw features."""
-        p, targets = self.weights.shape[-1], self.target_names_
+        affine, shape, several = self.affine, self.weights.shape, len(self.target_names_) > 1
         with np.errstate(over="ignore"):
-            scale = self.affine.scale / (1.0 if self.input_scale is None else self.input_scale)
-        columns: dict[str, list[Any]] = {
-            "scale": ["", *np.broadcast_to(scale, p)],
-            "zero point": ["", *np.broadcast_to(self.affine.zero_point, p)],
-        }
+            scale = affine.aligned(affine.scale, self.weights) / (1.0 if self.input_scale is None else self.input_scale)
+        scales = np.atleast_2d(np.broadcast_to(scale, shape))
+        zeros = np.atleast_2d(np.broadcast_to(affine.aligned(affine.zero_point, self.weights), shape))
         intercepts = np.atleast_1d(self.intercept)
         weights, coef = np.atleast_2d(self.weights), np.atleast_2d(self.coef_)
-        for i, target in enumerate(targets):
-            of = f"{target}: " if len(targets) > 1 else ""
+        columns: dict[str, list[Any]] = {}
+        for i, target in enumerate(self.target_names_):
+            of = f"{target}: " if several else ""
+            of_scale = of if self._rules.fields["scale"].per == "target" else ""
+            columns |= {f"{of_scale}scale": ["", *scales[i]], f"{of_scale}zero point": ["", *zeros[i]]}
             columns |= {f"{of}uint8": ["", *weights[i]], f"{of}weight": [intercepts[i], *coef[i]]}
         return ["intercept", *self.feature_names_in_], columns
 
