@@ -20,8 +20,9 @@ from .evaluation.deviation import Share, error_shares
 from .evaluation.scores import figures
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
-from .quantized.model import ROUNDINGS, Model, QuantizedLinear, Scheme
+from .quantized.model import Model, QuantizedLinear
 from .quantized.naive import naive_models
+from .quantized.schemes import ROUNDINGS, Scheme
 from .rows.california import load_california
 from .rows.table import Stream, open_table
 from .store.artifact import to_bytes

@@ -19,14 +19,12 @@ from .errors import HousingError, counted
 from .evaluation.deviation import Share, error_shares, guarantee
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
-from .quantized.model import Model, QuantizedLinear
+from .quantized.model import Model, is_quantized
+from .quantized.schemes import FIELDS
 from .rows import Skipped
 from .rows.california import california_rows
 from .rows.table import open_table, read_rows
 from .store.artifact import load
-
-# There is one for each target.
-_OF_TARGETS = ("slack", "intercept", "bias")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -63,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
         shares = error_shares(model, reference, Calibration.of(X))
         report["shares"] = [share._asdict() for share in shares]
         text = f"{_text(report)}\n\n{_blame(shares)}"
-        if isinstance(model, QuantizedLinear):
+        if is_quantized(model):
             report["guarantee"] = guarantee(model, reference, X)._asdict()
             text += "\n\n" + "\n".join(f"{name.replace('_', ' ')}: {x:.3g}" for name, x in report["guarantee"].items())
     else:
@@ -75,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
 def float_model(path: str, model: Model) -> LinearRegression:
     """Return the float model in a file, which must have the columns of another model."""
     reference = load(path)
-    if not isinstance(reference, LinearRegression):
+    if reference.scheme is not None:
         raise HousingError(f"{shown_path(path)} is quantized: --against takes the float model")
     if (reference.feature_names, reference.target_names_) != (model.feature_names, model.target_names_):
         raise HousingError(
@@ -104,12 +102,12 @@ def _fitted(options: Namespace, model: Model) -> tuple[LinearRegression, np.ndar
 
 def _contents(model: Model) -> dict[str, Any]:
     common: dict[str, Any] = {
-        "scheme": model.scheme if isinstance(model, QuantizedLinear) else "float64",
+        "scheme": model.scheme or "float64",
         "features": list(model.feature_names),
         "targets": list(model.target_names_),
         "weights": model.coef_.tolist(),
     }
-    if isinstance(model, QuantizedLinear):
+    if is_quantized(model):
         numbers = {name: array.tolist() for name, array in model.numbers().items()}
         common |= {"numbers": numbers}
     return common | {"payload_bytes": model.payload_bytes}
@@ -123,11 +121,12 @@ def _text(report: dict[str, Any]) -> str:
     numbers = report.get("numbers", {})
     lines += [""] * bool(numbers)
     columns = {"feature": report["features"]}
+    fields = FIELDS.get(report["scheme"], {})
     # What there is one of for each feature; where there are several targets, their weights stand side by side.
     for name, values in {**numbers, "weight stands for": report["weights"]}.items():
         if isinstance(values, list) and isinstance(values[0], list):
             columns[name] = [" ".join(map(_number, value)) for value in zip(*values, strict=True)]
-        elif isinstance(values, list) and name not in _OF_TARGETS:
+        elif isinstance(values, list) and not (name in fields and fields[name].per == "target"):
             columns[name] = [_number(value) for value in values]
         else:
             lines.append(f"{name}: {_number(values)}")

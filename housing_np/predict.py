@@ -22,7 +22,7 @@ from .command import cli
 from .command.answers import Answer, answered, can_write, written
 from .errors import ArtifactError, HousingError, listed, printable, quoted
 from .evaluation.ranges import Moved, has_range, ranges_of, told
-from .quantized.model import Model, QuantizedLinear
+from .quantized.model import Model
 from .rows import FORMATS, Rows, Skipped, expect, format_of, open_rows, stop
 from .rows.california import TARGET, california_rows, load_california
 from .rows.formats import ANSWER_FORMATS, any_of, titles
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
             expect(name)
     path = path or default_model()
     model = load(path)
-    if options.bounds and not isinstance(model, QuantizedLinear):
+    if options.bounds and model.scheme is None:
         raise HousingError(
             f"{shown_path(path)} is a float model: bounds are for quantized ones, which can be off from it"
         )

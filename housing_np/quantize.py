@@ -16,7 +16,8 @@ from .evaluation.gates import Gates, is_lossy, losses
 from .evaluation.scores import figures
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
-from .quantized.model import ROUNDINGS, SCHEMES, Model, QuantizedLinear, Scheme
+from .quantized.model import Model, QuantizedLinear
+from .quantized.schemes import ROUNDINGS, SCHEMES, Scheme
 from .rows.california import FEATURES, TARGET, load_california
 from .rows.table import Stream, open_table
 from .store.artifact import load, save
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = _parser()
     options = parser.parse(arguments)
     model = load(options.model)
-    if not isinstance(model, LinearRegression):
+    if model.scheme is not None:
         raise HousingError(f"{options.model} is quantized already: give the float model that it was made from")
     stream = _calibration(model, options)
     table = stream.table()

@@ -24,7 +24,8 @@ from .evaluation.second_pass import SecondPass
 from .fit.linear import LinearRegression
 from .fit.passes import total
 from .quantized.calibration import Calibration
-from .quantized.model import SCHEMES, Model, QuantizedLinear
+from .quantized.model import Model, QuantizedLinear
+from .quantized.schemes import SCHEMES
 from .rows.california import bundled_file, load_california
 from .rows.table import Stream, files, open_stream, open_table
 from .store.artifact import to_bytes, write_set

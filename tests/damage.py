@@ -35,7 +35,7 @@ from unittest import mock
 import numpy as np
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, load
-from housing_np.quantized.model import SCHEMES
+from housing_np.quantized.schemes import SCHEMES
 from housing_np.rows import open_rows, stop
 from housing_np.store.artifact import to_bytes
 

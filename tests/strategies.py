@@ -8,7 +8,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from housing_np.errors import HousingError
 from housing_np.fit.linear import LinearRegression
 from housing_np.quantized.affine import Affine
-from housing_np.quantized.model import SCHEMES, QuantizedLinear
+from housing_np.quantized.model import QuantizedLinear
+from housing_np.quantized.schemes import SCHEMES
 
 ALL_ZERO = np.zeros((2, 3), np.float32)
 CONSTANT = np.full((2, 3), 0.1, np.float32)

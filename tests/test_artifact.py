@@ -17,7 +17,7 @@ from numpy.testing import assert_array_equal
 from strategies import MODELS, linear, quantizable
 
 from housing_np import ArtifactError, HousingError, LinearRegression, QuantizedLinear, load, save
-from housing_np.quantized.model import FIELDS, SCHEMES
+from housing_np.quantized.schemes import FIELDS, SCHEMES
 from housing_np.store.artifact import to_bytes
 
 KINDS = ("float64", *SCHEMES)

@@ -22,7 +22,7 @@ from housing_np.export.c import header, header_and_source, renamed
 from housing_np.export.facts import Facts
 from housing_np.export.fixed import Fixed, sum_range, sums
 from housing_np.export.golden import program
-from housing_np.quantized.model import FIELDS
+from housing_np.quantized.schemes import FIELDS
 
 FILES = ["float64", "uint8-per-tensor", "uint8-per-channel", "uint8-integer"]
 C99 = ["-std=c99", *STRICT]

@@ -18,7 +18,7 @@ from strategies import MODELS, examples, integer_model, integer_models, linear, 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, load, save
 from housing_np.export import export
 from housing_np.quantized.affine import Affine
-from housing_np.quantized.model import SCHEMES
+from housing_np.quantized.schemes import SCHEMES
 from housing_np.rows.california import UNITS
 
 ALL_SCHEMES = ("float64", *SCHEMES)

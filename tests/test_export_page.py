@@ -15,7 +15,7 @@ from strategies import CONSTANT_FEATURES, SEVERAL_TARGETS, examples, integer_mod
 from housing_np import HousingError, LinearRegression, QuantizedLinear
 from housing_np.export.facts import Facts
 from housing_np.export.page import page
-from housing_np.quantized.model import SCHEMES
+from housing_np.quantized.schemes import SCHEMES
 from housing_np.rows.california import UNITS
 
 KINDS = ("float64", *SCHEMES)

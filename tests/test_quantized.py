@@ -27,7 +27,7 @@ from strategies import (
 from housing_np import Affine, HousingError, LinearRegression, QuantizedLinear
 from housing_np.fit.metrics import Score
 from housing_np.quantized.calibration import Calibration
-from housing_np.quantized.model import ROUNDINGS, SCHEMES
+from housing_np.quantized.schemes import BY_NAME, ROUNDINGS, SCHEMES
 
 FLOATS = ("per-tensor", "per-channel")
 
@@ -111,13 +111,62 @@ def test_error_bound_is_of_the_size_of_the_deviation(california, scheme, ratio):
 def test_r2_on_california(california, scheme, r2):
     table, model = california
     small = QuantizedLinear.from_linear(model, table.X, scheme)
-    assert LinearRegression.score(small, table.X, table.y) >= r2
+    assert small.score(table.X, table.y) >= r2
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_score_is_scikit_learns_r2_of_the_predictions(california, scheme):
+    from sklearn.metrics import r2_score
+
+    table, model = california
+    small, weights = QuantizedLinear.from_linear(model, table.X, scheme), np.arange(len(table.y)) % 3
+    expected = r2_score(table.y, small.predict(table.X), sample_weight=weights)
+    assert small.score(table.X, table.y, weights) == pytest.approx(expected, rel=1e-12)
+
+
+def test_score_averages_r2_over_the_targets():
+    # Weights that 8 bits hold exactly; the second target's mean is predicted, R² = 0.
+    small = QuantizedLinear.from_linear(linear([[1.0], [0.0]], [0.0, 1.0]), [[0.0], [2.0]], "per-tensor")
+    assert small.score([[0.0], [2.0]], [[0.0, 0.0], [2.0, 2.0]]) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_score_takes_a_target_with_an_axis_of_its_own():
+    small = QuantizedLinear.from_linear(linear([1.0], 0.0), [[0.0], [2.0]], "per-tensor")
+    assert small.score([[0.0], [2.0]], [[0.0], [2.0]]) == small.score([[0.0], [2.0]], [0.0, 2.0])
+
+
+def test_score_refuses_targets_of_another_length():
+    small = QuantizedLinear.from_linear(linear([1.0], 0.0), [[0.0], [2.0]])
+    with pytest.raises(HousingError, match=r"y_true has shape \(1,\) and y_pred \(2,\)"):
+        small.score([[0.0], [2.0]], [1.0])
+
+
+@pytest.mark.parametrize("scheme", FLOATS)
+def test_intercept_is_the_prediction_where_all_features_are_0(scheme):
+    small = QuantizedLinear.from_linear(linear([2.0, -1.0], 5.0), [[3.0, 4.0], [6.0, 1.0]], scheme)
+    assert small.intercept_ == small.predict([[0.0, 0.0]])[0]
+
+
+def test_intercept_of_the_integer_scheme_is_in_units_of_the_raw_features():
+    # Inputs from 10 to 265 have steps of 1; weights of 1 and steps of 1/255 are exact: x - 10 is folded into the bias.
+    small = QuantizedLinear.from_linear(linear([1.0], 3.0), [[10.0], [265.0]], "integer")
+    assert small.intercept_ == pytest.approx(3.0, abs=1 / 255)
+    assert small.intercept == pytest.approx(13.0, abs=1 / 255)
+
+
+def test_intercepts_of_several_targets_are_an_array():
+    small = QuantizedLinear.from_linear(linear([[1.0], [2.0]], [3.0, 4.0]), [[0.0], [1.0]], "integer")
+    assert_allclose(small.intercept_, [3.0, 4.0], atol=0.01)
+
+
+def test_type_checkers_know_every_scheme():
+    assert tuple(BY_NAME) == SCHEMES
 
 
 def test_integer_r2_drop_on_california(california):
     table, model = california
     small = QuantizedLinear.from_linear(model, table.X, "integer")
-    assert model.score(table.X, table.y) - LinearRegression.score(small, table.X, table.y) <= 0.002
+    assert model.score(table.X, table.y) - small.score(table.X, table.y) <= 0.002
 
 
 @pytest.mark.parametrize(("scheme", "rms"), [("per-tensor", 0.02), ("per-channel", 0.004), ("integer", 0.05)])
@@ -650,7 +699,7 @@ def test_no_array_of_a_model_or_of_its_copy_can_be_written(scheme, copied):
     other = copied(model)
     assert_array_equal(other.predict(ROWS), expected)
     assert_array_equal(other.error_bound(ROWS), model.error_bound(ROWS))
-    held = {name: getattr(other, name) for name in ("weights", "bias", "center", "slack", "_folded")}
+    held = {name: getattr(other, name) for name in ("weights", "bias", "center", "slack", "_values")}
     held |= {"scale": other.affine.scale, "zero_point": other.affine.zero_point}
     held |= {name: getattr(other, name) for name in ("input_scale", "input_offset") if scheme == "integer"}
     assert [name for name, array in held.items() if array.flags.writeable] == []

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from housing_np import LinearRegression, QuantizedLinear, Table
 from housing_np.checks.display import html_table
 from housing_np.quantized.calibration import Calibration
-from housing_np.quantized.model import SCHEMES
+from housing_np.quantized.schemes import SCHEMES
 from housing_np.rows.columns import Columns
 from housing_np.rows.table import Stream
 

@@ -66,7 +66,7 @@ def test_an_error_in_a_thread_is_the_callers():
 
 
 def with_threads(number, monkeypatch, compute):
-    for module in ("housing_np.quantized.model", "housing_np.fit.factor"):
+    for module in ("housing_np.quantized.schemes.integer", "housing_np.fit.factor"):
         monkeypatch.setattr(f"{module}.thread_count", lambda size, per_thread: number)
     return compute()
 

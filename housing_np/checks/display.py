@@ -1,4 +1,4 @@
-"""What models, tables and sums say of themselves: one line for a terminal, a small table for a notebook."""
+"""How objects are shown: one line for a terminal, a small HTML table for a notebook."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -13,7 +13,7 @@ _ROWS, _COLUMNS = 20, 12
 
 
 def in_brackets(what: object, facts: Iterable[str]) -> str:
-    """Return the line that stands for an object.
+    """Return the line that a terminal shows for an object.
 
     >>> in_brackets(Ellipsis, [counted(20640, "row"), columns(["rooms"], ["price"])])
     "<ellipsis: 20,640 rows, 1 feature, target 'price'>"
@@ -22,12 +22,12 @@ def in_brackets(what: object, facts: Iterable[str]) -> str:
 
 
 def titled(what: object, facts: Iterable[str]) -> str:
-    """Return the kind of an object, and the facts about it."""
+    """Return the class of an object and the facts about it."""
     return f"{type(what).__name__}: {', '.join(facts)}"
 
 
 def columns(features: Sequence[str], targets: Sequence[str]) -> str:
-    """Return how many features there are, and which target or how many."""
+    """Return the number of features, and the name of the target or the number of targets."""
     what = f"target {quoted(targets[0])}" if len(targets) == 1 else counted(len(targets), "target")
     return f"{counted(len(features), 'feature')}, {what}"
 
@@ -35,18 +35,17 @@ def columns(features: Sequence[str], targets: Sequence[str]) -> str:
 def html_table(
     title: str, names: Sequence[Any], columns: Mapping[str, Sequence[Any] | np.ndarray], lines: Iterable[str] = ()
 ) -> str:
-    """Return HTML of a table, which takes font and colours from the page that it stands in.
+    """Return a table as HTML, in the font and colours of the page around it.
 
     Parameters
     ----------
     title : str
     names : sequence, length n
-        What the rows are called.
+        The names of the rows.
     columns : mapping of str to sequences of length n
-        What stands below each head: numbers, or text as it is.
+        Numbers or text, by the head of the column.
     lines : iterable of str
-        What is said below the table. Of a table too large to read, the first rows and columns are shown, and it is
-        said here how many there are.
+        Paragraphs below the table. A large table is cut to its first rows and columns; a last paragraph says so.
     """
     heads = list(islice(columns, _COLUMNS))
     rows = zip(names[:_ROWS], *(columns[head][:_ROWS] for head in heads), strict=True)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..quantized.model import Model, QuantizedLinear
+from ..quantized.model import Model, is_quantized
 from ..rows.formats import FORMATS
 from ..rows.table import in_csv
 
@@ -43,7 +43,7 @@ class Answer(NamedTuple):
 def answered(model: Model, X: Floats, bounds: bool) -> Floats:
     """Return the predictions of rows X (n, p), shape (n, k), followed by their bounds if they are wanted."""
     predictions = model.predict(X).reshape(len(X), -1)
-    if not bounds or not isinstance(model, QuantizedLinear):
+    if not bounds or not is_quantized(model):
         return predictions
     return np.hstack([predictions, model.error_bound(X).reshape(len(X), -1)])
 

@@ -13,7 +13,7 @@ from ..checks.arrays import Floats
 from ..checks.paths import shown_path
 from ..errors import HousingError, cut, quoted
 from ..quantized.calibration import Calibration
-from ..quantized.model import Model, QuantizedLinear
+from ..quantized.model import Model, QuantizedLinear, is_quantized
 from ..rows import open_rows
 from ..rows.california import california_rows
 from ..rows.table import files
@@ -102,7 +102,7 @@ def outside(model: Model, seen: Calibration | None) -> Callable[[Floats], NDArra
 
 def has_range(model: Model) -> TypeGuard[QuantizedLinear]:
     """Whether a model itself knows the range of the rows that it was calibrated on."""
-    return isinstance(model, QuantizedLinear) and model.scheme == "integer"
+    return is_quantized(model) and model.input_scale is not None
 
 
 class Shift(NamedTuple):

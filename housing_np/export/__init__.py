@@ -63,13 +63,11 @@ def export(
     >>> print(export(line, "c", name="line")[:2])
     /*
     """
-    from ..fit.linear import LinearRegression
-    from ..quantized.model import QuantizedLinear
+    from ..quantized.model import as_model
     from .facts import Facts
 
-    if not isinstance(model, QuantizedLinear):
-        model = LinearRegression.of(model, "a model to export")
-    return exported(model, Facts.of(model, name, X, against), to, float32=float32)
+    ours = as_model(model, "a model to export")
+    return exported(ours, Facts.of(ours, name, X, against), to, float32=float32)
 
 
 def exported(model: Model, facts: Facts, to: Target, *, float32: bool = False) -> str | bytes:

@@ -18,7 +18,7 @@ from ..command import cli
 from ..errors import HousingError, printable
 from ..fit.linear import LinearRegression
 from ..quantized.calibration import Calibration
-from ..quantized.model import Model, QuantizedLinear
+from ..quantized.model import Model, is_quantized
 from ..rows import Skipped, open_rows, stop
 from ..rows.california import FEATURES, california_rows
 from ..rows.table import files
@@ -147,7 +147,7 @@ def _paths(parser: cli.Parser, options: Namespace, to: Target) -> list[Path]:
 
 def _against(model: Model, options: Namespace, to: Target) -> LinearRegression | None:
     """Return the float model that a page shows beside a quantized one."""
-    if not isinstance(model, QuantizedLinear):
+    if model.scheme is None:
         if options.against:
             raise HousingError(
                 f"{options.model} is a float model: --against is for uint8 ones, which were made from one"
@@ -172,7 +172,7 @@ def _seen(model: Model, options: Namespace) -> tuple[Calibration | None, Floats]
     count = options.golden or 0
     if options.range is not None:
         return _read(model.feature_names, options, count)
-    is_integer = isinstance(model, QuantizedLinear) and model.scheme == "integer"
+    is_integer = model.scheme == "integer"
     if not set(model.feature_names) <= set(FEATURES):
         return None, _drawn(model, count)
     rows = california_rows(model.feature_names)
@@ -207,7 +207,7 @@ def _drawn(model: Model, count: int) -> Floats:
     """Return made-up rows in the range of an integer model, and a tenth beyond it."""
     if not count:
         return np.empty((0, len(model.feature_names)))
-    if not isinstance(model, QuantizedLinear) or model.input_offset is None or model.input_scale is None:
+    if not is_quantized(model) or model.input_offset is None or model.input_scale is None:
         raise HousingError(
             "--golden takes rows: the model is not of the bundled columns; give it some with --range FILE"
         )

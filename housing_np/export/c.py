@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from textwrap import wrap
 
 from .. import __version__
-from ..quantized.model import Model, QuantizedLinear
+from ..quantized.model import Model, is_quantized
 from .c_functions import Part, Parts
 from .c_text import comment, identifier, identifiers, quoted
 from .facts import Facts
@@ -102,7 +102,7 @@ def _seen(facts: Facts, i: int) -> str:
 
 def _steps(model: Model, i: int) -> str:
     """Return what an input in uint8 stands for."""
-    if not isinstance(model, QuantizedLinear) or model.input_scale is None or model.input_offset is None:
+    if not is_quantized(model) or model.input_scale is None or model.input_offset is None:
         return ""
     return f": {model.input_offset[i]} + {model.input_scale[i]!s} * uint8"
 

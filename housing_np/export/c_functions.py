@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..fit.linear import LinearRegression
-from ..quantized.model import FIELDS, Model, QuantizedLinear, rounding_error
+from ..quantized.model import Model, QuantizedLinear, is_quantized
+from ..quantized.schemes import FIELDS
+from ..quantized.schemes.scheme import rounding_error
 from .c_text import double, single, table
 from .fixed import Fixed, sum_range
 
@@ -39,7 +40,7 @@ class Parts(NamedTuple):
     @classmethod
     def of(cls, model: Model) -> "Parts":
         """Return the parts of a model of any scheme."""
-        if isinstance(model, LinearRegression):
+        if not is_quantized(model):
             return cls([], [], _floats(model))
         if model.scheme == "integer":
             return _integers(model)
@@ -76,7 +77,7 @@ static inline double @dot(const double *x, int t) {
 }"""
 
 
-def _floats(model: LinearRegression) -> list[Part]:
+def _floats(model: Model) -> list[Part]:
     return [
         _FLOAT64,
         table("@weights", model.coef_, *_LENGTHS["weight"]),

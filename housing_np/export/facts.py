@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from ..checks.arrays import Floats
 from ..fit.linear import LinearRegression
 from ..quantized.calibration import Calibration
-from ..quantized.model import Model, QuantizedLinear
+from ..quantized.model import Model, is_quantized
 from ..rows.california import FEATURES, UNITS
 from ..store.artifact import to_bytes
 
@@ -58,7 +58,7 @@ class Facts(NamedTuple):
         low, high = _range(model, X)
         return cls(
             name=name,
-            scheme=model.scheme if isinstance(model, QuantizedLinear) else "float64",
+            scheme=model.scheme or "float64",
             features=features,
             targets=targets,
             units=UNITS if set(features) <= set(FEATURES) else {},
@@ -74,6 +74,6 @@ def _range(model: Model, X: ArrayLike | Calibration | None) -> tuple[Floats | No
     if X is not None:
         rows = X if isinstance(X, Calibration) else Calibration.of(X)
         return rows.low, rows.high
-    if isinstance(model, QuantizedLinear) and model.input_scale is not None and model.input_offset is not None:
+    if is_quantized(model) and model.input_scale is not None and model.input_offset is not None:
         return model.input_offset, model.input_offset + 255 * model.input_scale.astype(np.float64)
     return None, None

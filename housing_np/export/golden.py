@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..quantized.model import Model, QuantizedLinear
+from ..quantized.model import Model, QuantizedLinear, is_quantized
 from .c import named
 from .c_text import comment, quoted, table
 from .facts import Facts
@@ -57,7 +57,7 @@ def program(model: Model, facts: Facts, header_name: str, X: Floats) -> str:
         _DOUBLES.replace("PREDICT", _call("predict", "rows", "prediction", several)),
     ]
     checks, texts = "doubles_are_equal(i)", real
-    if isinstance(model, QuantizedLinear) and model.scheme == "integer":
+    if is_quantized(model) and model.scheme == "integer":
         checks = f"integers_are_equal(i) && uint8_is_equal(i) && {checks}"
         texts = [*_integers(model, X, several), "#ifndef @NO_DOUBLE", *real, _UINT8, _WITHOUT]
     about = comment(

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import HousingError
-from ..fit.linear import LinearRegression
-from ..quantized.model import Model, QuantizedLinear
+from ..quantized.model import Model, QuantizedLinear, is_quantized
 from .facts import Facts
 
 # What converters of scikit-learn's models call them: a server's configuration and its clients fit either file.
@@ -105,7 +104,7 @@ def graph(model: Model, facts: Facts, *, float32: bool) -> bytes:
 
 def _graph(model: Model, x: str) -> _Graph:
     """Return the graph of a model on inputs x in float64."""
-    if isinstance(model, LinearRegression):
+    if not is_quantized(model):
         constants = {"weights": np.atleast_2d(model.coef_), "bias": np.atleast_1d(model.intercept_)}
         return _Graph(9, [_weighted_sum(x)], constants)
     return _integer(model, x) if model.scheme == "integer" else _dequantized(model, x)
@@ -192,9 +191,9 @@ def _float32_deviation(model: Model, facts: Facts) -> list[float] | None:
         if not finite:
             raise HousingError(f"the range of {name!r} goes beyond float32: take inputs in float64")
     moved = np.spacing(narrow).astype(np.float64) / 2
-    intercept = model.intercept_ if isinstance(model, LinearRegression) else model.intercept
+    intercept = model.intercept if is_quantized(model) else model.intercept_
     with np.errstate(over="ignore", invalid="ignore"):
-        if isinstance(model, QuantizedLinear) and model.input_scale is not None:
+        if is_quantized(model) and model.input_scale is not None:
             step = model.input_scale.astype(np.float64)
             moved = step * np.minimum(np.floor(moved / step + 2.0**-40) + 1, 255)
         # No size is above 2**25 times what it moves by: of the products, what float64 rounds is small beside that.

@@ -12,7 +12,7 @@ import numpy as np
 from ..checks.arrays import Floats
 from ..errors import HousingError
 from ..fit.linear import LinearRegression
-from ..quantized.model import Model, QuantizedLinear
+from ..quantized.model import Model, QuantizedLinear, is_quantized
 from ..rows.california import FEATURES, california_rows
 from .facts import Facts
 
@@ -41,7 +41,7 @@ def page(model: Model, facts: Facts) -> str:
     <!doctype html>
     """
     start = _start(model, facts)
-    if isinstance(model, QuantizedLinear) and facts.against is not None:
+    if is_quantized(model) and facts.against is not None:
         _check_against(model, facts.against, start)
     template = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
     for tag in ("style", "script"):
@@ -53,7 +53,7 @@ def _start(model: Model, facts: Facts) -> Floats:
     """Return the row that the page shows first; shape (p,)."""
     if set(facts.features) <= set(FEATURES):
         row = california_rows(facts.features, rows=1)[0]
-    elif isinstance(model, QuantizedLinear) and model.scheme != "per-tensor":
+    elif is_quantized(model) and model.scheme != "per-tensor":
         row = model.center.astype(np.float64)
         if model.input_scale is not None and model.input_offset is not None:
             row = model.input_offset + model.input_scale * row
@@ -95,8 +95,8 @@ def _data(model: Model, facts: Facts, start: Floats) -> dict[str, Any]:
             for name, a, b, c in zip(facts.features, low, high, start.tolist(), strict=True)
         ],
         "targets": [{"name": _visible(name), "unit": facts.units.get(name, "")} for name in facts.targets],
-        "quantized": _quantized(model) if isinstance(model, QuantizedLinear) else None,
-        "float": _float(facts.against if isinstance(model, QuantizedLinear) else model),
+        "quantized": _quantized(model) if is_quantized(model) else None,
+        "float": _float(facts.against if is_quantized(model) else model),
         "bytes": model.payload_bytes,
         "sha256": facts.sha256,
     }
@@ -107,7 +107,7 @@ def _visible(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
-def _float(model: LinearRegression | None) -> dict[str, Any] | None:
+def _float(model: Model | None) -> dict[str, Any] | None:
     if model is None:
         return None
     return {"coef": np.atleast_2d(model.coef_).tolist(), "intercept": np.atleast_1d(model.intercept_).tolist()}

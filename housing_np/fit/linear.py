@@ -109,6 +109,7 @@ class LinearRegression(Estimator):
     _names: tuple[str, ...]
     _named: bool
     _solution: "Solution | None" = None
+    scheme: None = None  # as a quantized model has one
 
     def __init__(self, fit_intercept: bool = True) -> None:
         self.fit_intercept = fit_intercept

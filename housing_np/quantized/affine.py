@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..checks.arrays import as_numbers, read_only, refuse_inexact, refuse_nonfinite
+from ..checks.objects import Rebuilt
 from ..errors import HousingError, quoted
 
 _TINY, _MAX = np.finfo(np.float32).smallest_normal, np.finfo(np.float32).max
@@ -15,7 +16,7 @@ _ROUNDING = 2.0**-14
 
 
 @dataclass(frozen=True, eq=False)
-class Affine:
+class Affine(Rebuilt):
     """q = saturate(round_half_even(x / scale) + zero_point), x ≈ (q − zero_point) · scale.
 
     Parameters
@@ -32,12 +33,12 @@ class Affine:
     Raises
     ------
     HousingError
-        If the shapes do not agree, a scale is not finite and positive, or a zero point, `axis` or `bits` is not of its
-        kind or out of range.
+        If the shapes differ, a scale is not finite and positive, or a zero point, `axis` or `bits` is no integer or out
+        of range.
 
     Notes
     -----
-    The arrays are copies that cannot be written to.
+    The arrays are read-only copies.
     https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html. Where ONNX's reference casts before it saturates,
     and so overflows, this saturates first.
 
@@ -54,10 +55,6 @@ class Affine:
     zero_point: NDArray[np.uint8]
     axis: int | None = None
     bits: int = 8
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Made anew: numpy's own copies and pickles of arrays can be written to.
-        return type(self), (self.scale, self.zero_point, self.axis, self.bits)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bits", as_bits(self.bits))
@@ -148,7 +145,7 @@ class Affine:
         """
         x = _numbers(x)
         with np.errstate(over="ignore"):
-            steps = np.rint(x / self._aligned(self.scale, x)) + self._aligned(self.zero_point, x)
+            steps = np.rint(x / self.aligned(self.scale, x)) + self.aligned(self.zero_point, x)
         # Saturated while still float: a cast of what does not fit uint8 would wrap around.
         return np.asarray(np.clip(steps, 0, self.largest), np.uint8)
 
@@ -177,12 +174,12 @@ class Affine:
         if q.dtype.kind not in "iu" or np.any((q < 0) | (q > self.largest)):
             raise HousingError(f"q must be integers from 0 to {self.largest} with bits={self.bits}")
         # Widened first: in uint8, 3 - 10 is 249.
-        steps = q.astype(np.int32) - self._aligned(self.zero_point, q)
+        steps = q.astype(np.int32) - self.aligned(self.zero_point, q)
         with np.errstate(over="ignore"):
-            values = steps.astype(np.float32) * self._aligned(self.scale, q)
+            values = steps.astype(np.float32) * self.aligned(self.scale, q)
         return np.asarray(np.clip(values, -_MAX, _MAX))
 
-    def _aligned(self, parameter: np.ndarray, x: np.ndarray) -> np.ndarray:
+    def aligned(self, parameter: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the parameter in a shape that broadcasts against x."""
         if self.axis is None:
             return parameter
@@ -193,7 +190,7 @@ class Affine:
 
 
 def scale_and_zero_point(low: np.ndarray, high: np.ndarray, bits: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Return scale and zero point of the ranges [low, high], each of which contains 0; any shape."""
+    """Return scale and zero point for ranges [low, high], each of which contains 0; any shape."""
     largest = low.dtype.type(2**bits - 1)
     with np.errstate(over="ignore"):
         width = high - low
@@ -207,7 +204,7 @@ def scale_and_zero_point(low: np.ndarray, high: np.ndarray, bits: int) -> tuple[
 
 
 def as_bits(bits: Any) -> int:
-    """Return how many bits there are, 2 to 8; refuse all else."""
+    """Return bits as an int; refuse anything but an integer from 2 to 8."""
     if not _is_integer(bits) or not 2 <= bits <= 8:
         raise HousingError(f"bits is {quoted(bits)}: expected an integer from 2 to 8")
     return int(bits)
@@ -220,7 +217,7 @@ def _as_axis(axis: Any) -> int | None:
 
 
 def _is_integer(value: Any) -> bool:
-    """Whether it is one of Python's or numpy's integers, which an array without dimensions may hold."""
+    """Whether a value is an integer of Python or NumPy, or an array of shape () of one."""
     value = value[()] if isinstance(value, np.ndarray) else value
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 

@@ -1,4 +1,4 @@
-"""What the rows that a model is used on look like: what a rounding error costs depends on it."""
+"""Statistics of calibration rows: the cost of a rounding error depends on them."""
 
 from typing import NamedTuple, Self
 
@@ -7,11 +7,12 @@ from numpy.typing import ArrayLike
 
 from ..checks.arrays import Floats, as_matrix, as_number, pieces, reduce_rows, refuse_inexact, refuse_nonfinite
 from ..checks.frames import names_of
+from ..checks.objects import Shown
 from ..errors import HousingError, counted, listed
 
 
-class Calibration:
-    """Count, mean, covariance and range of rows, in the units of the features; a sum that starts empty.
+class Calibration(Shown):
+    """Count, mean, covariance and range of rows, in the units of the features; calibrations add up.
 
     Attributes
     ----------
@@ -29,7 +30,7 @@ class Calibration:
     Raises
     ------
     HousingError
-        Where an attribute other than `rows` is asked of no rows.
+        For every attribute but `rows` while there are no rows.
 
     Examples
     --------
@@ -44,7 +45,7 @@ class Calibration:
 
     @classmethod
     def of(cls, X: ArrayLike, percentile: float = 100.0) -> Self:
-        """Return the calibration of rows X (n, p), whose range leaves out a part of the values at each end.
+        """Return the calibration of rows X (n, p); its range may leave out some values at each end.
 
         Parameters
         ----------
@@ -74,7 +75,7 @@ class Calibration:
 
     @classmethod
     def of_figures(cls, rows: int, mean: Floats, deviation: Floats, low: Floats, high: Floats) -> Self:
-        """Return that of rows of which this is known, each of shape (p,); the other covariances are NaN.
+        """Return a calibration with these figures, each of shape (p,); covariances between features are NaN.
 
         >>> Calibration.of_figures(2, np.array([1.0]), np.array([1.0]), np.array([0.0]), np.array([2.0])).rms
         array([1.41421356])
@@ -87,7 +88,7 @@ class Calibration:
         return total
 
     def update(self, X: ArrayLike, y: ArrayLike | None = None) -> None:
-        """Add a block of rows X (n, p); their targets y do not matter."""
+        """Add a block of rows X (n, p); their targets y are ignored."""
         rows = _finite_rows(X)
         self.names = _same(self.names, names_of(X))
         for piece in pieces(rows):
@@ -100,22 +101,12 @@ class Calibration:
         total._moments = _total(self._moments, other._moments)
         return total
 
-    def __repr__(self) -> str:
-        from ..checks.display import in_brackets  # here, not above: predict must not pay for it
-
-        return in_brackets(self, self._facts())
-
-    def _repr_html_(self) -> str:
-        """Return a table for notebooks; features are x0, x1, …, for a calibration does not know their names."""
-        from ..checks.display import html_table, titled
-
-        columns = (
-            {}
-            if self._moments is None
-            else {"mean": self.mean, "deviation": self.deviation, "low": self.low, "high": self.high}
-        )
-        names = [f"x{i}" for i in range(len(self.mean))] if columns else []
-        return html_table(titled(self, self._facts()), names, columns)
+    def _table(self) -> tuple[list[str], dict[str, Floats]]:
+        """Return a row per feature, x0, x1, …: a calibration of arrays does not know their names."""
+        if self._moments is None:
+            return [], {}
+        columns = {name: getattr(self, name) for name in ("mean", "deviation", "low", "high")}
+        return [f"x{i}" for i in range(len(self.mean))], columns
 
     def _facts(self) -> list[str]:
         features = [] if self._moments is None else [counted(len(self.mean), "feature")]
@@ -158,14 +149,14 @@ class Calibration:
 
 
 def _same(names: tuple[str, ...] | None, others: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Return the names of columns, where any are known; refuse two that differ."""
+    """Return the known names of columns; refuse two tuples that differ."""
     if names is not None and others is not None and names != others:
         raise HousingError(f"rows with the columns {listed(others)} cannot be added to {listed(names)}")
     return others if names is None else names
 
 
 class _Moments(NamedTuple):
-    """The numbers of one row or more."""
+    """The figures of at least one row."""
 
     rows: int
     mean: Floats

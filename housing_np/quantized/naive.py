@@ -10,12 +10,12 @@ from ..fit.linear import LinearRegression
 
 
 class Naive(NamedTuple):
-    """Weights as a scheme leaves them, what it has to store for them, and why it fails.
+    """The weights of a usual cast, the numbers that it stores, and why it fails.
 
     Attributes
     ----------
     coef : ndarray, shape (p,)
-        What the stored weights stand for.
+        The weights that the stored numbers stand for.
     stored : dict of ndarray
     why : str
     """
@@ -38,7 +38,7 @@ class Naive(NamedTuple):
 
 
 def _min_max(rounded: bool) -> Callable[[np.ndarray], Naive]:
-    def scheme(coef: np.ndarray) -> Naive:
+    def cast(coef: np.ndarray) -> Naive:
         low = coef.min()
         scale = (coef.max() - low) / 255 or 1.0
         steps = (coef - low) / scale
@@ -47,7 +47,7 @@ def _min_max(rounded: bool) -> Callable[[np.ndarray], Naive]:
         stored = {"q": q, "scale": np.array(scale), "low": low}
         return Naive(q * scale + low, stored, why if rounded else f"{why}; always down")
 
-    return scheme
+    return cast
 
 
 def _cast(coef: np.ndarray) -> Naive:
@@ -74,15 +74,15 @@ def _scale_each(coef: np.ndarray) -> Naive:
 
 
 def _narrow(dtype: type[np.floating[Any]], why: str) -> Callable[[np.ndarray], Naive]:
-    def scheme(coef: np.ndarray) -> Naive:
+    def cast(coef: np.ndarray) -> Naive:
         with np.errstate(over="ignore"):
             small = coef.astype(dtype)
         return Naive(small.astype(np.float64), {"coef": small}, why)
 
-    return scheme
+    return cast
 
 
-_SCHEMES: dict[str, Callable[[np.ndarray], Naive]] = {
+_CASTS: dict[str, Callable[[np.ndarray], Naive]] = {
     "min-max, truncated": _min_max(rounded=False),
     "min-max, rounded": _min_max(rounded=True),
     "cast of 100·w": _cast,
@@ -94,7 +94,7 @@ _SCHEMES: dict[str, Callable[[np.ndarray], Naive]] = {
 
 
 def naive_models(model: LinearRegression) -> dict[str, tuple[LinearRegression, Naive]]:
-    """Return, by name, the model that each scheme makes of a float model of one target, and what it stores for it.
+    """Return the model that each usual cast makes from a float model of one target, and what it stores, by name.
 
     Examples
     --------
@@ -103,9 +103,9 @@ def naive_models(model: LinearRegression) -> dict[str, tuple[LinearRegression, N
     array([0.5 , 2.31])
     """
     found = {}
-    for name, scheme in _SCHEMES.items():
-        with np.errstate(all="ignore"):  # what a scheme overflows is what it is measured by
-            naive = scheme(model.coef_)
+    for name, cast in _CASTS.items():
+        with np.errstate(all="ignore"):  # overflow is among the errors that the comparison measures
+            naive = cast(model.coef_)
         naive.stored["intercept"] = np.array(model.intercept_)
         rounded = LinearRegression.from_coefficients(
             naive.coef, model.intercept_, model.feature_names, model.target_names_

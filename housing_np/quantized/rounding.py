@@ -1,4 +1,4 @@
-"""Which integers a linear model's weights are rounded to: the provably best for the data, or nearly.
+"""The integers that round the weights of a linear model best, or nearly so, for given data.
 
 Moving the weights from w to ŵ, with the intercept refitted, moves the predictions by (ŵ − w)ᵀ H (ŵ − w) in mean
 square, where H is the covariance of the features. Its minimum over ŵ = (q − zero_point) · scale is a closest vector
@@ -15,11 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..checks.arrays import as_numbers, refuse_nonfinite
+from ..checks.arrays import Floats, as_numbers, refuse_nonfinite
 from ..errors import HousingError
 from .affine import as_bits
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _FINALISTS = 32
@@ -110,7 +109,7 @@ def search(
     if np.any(ratios <= 0):
         raise HousingError("ratio must be positive")
     try:
-        with np.errstate(all="ignore"):  # what comes of numbers that are too large or too small shows in the cost
+        with np.errstate(all="ignore"):  # overflow makes the cost infinite or NaN, which is refused below
             found = _search(_Problem(weights, covariance, ratios, as_bits(bits)), shared_zero_point, node_limit)
     except (OverflowError, np.linalg.LinAlgError):
         found = None
@@ -137,7 +136,7 @@ def _search(problem: "_Problem", shared_zero_point: bool, node_limit: int) -> Ro
 
 
 class _Grid(NamedTuple):
-    """What integers q stand for: (q − zeros) · s · ratio; of one grid, or of many at once.
+    """Scale and zero points of one grid or of many: integers q stand for (q − zeros) · s · ratio.
 
     `s` has the shape (…), `zeros` (…, p).
     """
@@ -199,7 +198,7 @@ class _Problem:
         return np.where(cheaper[..., None], babai, nearest)
 
     def solved(self, q: Integers, grid: _Grid) -> _Grid:
-        """Return the grid with the least squares s for these integers, or as it is where they stand for nothing."""
+        """Return the grid with the least squares s for these integers; the grid as it is if all of them stand for 0."""
         unit = ((q - grid.zeros[..., None, :]) * self.ratio) @ self.U.T
         inner = (unit * (self.W @ self.U.T) @ self.d).sum(axis=-1)
         square = (np.square(unit) @ self.d).sum(axis=-1)
@@ -245,7 +244,7 @@ def _spaced(problem: _Problem, shared_zero_point: bool) -> _Grid:
 
 
 def _best_finalist(problem: _Problem, grids: _Grid, node_limit: int) -> tuple[_Grid, Integers]:
-    """Return the grid on which the weights can be rounded best, and the integers of it."""
+    """Return the grid on which the best integers cost least, and these integers."""
     start = problem.start(grids)
     ranks = np.argsort(problem.costs(start, grids).sum(axis=-1), kind="stable")
     best, best_q, least = ranks[0], start[ranks[0]], np.inf
@@ -284,7 +283,7 @@ def _elimination_order(correlation: Floats, weight: Floats) -> Integers:
     where P is the inverse of what is left of the correlation matrix.
     """
     p = len(weight)
-    # So large a ridge keeps P accurate, and only the order depends on it.
+    # A ridge of this size keeps P accurate, and changes only the order.
     P = np.linalg.inv(correlation + 1e-6 * np.eye(p))
     order, left = np.zeros(p, np.int64), list(range(p))
     for i in reversed(range(p)):
@@ -295,7 +294,7 @@ def _elimination_order(correlation: Floats, weight: Floats) -> Integers:
 
 
 def _nearest_first(levels: list[float], centre: float) -> Iterator[int]:
-    """Yield the indices of increasing levels, by their distance from the centre."""
+    """Yield the indices of sorted levels, the nearest to the centre first."""
     above = bisect_left(levels, centre)
     below = above - 1
     while below >= 0 or above < len(levels):
@@ -310,10 +309,10 @@ def _nearest_first(levels: list[float], centre: float) -> Iterator[int]:
 def _enumerate(
     w: Floats, U: Floats, d: Floats, levels: Floats, bound: float, node_limit: int
 ) -> tuple[list[int] | None, bool]:
-    """Return the level of each feature that costs least, by index, if less than the bound; and whether all were tried.
+    """Return the cheapest index of each feature's level, None if none beats the bound; and whether all were tried.
 
-    The last of the branches is what feature i = p − len(branches) has not tried yet, nearest first to centre[i]: the
-    value that would cost nothing, given the choices for the features after i. What those cost is spent[i + 1].
+    The last branch yields the untried levels of feature i = p − len(branches), nearest first to centre[i]: the value
+    that would cost nothing, given the choices for the features after i. Those choices cost spent[i + 1].
     """
     # Lists: one number at a time, they are several times faster than arrays.
     rows, weights, pivots, values = U.tolist(), w.tolist(), d.tolist(), levels.tolist()

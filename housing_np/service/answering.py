@@ -10,7 +10,7 @@ import numpy as np
 from ..checks.arrays import Floats
 from ..command.answers import Answer, answered, written
 from ..errors import HousingError
-from ..quantized.model import Model, QuantizedLinear
+from ..quantized.model import Model
 from ..rows import FORMATS, SKIP_HINT, open_rows, stop
 from ..rows.formats import ANSWER_FORMATS
 
@@ -120,7 +120,7 @@ def reply(
     RefusedError
         With the command's own message for rows that are bad.
     """
-    if want.bounds and not isinstance(model, QuantizedLinear):
+    if want.bounds and model.scheme is None:
         raise RefusedError(400, f"{name} is a float model: bounds are for quantized ones, which can be off from it")
     count = outside = 0
 

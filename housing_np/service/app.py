@@ -202,7 +202,7 @@ def _json(value: Any) -> bytes:
 
 def _float_model(path: str, model: Model) -> LinearRegression | None:
     """Return the float model beside a quantized one, where there is one of the same columns."""
-    if isinstance(model, LinearRegression):
+    if model.scheme is None:
         return None
     from ..explain import float_model  # here, not above: only the page pays for it
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import __version__
-from ..quantized.model import Model, QuantizedLinear
+from ..quantized.model import Model
 from .answering import ANSWERS, TYPES
 from .settings import Settings
 
@@ -66,7 +66,7 @@ def _posted(
     }
     return {
         "summary": summary,
-        "parameters": [bounds] * isinstance(model, QuantizedLinear),
+        "parameters": [bounds] * (model.scheme is not None),
         "requestBody": {"required": True, "content": bodies},
         "responses": {"200": _content("Predictions", answers)}
         | {status: _content(text, line) for status, text in refusals.items()},

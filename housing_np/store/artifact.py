@@ -1,4 +1,4 @@
-"""Models to files of a few hundred bytes and back: one structured record in an .npz, see the README for its layout."""
+"""Models to files of a few hundred bytes and back: one structured record in an .npz (docs/format.md)."""
 
 import re
 import stat
@@ -18,13 +18,15 @@ from ..checks.names import require_apart
 from ..checks.paths import as_path, shown_path
 from ..errors import ArtifactError, HousingError, counted, cut, quoted
 from ..fit.linear import FittedLinear, LinearRegression
-from ..quantized.model import FIELDS, Field, Model, QuantizedLinear, Scheme
+from ..quantized.model import Model, QuantizedLinear, as_model
+from ..quantized.schemes import FIELDS, Scheme
+from ..quantized.schemes.scheme import Field
 from .files import write_all
 
 FORMAT = "housing_np 1"
 SUMS = "models.sha256"
 _FLOAT = "float64"
-# What a record holds behind its format and names, by the kind of model.
+# The numbers of a record, after format and names, by the kind of model.
 _FIELDS: dict[str, dict[str, Field]] = {
     _FLOAT: {"coef": Field("<f8", "weight"), "intercept": Field("<f8", "target")},
     **FIELDS,
@@ -34,10 +36,10 @@ _SIZE_CAP = 16 << 20
 _HEAD = 1 << 17  # more than the longest header of an .npy file and the format behind it
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
-# What zipfile raises for files that are cut, garbled, encrypted or packed in a way that it does not know.
+# What zipfile raises for a file that is truncated, corrupt, encrypted or of an unknown compression method.
 _NOT_A_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
-# The one form in which NumPy writes the header of a record: no parser of Python's literals sees what a file says.
+# The only form in which NumPy writes the header of a record; a pattern, so that no header is parsed as Python.
 _FIELD = r"\('(\w+)', '([<|][a-zA-Z][1-9]\d{0,8})'(?:, \((\d{1,9}(?:, \d{1,9})*),?\))?\)"
 _HEADER = re.compile(
     rf"\{{'descr': \[{_FIELD}(?:, {_FIELD})*\], 'fortran_order': False, 'shape': \(\), \}} *\n", re.ASCII
@@ -46,13 +48,13 @@ _MAGIC = b"\x93NUMPY\x01\x00"
 
 
 def save(model: Model | FittedLinear, path: str | Path) -> int:
-    """Write a model to a file: whole or not at all, and equal models to equal bytes.
+    """Write a model to a file, whole or not at all; equal models give equal bytes.
 
     Parameters
     ----------
     model : LinearRegression or QuantizedLinear
     path : str or Path
-        Its folder is made if need be.
+        Missing folders are made.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def save(model: Model | FittedLinear, path: str | Path) -> int:
     Raises
     ------
     HousingError
-        If the model holds what no file can hold; see `to_bytes`.
+        If a file cannot hold the model; see `to_bytes`.
     ArtifactError
         If the file cannot be written.
 
@@ -80,7 +82,7 @@ def save(model: Model | FittedLinear, path: str | Path) -> int:
     return len(content)
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path) -> LinearRegression | QuantizedLinear:
     """Read a model from a file, trusting nothing in it.
 
     Parameters
@@ -95,7 +97,7 @@ def load(path: str | Path) -> Model:
     Raises
     ------
     ArtifactError
-        If there is no such file, or anything in it is not as `save` writes it.
+        If there is no such file, or it is not as `save` writes it.
     """
     path = as_path(path, ArtifactError)
     content = _content(path)
@@ -111,8 +113,8 @@ def to_bytes(model: Model | FittedLinear) -> bytes:
     Raises
     ------
     HousingError
-        If the model is not fitted, a number is not finite, it takes more than a file holds, or names are empty, not
-        text, or used twice.
+        If the model is not fitted, a number is not finite, the file would be too large, or names are empty, not str,
+        or repeated.
     """
     array = BytesIO()
     np.lib.format.write_array(array, _to_record(model), allow_pickle=False)
@@ -131,17 +133,17 @@ def to_bytes(model: Model | FittedLinear) -> bytes:
 def write_set(
     contents: Mapping[str, bytes | None], folder: str | Path, beside: Mapping[Path, bytes] | None = None
 ) -> None:
-    """Write the files of one run to a folder: all of them, or none where one cannot be written.
+    """Write the files of one run to a folder: all of them, or none if one cannot be written.
 
-    Last comes ``models.sha256``, which ``sha256sum --check`` verifies: as long as it does, the models are of one run.
+    ``models.sha256`` is written last: if ``sha256sum --check`` accepts it, the models are from one run.
 
     Parameters
     ----------
     contents : mapping of str to bytes or None
-        What `to_bytes` gives, by the name of the file; None for a file that an earlier run may have left.
+        The results of `to_bytes` by file name; None deletes the file of an earlier run.
     folder : str or Path
     beside : mapping of Path to bytes, optional
-        Files of the same run that stand elsewhere, and have no sum.
+        Files of the same run in other folders; they are not in ``models.sha256``.
 
     Raises
     ------
@@ -159,34 +161,31 @@ def write_set(
 
 def _to_record(model: Model | FittedLinear) -> np.ndarray:
     """Return the record that a file holds."""
-    kind: str
-    if isinstance(model, QuantizedLinear):
-        kind, weights, numbers = model.scheme, model.weights.shape, model.numbers()
-    else:
-        model = LinearRegression.of(model, "a LinearRegression or a QuantizedLinear to save")
-        numbers = {"coef": model.coef_, "intercept": np.asarray(model.intercept_)}
-        kind, weights = _FLOAT, model.coef_.shape
-    _check_names(model.feature_names, model.target_names_)
+    ours = as_model(model, "a LinearRegression or a QuantizedLinear to save")
+    floats = {"coef": ours.coef_, "intercept": np.asarray(ours.intercept_)}
+    numbers = floats if ours.scheme is None else ours.numbers()
+    _check_names(ours.feature_names, ours.target_names_)
     for name, array in numbers.items():
         if not np.isfinite(array).all():
             raise HousingError(f"{name} holds a number that is not finite in its file: rescale the features or targets")
-    head = {"format": _format(kind), "names": "\0".join((*model.feature_names, *model.target_names_)).encode()}
-    record = np.zeros((), _layout(kind, weights, len(head["names"])))
+    kind = ours.scheme or _FLOAT
+    head = {"format": _format(kind), "names": "\0".join((*ours.feature_names, *ours.target_names_)).encode()}
+    record = np.zeros((), _layout(kind, ours.coef_.shape, len(head["names"])))
     for name, value in (head | numbers).items():
         record[name] = value
     return record
 
 
-def _from_npy(data: bytes) -> Model:
+def _from_npy(data: bytes) -> LinearRegression | QuantizedLinear:
     """Return the model of a .npy file's one record."""
     kind, weights, layout, numbers = _declared(data, len(data))
     return _model(kind, np.frombuffer(numbers, layout)[0], prod(weights[:-1]), weights[-1])
 
 
 def _declared(data: bytes, size: int) -> tuple[str, tuple[int, ...], np.dtype, memoryview]:
-    """Return the kind, the shape of the weights and the type of a record, and its bytes; refuse another size of file.
+    """Return the kind of model, the shape of its weights, the dtype of the record and its bytes.
 
-    The beginning of a file's data is enough to tell, so that little is inflated of what is refused.
+    The head of the data is enough; a file of another size than declared is refused before the rest is inflated.
     """
     fields, numbers = _split(data)
     if [(name, type[:2]) for name, type, _ in fields[:2]] != [("format", "|S"), ("names", "|S")]:
@@ -213,7 +212,7 @@ def _declared(data: bytes, size: int) -> tuple[str, tuple[int, ...], np.dtype, m
 
 
 def _split(data: bytes) -> tuple[list[tuple[str, str, tuple[int, ...]]], memoryview]:
-    """Return the name, type and shape of each field that the header of a .npy file declares, and what follows it."""
+    """Return the name, type and shape of each field in the header of a .npy file, and the bytes after the header."""
     end = len(_MAGIC) + 2 + int.from_bytes(data[len(_MAGIC) : len(_MAGIC) + 2], "little")
     header = data[len(_MAGIC) + 2 : end].decode("latin-1")
     if not data.startswith(_MAGIC) or len(data) < end or not _HEADER.fullmatch(header):
@@ -225,7 +224,7 @@ def _split(data: bytes) -> tuple[list[tuple[str, str, tuple[int, ...]]], memoryv
     return fields, memoryview(data)[end:]
 
 
-def _model(kind: str, record: np.void, targets: int, features: int) -> Model:
+def _model(kind: str, record: np.void, targets: int, features: int) -> LinearRegression | QuantizedLinear:
     numbers = {name: record[name] for name in _FIELDS[kind]}
     for name, array in numbers.items():
         if not np.isfinite(array).all():
@@ -240,7 +239,7 @@ def _model(kind: str, record: np.void, targets: int, features: int) -> Model:
 
 
 def _layout(kind: str, weights: tuple[int, ...], names_bytes: int) -> np.dtype:
-    """Return the type of the record of a model whose weights have this shape, (p,) or (k, p)."""
+    """Return the dtype of a record for weights of this shape, (p,) or (k, p)."""
     head = [("format", f"S{len(_format(kind))}", ()), ("names", f"S{names_bytes}", ())]
     return np.dtype([*head, *((name, field.type, field.shape(weights)) for name, field in _FIELDS[kind].items())])
 
@@ -268,7 +267,7 @@ def _names(data: bytes, count: int) -> tuple[str, ...]:
 
 
 def _check_names(features: Sequence[str], targets: Sequence[str]) -> None:
-    """Refuse names that a file cannot hold, or that cannot be told apart in what is read and answered by name."""
+    """Refuse names that a file cannot hold, and repeated names, as rows and answers are matched by name."""
     for name in (*features, *targets):
         if not isinstance(name, str) or not name or "\0" in name or name.encode(errors="replace").decode() != name:
             raise HousingError(f"{quoted(name)} cannot name a feature or target: give it a name in UTF-8, without NUL")
@@ -276,7 +275,7 @@ def _check_names(features: Sequence[str], targets: Sequence[str]) -> None:
 
 
 def _content(path: Path) -> bytes:
-    """Return the bytes of a regular file that is not larger than a model's."""
+    """Return the content of a regular file; refuse one larger than any model."""
     try:
         status = path.stat()
         if stat.S_ISREG(status.st_mode) and status.st_size <= _SIZE_CAP:
@@ -291,7 +290,7 @@ def _content(path: Path) -> bytes:
 
 
 def _inflated(content: bytes) -> bytes:
-    """Return the one member of an .npz, whose declared size is checked before anything is inflated."""
+    """Return the only member of an .npz; its declared size is checked before it is inflated."""
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             members = archive.infolist()

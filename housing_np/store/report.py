@@ -18,7 +18,7 @@ from ..evaluation.scores import Figures, OutOfSample
 from ..evaluation.second_pass import HELD_OUT, SecondPass
 from ..fit.inference import Inference
 from ..quantized.calibration import Calibration
-from ..quantized.model import Model, QuantizedLinear
+from ..quantized.model import Model, is_quantized
 from ..rows.table import Stream
 
 FORMAT = 1  # of the record; its first key says it
@@ -111,7 +111,7 @@ def _coefficients(fit: Inference) -> dict[str, Any]:
 
 def _stage(model: Model, figures: Figures, file: bytes, X: Floats) -> dict[str, Any]:
     with np.errstate(over="ignore", invalid="ignore"):
-        bound = float(np.median(model.error_bound(X))) if isinstance(model, QuantizedLinear) else 0.0
+        bound = float(np.median(model.error_bound(X))) if is_quantized(model) else 0.0
     return {
         **figures._asdict(),
         "median_bound": bound,

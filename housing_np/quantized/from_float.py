@@ -1,0 +1,106 @@
+"""The numbers of a quantized model, made from a float model and calibration rows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..checks.arrays import Floats, as_rows, refuse_nonfinite
+from ..errors import HousingError, counted, listed, quoted
+from ..fit.linear import LinearRegression
+from .affine import Affine
+from .calibration import Calibration
+from .schemes import Rounding
+from .schemes.scheme import Exact, QuantizationScheme, Rounded, rounding_error
+
+
+def parts_of(
+    model: LinearRegression, rows: Calibration, scheme: QuantizationScheme, bits: int, rounding: Rounding
+) -> dict[str, Any]:
+    """Return the arguments of `QuantizedLinear`, by name, for a float model of finite numbers."""
+    with np.errstate(all="ignore"):  # QuantizedLinear refuses numbers that became too large or too small
+        exact = scheme.exact(model, rows)
+        if not np.isfinite(exact.coef).all():
+            raise HousingError("a weight times the step of its feature is beyond float64: rescale the features")
+        affine, weights, proven = _ROUND[rounding](scheme, exact, bits)
+        error = scheme.values(affine, weights) - exact.coef
+        bias = scheme.bias(np.asarray(exact.intercept - error @ exact.mean), affine)
+        center = scheme.center(exact.mean)
+        return {
+            "scheme": scheme.name,
+            "weights": weights,
+            "affine": affine,
+            "bias": bias,
+            "center": center,
+            "radius": _radius(error, affine),
+            "slack": _slack(exact, error, scheme.intercept(bias, affine), center),
+            "feature_names_in_": model.feature_names,
+            "target_names_": model.target_names_,
+            "input_scale": exact.input_scale,
+            "input_offset": exact.input_offset,
+            "proven": proven,
+            "named": model._named,
+        }
+
+
+def calibration_for(model: LinearRegression, X: ArrayLike | Calibration) -> Calibration:
+    """Return the calibration of rows X (n, p); refuse other features than the model's."""
+    rows = X if isinstance(X, Calibration) else Calibration.of(_finite_rows(model, X))
+    if model._named and rows.names not in (None, model.feature_names):
+        raise HousingError(
+            f"the calibration is of rows with the columns {listed(rows.names or ())}: the model has "
+            f"{listed(model.feature_names)}"
+        )
+    if (count := len(rows.mean)) != model.n_features_in_:
+        raise HousingError(f"the calibration has {counted(count, 'feature')}, the model {model.n_features_in_}")
+    return rows
+
+
+def finite_model(estimator: Any) -> LinearRegression:
+    """Return a fitted linear model as a LinearRegression; refuse numbers that are not finite."""
+    model = LinearRegression.of(estimator, "a fitted LinearRegression to quantize")
+    numbers = np.column_stack([np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)])
+    for target, column in np.argwhere(~np.isfinite(numbers))[:1].tolist():
+        what = [*(f"the weight of {quoted(name)}" for name in model.feature_names), "the intercept"][column]
+        place = f"{what} for {quoted(model.target_names_[target])}"
+        raise HousingError(f"{place} is {numbers[target, column]} in the float model: fit it again, or correct it")
+    return model
+
+
+def _finite_rows(model: LinearRegression, X: ArrayLike) -> Floats:
+    rows = as_rows(X, model.feature_names, named=model._named)
+    refuse_nonfinite(rows, "X", model.feature_names)
+    return rows
+
+
+def _nearest(scheme: QuantizationScheme, exact: Exact, bits: int) -> Rounded:
+    affine = scheme.affine(exact, bits)
+    return affine, affine.quantize(exact.coef), None
+
+
+def _optimal(scheme: QuantizationScheme, exact: Exact, bits: int) -> Rounded:
+    return scheme.optimal(exact, bits)
+
+
+_ROUND: dict[Rounding, Callable[[QuantizationScheme, Exact, int], Rounded]] = {
+    "nearest": _nearest,
+    "optimal": _optimal,
+}
+
+
+def _radius(error: Floats, affine: Affine) -> np.float32:
+    return np.float32(_rounded_up(np.max(np.abs(error) / affine.aligned(affine.scale, error)) + 2.0**-40))
+
+
+def _slack(exact: Exact, error: Floats, intercept: Floats, center: NDArray[Any]) -> NDArray[np.float32]:
+    """Return a bound on the deviation at the center, for weights with this error and this intercept."""
+    deviation = np.abs(error @ center + (intercept - exact.intercept))
+    size = (np.abs(exact.coef) + np.abs(error)) @ np.abs(center) + np.abs(intercept) + np.abs(exact.intercept)
+    # Rounding in float64 can hide so much of the deviation, and of the radius.
+    return _rounded_up(deviation + rounding_error(len(exact.mean)) * size)
+
+
+def _rounded_up(x: ArrayLike) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return np.asarray(np.nextafter(np.asarray(x).astype(np.float32), np.float32(np.inf)))

@@ -1,0 +1,17 @@
+"""The schemes: how a linear model is stored in uint8. A new scheme is a module in here and an entry below."""
+
+from typing import Literal, get_args
+
+from .integer import Integer
+from .per_channel import PerChannel
+from .per_tensor import PerTensor
+from .scheme import Field, QuantizationScheme
+
+Scheme = Literal["per-tensor", "per-channel", "integer"]
+Rounding = Literal["nearest", "optimal"]
+_ALL = (PerTensor(), PerChannel(), Integer())
+
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
+BY_NAME: dict[str, QuantizationScheme] = {scheme.name: scheme for scheme in _ALL}
+FIELDS: dict[str, dict[str, Field]] = {scheme.name: scheme.fields for scheme in _ALL}

@@ -1,0 +1,222 @@
+"""The base of all schemes: what a scheme stores, and how a model of it is made, predicts and is bounded."""
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...checks.arrays import Floats, as_numbers, as_rows, read_only, refuse_inexact, refuse_nonfinite
+from ...errors import HousingError
+from ...fit.linear import LinearRegression, dot_rows, refuse_nonfinite_rows
+from ..affine import Affine
+
+if TYPE_CHECKING:
+    from ..calibration import Calibration
+    from ..model import QuantizedLinear
+
+_UNIT_ROUNDOFF = 2.0**-53
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+Per = Literal["model", "target", "feature", "weight"]
+Rounded = tuple[Affine, NDArray[np.uint8], bool | None]  # the last: whether the integers are proven to be the best
+
+
+class Field(NamedTuple):
+    """Numbers that a model stores: their little-endian type, and whether there is one per model, target, …"""
+
+    type: str
+    per: Per
+
+    def shape(self, weights: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape in a model whose weights have the shape (p,) or (k, p)."""
+        return {"model": (), "target": weights[:-1], "feature": weights[-1:], "weight": weights}[self.per]
+
+    def axis(self, weights: tuple[int, ...]) -> int | None:
+        """Return the axis of the weights that the numbers run along; None for a single number."""
+        if not self.shape(weights):
+            return None
+        return -1 if self.per == "feature" else 0
+
+    def stored(self, values: Any, name: str, weights: tuple[int, ...]) -> NDArray[Any]:
+        """Return a read-only copy in the type of the file; refuse numbers that this type does not hold exactly."""
+        array, kind, shape = as_numbers(values, name), np.dtype(self.type).newbyteorder("="), self.shape(weights)
+        if array.shape != shape:
+            raise HousingError(f"{name} has shape {array.shape}: expected {shape}")
+        # A bound may be infinite: then nothing is known.
+        if not (np.isfinite(array).all() or (name in ("radius", "slack") and not np.isnan(array).any())):
+            raise HousingError(f"{name} holds a number that is not finite: rescale the features or targets")
+        refuse_inexact(array, name)
+        with np.errstate(over="ignore", invalid="ignore"):
+            stored = array.astype(kind)
+        if not np.array_equal(stored, array):
+            raise HousingError(f"{name} holds a number that {kind} does not: give it as {kind}")
+        return read_only(stored)
+
+
+def fields_of(scales: Per, **others: Field) -> dict[str, Field]:
+    """Return the fields of a scheme in the order of its file: those that every scheme has, then the others.
+
+    Parameters
+    ----------
+    scales : {"model", "target", "feature"}
+        What has a scale and a zero point of its own.
+    others : Field
+        Among them either `intercept` or `bias`.
+    """
+    return {
+        "bits": Field("u1", "model"),
+        "weights": Field("u1", "weight"),
+        "scale": Field("<f4", scales),
+        "zero_point": Field("u1", scales),
+        "radius": Field("<f4", "model"),
+        "slack": Field("<f4", "target"),
+        **others,
+    }
+
+
+class Exact(NamedTuple):
+    """A float model and its calibration rows, in the units of what the weights multiply.
+
+    These are the features, or quantized inputs: feature = input_offset + input_scale · input.
+
+    Attributes
+    ----------
+    coef : ndarray, shape (p,) or (k, p)
+    intercept : ndarray, shape () or (k,)
+    mean, deviation : ndarray, shape (p,)
+    covariance : ndarray, shape (p, p)
+    input_scale, input_offset : ndarray, shape (p,), optional
+    """
+
+    coef: Floats
+    intercept: Floats
+    mean: Floats
+    deviation: Floats
+    covariance: Floats
+    input_scale: NDArray[np.float32] | None = None
+    input_offset: Floats | None = None
+
+    def ends(self) -> tuple[Floats, Floats]:
+        """Return the smallest and the largest weight of each feature over all targets and 0; shape (p,) each."""
+        coef = np.atleast_2d(self.coef)
+        return np.minimum(coef, 0.0).min(axis=0), np.maximum(coef, 0.0).max(axis=0)
+
+
+class QuantizationScheme:
+    """A way to store a linear model in uint8.
+
+    The methods here are those of weights with one scale that multiply features in float64; a scheme overrides the
+    methods in which it differs.
+
+    Attributes
+    ----------
+    name : str
+    fields : dict of str to Field
+        What a model stores, in the order of its file.
+    """
+
+    name: ClassVar[str]
+    fields: ClassVar[dict[str, Field]]
+
+    def exact(self, model: LinearRegression, rows: "Calibration") -> Exact:
+        """Return the float model and the rows in the units of what the weights multiply."""
+        return Exact(model.coef_, np.asarray(model.intercept_), rows.mean, rows.deviation, rows.covariance)
+
+    def affine(self, exact: Exact, bits: int) -> Affine:
+        """Return scale and zero point for weights that are rounded to the nearest integers."""
+        return Affine.fit(exact.coef, bits=bits)
+
+    def optimal(self, exact: Exact, bits: int) -> Rounded:
+        """Return the integers that change the predictions of the rows least, with their scale and zero point."""
+        scale, zero_point, weights, proven = search(exact, np.ones_like(exact.mean), bits, shared_zero_point=True)
+        return Affine(scale[0], zero_point[0], None, bits), weights, proven
+
+    def values(self, affine: Affine, weights: NDArray[np.uint8]) -> Floats:
+        """Return the numbers that the weights stand for."""
+        return affine.dequantize(weights).astype(np.float64)
+
+    def bias(self, intercept: Floats, affine: Affine) -> Floats:
+        """Return the bias, as the scheme stores it, for an intercept in target units."""
+        return intercept
+
+    def intercept(self, bias: NDArray[Any], affine: Affine) -> Floats:
+        """Return the intercept in target units."""
+        return np.asarray(bias)
+
+    def center(self, mean: Floats) -> NDArray[Any]:
+        """Return the mean of the rows in the type of `QuantizedLinear.center`; zeros if the scheme stores no center."""
+        if "center" not in self.fields:
+            return np.zeros(len(mean), np.float32)
+        return np.clip(mean, -_FLOAT32_MAX, _FLOAT32_MAX).astype(np.float32)
+
+    def check(self, model: "QuantizedLinear") -> None:
+        """Refuse a model whose numbers do not fit the scheme; types and shapes are checked before."""
+        if model.input_scale is not None or model.input_offset is not None:
+            raise HousingError(f"input_scale and input_offset are for the scheme 'integer', not {self.name!r}")
+        if "center" not in self.fields and np.any(model.center):
+            raise HousingError(f"center must be 0 in the scheme {self.name!r}")
+
+    def kernel(self, model: "QuantizedLinear") -> Any:
+        """Return what every prediction needs; it is computed once per model."""
+        # Python's float is added faster than numpy's.
+        return model._values, model.bias if model.bias.ndim else float(model.bias)
+
+    def predict(self, model: "QuantizedLinear", X: ArrayLike) -> Floats:
+        """Return predictions for rows X (n, p), in target units; shape (n,) or (n, k)."""
+        rows = as_rows(X, model.feature_names_in_, named=model.named)
+        predictions = dot_rows(rows, *model._kernel)
+        refuse_nonfinite_rows(predictions, rows, model.feature_names_in_)
+        return predictions
+
+    def predict_quantized(self, model: "QuantizedLinear", Xq: np.ndarray) -> Floats:
+        """Return predictions for rows Xq (n, p) of uint8; only if the scheme quantizes inputs."""
+        raise wrong_inputs(self.name, Xq, model.weights.shape[-1])
+
+    def input_steps(self, model: "QuantizedLinear", X: ArrayLike) -> Floats:
+        """Return rows X (n, p) rounded to whole steps of the inputs; only if the scheme quantizes inputs."""
+        raise HousingError(f"the scheme {self.name!r} takes inputs in float: only 'integer' quantizes them")
+
+    def bound(self, model: "QuantizedLinear", X: Floats) -> Floats:
+        """Return a bound on |quantized − float| for each prediction of finite rows X (n, p)."""
+        reach, center = model._reach, model.center.astype(np.float64)
+        bound = np.abs(X - center) @ reach.T + model.slack
+        return with_rounding(model, bound, (np.abs(X) + np.abs(center)) @ (np.abs(model._values) + reach).T)
+
+
+def search(
+    exact: Exact, ratio: Floats, bits: int, shared_zero_point: bool
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8], bool]:
+    """Return scales and zero points (p,), integers, and whether they are proven; arguments as `rounding.search`."""
+    from ..rounding import search as search_grids  # imported here because predict must start fast
+
+    if not np.isfinite(exact.covariance).all():
+        raise HousingError("the features are too large or too small to square: rescale them")
+    found = search_grids(exact.coef, exact.covariance, ratio, bits, shared_zero_point=shared_zero_point)
+    return found.scale, found.zero_point, np.ascontiguousarray(found.q), found.proven
+
+
+def finite_rows(model: "QuantizedLinear", X: ArrayLike) -> Floats:
+    """Return rows X (n, p) in float64; refuse other columns than the model's, NaN and infinity."""
+    rows = as_rows(X, model.feature_names_in_, named=model.named)
+    refuse_nonfinite(rows, "X", model.feature_names_in_)
+    return rows
+
+
+def wrong_inputs(scheme: str, Xq: np.ndarray, features: int) -> HousingError:
+    """Return the error for rows that `predict_quantized` does not take."""
+    return HousingError(
+        f"Xq has shape {Xq.shape} of {Xq.dtype} in the scheme {scheme!r}: expected the scheme 'integer' "
+        f"and uint8 rows of {features}, as quantize_input gives them"
+    )
+
+
+def with_rounding(model: "QuantizedLinear", bound: Floats, size: Floats) -> Floats:
+    """Return a bound that covers the rounding of float64 too, in sums whose terms have this total size."""
+    error = rounding_error(model.weights.shape[-1])
+    size = size + (np.abs(model.intercept) + model.slack)
+    return np.asarray((bound + error * size) * (1 + error))
+
+
+def rounding_error(terms: int) -> float:
+    """Return the relative error of a float64 sum of so many products, several times over (Higham 2002, section 3.1)."""
+    return 8 * (terms + 4) * _UNIT_ROUNDOFF
