@@ -15,6 +15,7 @@ import numpy as np
 from .checks.arrays import Floats
 from .checks.paths import shown_path
 from .command import cli
+from .command.models import float_model
 from .errors import HousingError, counted
 from .evaluation.evaluation import Share, error_shares, guarantee
 from .fit.linear import LinearRegression
@@ -24,13 +25,14 @@ from .rows import Skipped
 from .rows.california import california_rows
 from .rows.table import open_table, read_rows
 from .store.artifact import load
+from .store.report_file import is_of_bundled_data
 
-# There is one for each target.
+# These hold one number for each target.
 _OF_TARGETS = ("slack", "intercept", "bias")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print what a model file holds, and beside a float model, each feature's share of the error."""
+    """Print the contents of a model file, and with a float model each feature's share of the error."""
     parser = cli.Parser(
         "explain",
         "Show what is in a model file, and which feature its error comes from.",
@@ -41,8 +43,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--data",
         metavar="FILE",
-        help="rows to weigh the error with (with --against, by default the bundled data); without --against, the float "
-        "model is fitted to them, so they need the target",
+        help="rows to weigh the error with (default: the bundled data, for models that were trained on them); without "
+        "--against, the float model is fitted to them, so they need the target",
     )
     parser.add_reading()
     parser.add_json()
@@ -56,8 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.against or options.data:
         if options.against:
             reference = float_model(options.against, model)
-            names = model.feature_names
-            X = california_rows(names) if options.data is None else _own_rows(names, options)
+            X = _rows(model.feature_names, options)
         else:
             reference, X = _fitted(options, model)
         shares = error_shares(model, reference, Calibration.of(X))
@@ -72,19 +73,15 @@ def main(arguments: Sequence[str]) -> int:
     return cli.DONE
 
 
-def float_model(path: str, model: Model) -> LinearRegression:
-    """Return the float model in a file, which must have the columns of another model."""
-    reference = load(path)
-    if not isinstance(reference, LinearRegression):
-        raise HousingError(f"{shown_path(path)} is quantized: --against takes the float model")
-    if (reference.feature_names, reference.target_names_) != (model.feature_names, model.target_names_):
+def _rows(names: Sequence[str], options: Namespace) -> Floats:
+    """Return the user's rows, else the bundled ones if a report says that one of the two models was trained on them."""
+    if options.data is None:
+        if any(is_of_bundled_data(path, names) for path in (options.model, options.against)):
+            return california_rows(names)
         raise HousingError(
-            f"{shown_path(path)} has other features or targets than the model: not the one that it was made from"
+            f"{shown_path(options.model)}: no report.json beside it says which rows it was trained on; "
+            "give rows to weigh the error with: --data FILE"
         )
-    return reference
-
-
-def _own_rows(names: Sequence[str], options: Namespace) -> Floats:
     skipped = Skipped() if options.on_error == "skip" else None
     X = read_rows(names, options.data, skipped, **cli.reading(options))
     if skipped and skipped.count:
@@ -123,7 +120,7 @@ def _text(report: dict[str, Any]) -> str:
     numbers = report.get("numbers", {})
     lines += [""] * bool(numbers)
     columns = {"feature": report["features"]}
-    # What there is one of for each feature; where there are several targets, their weights stand side by side.
+    # Numbers of features become columns; the weights of several targets stand side by side.
     for name, values in {**numbers, "weight stands for": report["weights"]}.items():
         if isinstance(values, list) and isinstance(values[0], list):
             columns[name] = [" ".join(map(_number, value)) for value in zip(*values, strict=True)]

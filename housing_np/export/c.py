@@ -93,7 +93,8 @@ def _about(model: Model, facts: Facts) -> str:
 
 
 def _unit(facts: Facts, name: str) -> str:
-    return f" in {facts.units[name]}" if name in facts.units else ""
+    # Escaped like a name, for a comment; without the quotes.
+    return f" in {quoted(facts.units[name])[1:-1]}" if name in facts.units else ""
 
 
 def _seen(facts: Facts, i: int) -> str:

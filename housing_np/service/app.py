@@ -19,13 +19,16 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from .. import __version__
+from ..command.models import float_model, float_model_beside
 from ..errors import HousingError
-from ..evaluation.ranges import bundled, outside, ranges_of
-from ..export import export
+from ..evaluation.ranges import known_range, outside
+from ..export.facts import Facts
+from ..export.page import page
 from ..fit.linear import LinearRegression
 from ..quantized.model import Model
 from ..rows.threads import worth
 from ..store.artifact import load
+from ..store.report_file import ranges_of, training_of
 from .answering import RefusedError, Wanted, reply, uncompressed, wanted
 from .limits import Held, Limits
 from .metrics import Metrics
@@ -62,8 +65,10 @@ class Service:
         self.settings = settings
         self.model = load(settings.model)
         self.name = Path(settings.model).stem
-        self.seen = ranges_of(settings.range, self.model.feature_names) if settings.range else None
-        self.is_outside = outside(self.model, self.seen)
+        names, training = self.model.feature_names, training_of(settings.model, self.model.feature_names)
+        given = ranges_of(settings.range, names) if settings.range else None
+        self.is_outside = outside(self.model, known_range(self.model, given, training.ranges if training else None))
+        self.facts = Facts.of_file(settings.model, self.model, self.name, given)
         self.limits, self.metrics = Limits(settings), Metrics()
         self.threads = ThreadPoolExecutor(worth(_MOST_THREADS, each=1))
         self.app = self._app()
@@ -125,8 +130,8 @@ class Service:
 
     @cached_property
     def _page_text(self) -> str:
-        seen, against = self.seen or bundled(self.model.feature_names), _float_model(self.settings.model, self.model)
-        return str(export(self.model, "html", name=self.name, X=seen, against=against))
+        against = _float_model(self.settings.model, self.model)
+        return page(self.model, self.facts._replace(against=against))
 
     def _metadata(self) -> dict[str, Any]:
         """Return what the Open Inference Protocol tells of a model."""
@@ -201,12 +206,10 @@ def _json(value: Any) -> bytes:
 
 
 def _float_model(path: str, model: Model) -> LinearRegression | None:
-    """Return the float model beside a quantized one, where there is one of the same columns."""
+    """Return the float model beside a quantized one, if there is one of the same columns."""
     if isinstance(model, LinearRegression):
         return None
-    from ..explain import float_model  # here, not above: only the page pays for it
-
     try:
-        return float_model(str(Path(path).with_name("float64.npz")), model)
+        return float_model(float_model_beside(path), model)
     except HousingError:
         return None
