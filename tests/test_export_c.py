@@ -17,7 +17,8 @@ from running import ROOT, environment
 from strategies import MODELS, examples, integer_model, integer_models, linear, quantizable
 from tools import SANITIZERS, STRICT, Library, compile, run_program, tool, write
 
-from housing_np import HousingError, LinearRegression, QuantizedLinear, export, load
+from housing_np import HousingError, LinearRegression, QuantizedLinear, load
+from housing_np.export import export
 from housing_np.export.c import header, header_and_source, renamed
 from housing_np.export.facts import Facts
 from housing_np.export.fixed import Fixed, sum_range, sums

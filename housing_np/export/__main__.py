@@ -16,7 +16,7 @@ import numpy as np
 from ..checks.arrays import Floats
 from ..command import cli
 from ..command.models import float_model, float_model_beside
-from ..errors import HousingError, counted, printable
+from ..errors import HousingError, printable
 from ..evaluation.ranges import own_range
 from ..fit.linear import LinearRegression
 from ..quantized.calibration import Calibration
@@ -203,16 +203,18 @@ def _read(names: Sequence[str], options: Namespace) -> tuple[Calibration, Floats
 
 def _require(rows: int, count: int, where: str) -> None:
     if rows < count:
-        raise HousingError(
-            f"--golden {count}: {where} has {counted(rows, 'row')}; ask for fewer, or give more with --range FILE"
-        )
+        found = f"{rows} {'row' if rows == 1 else 'rows'}"
+        raise HousingError(f"--golden {count}: {where} has {found}; ask for fewer, or give more with --range FILE")
 
 
 def _drawn(model: Model, count: int) -> Floats:
     """Return made-up rows in the range of an integer model, and a tenth beyond it."""
     known = own_range(model)
     if known is None:
-        raise HousingError("--golden takes rows: the model has none of its own; give it some with --range FILE")
+        raise HousingError(
+            "--golden needs rows: no report.json beside the model says that it was trained on the bundled ones; "
+            "give some with --range FILE"
+        )
     low, high = known
     span = high - low
     return np.random.default_rng(0).uniform(low - span / 10, low + span * 1.1, (count, len(low)))
