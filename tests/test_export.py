@@ -17,6 +17,7 @@ from housing_np import HousingError, LinearRegression, QuantizedLinear, load, sa
 from housing_np.export import __main__ as command
 from housing_np.export import export
 from housing_np.export.facts import Facts
+from housing_np.rows.california import UNITS
 
 CALIFORNIA = "from 0.4999 to 15.0001"
 
@@ -207,6 +208,12 @@ def test_the_range_is_that_of_the_rows_that_the_model_was_trained_on(name, berli
     assert re.search(r'/\* "Population", from 100 to 199[: ]', text)
     (feature,) = page_data(berlin, f"models/{name}.npz")["features"]
     assert (feature["unit"], feature["low"], round(feature["high"], 4)) == ("", 100.0, 199.0)
+
+
+def test_the_report_of_the_bundled_data_tells_units_and_the_first_row(models, california):
+    data = page_data(models, "uint8-per-channel.npz")
+    assert [each["unit"] for each in (*data["features"], *data["targets"])] == list(UNITS.values())
+    assert [each["start"] for each in data["features"]] == california.table.X[0].tolist()
 
 
 def test_a_report_of_another_file_tells_nothing(berlin):
