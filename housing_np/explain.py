@@ -1,4 +1,4 @@
-"""python -m housing_np.explain: what is in a model file, and which feature is to blame for its error."""
+"""python -m housing_np.explain: the contents of a model file, and which feature its error comes from."""
 
 if __name__ == "__main__":
     from .__main__ import script

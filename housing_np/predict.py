@@ -91,7 +91,7 @@ def _parser() -> cli.Parser:
         "(default: the first bundled rows, for a model that was trained on them)",
     )
     parser.add_out("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
-    parser.add_reading(format="of the answers, and of rows whose name does not tell theirs")
+    parser.add_reading(format="of the answers, and of rows with another or no extension")
     parser.add_argument(
         "--bounds",
         action="store_true",
@@ -156,7 +156,7 @@ def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -
     others = reading | {"on_error": Skipped().add if options.on_error == "skip" else stop}
     drift = Drift(model, _reference(options.range, model, partial(_of, reading=others)))
     with ExitStack() as opened:
-        # One is open at a time; the first tells in which form the answers are expected.
+        # One input is open at a time; the first decides the form of the answers.
         read = (_open(opened, name, reading) for name in inputs)
         first = next(read)
         answer = Answer(tuple(model.target_names_), options.bounds, first.protocol, first.request_id)
@@ -187,7 +187,7 @@ def _open(opened: ExitStack, name: str, reading: dict[str, Any]) -> Rows:
 
 
 def _of(name: str, reading: dict[str, Any]) -> dict[str, Any]:
-    """Return how a file is read: in the format of its name, whatever that of the answers is."""
+    """Return the options to read a file: its own format, by its name, comes before that of the answers."""
     return {**reading, "format": format_of(name) or reading["format"]}
 
 
@@ -203,7 +203,7 @@ def _answers(model: Model, inputs: Iterable[Rows], drift: Drift, bounds: bool) -
     """Yield predictions block by block; print notes on ignored columns, rows outside the range and drift."""
     names = model.feature_names
     for rows in inputs:
-        blocks = rows.blocks(names)  # refuses a name that is missing, before anything else is said
+        blocks = rows.blocks(names)  # raises for a missing column before any note is printed
         known = set(names)
         unused = [name for name in rows.columns if name not in known] if rows.named else []
         if ignored := [*unused, *(f"{name} ({why})" for name, why in rows.left_out.items())]:
@@ -220,7 +220,7 @@ def _answers(model: Model, inputs: Iterable[Rows], drift: Drift, bounds: bool) -
 def _write(answer: Answer, blocks: Iterable[Floats], out: TextIO, format: str) -> None:
     for text in written(answer, blocks, format):
         out.write("\n".join(map(printable, text.split("\n"))) if out.isatty() else text)
-        # A slow pipe is answered as it comes.
+        # Flushed, so that rows from a slow pipe are answered as they come.
         out.flush()
 
 

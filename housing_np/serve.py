@@ -25,7 +25,7 @@ _QUEUE = 2048  # connections that wait to be accepted
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Answer requests until the process is told to end."""
+    """Answer requests until a signal ends the process."""
     parser = _parser()
     options = parser.parse(arguments)
     settings = _settings(parser, options)

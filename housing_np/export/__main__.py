@@ -117,7 +117,7 @@ def _count(text: str) -> int:
 
 
 def _target(parser: cli.Parser, options: Namespace) -> Target:
-    """Return what is asked for; end the command where the options do not fit together."""
+    """Return the target; end the command if the options do not fit together."""
     ending = _ENDINGS.get(Path(options.out or "").suffix)
     to: Target | None = options.to or ending
     if to is None:
@@ -132,7 +132,7 @@ def _target(parser: cli.Parser, options: Namespace) -> Target:
 
 
 def _paths(parser: cli.Parser, options: Namespace, to: Target) -> list[Path]:
-    """Return the files to write; none for standard output."""
+    """Return the files to write; an empty list for standard output."""
     if options.out in (None, "-"):
         if options.golden:
             parser.error("--golden writes a second file: name the first with --out")
@@ -147,7 +147,8 @@ def _paths(parser: cli.Parser, options: Namespace, to: Target) -> list[Path]:
     if not path.name.isprintable() or any(sign in path.name for sign in ('"', "\\", "??")):
         raise HousingError(f"{path.name!r}: no #include can name this file; give it a plain name")
     header, test = path.with_suffix(".h"), path.with_name(f"{path.stem}_test.c")
-    return [*dict.fromkeys([path, header]), *[test] * bool(options.golden)]
+    paths = list(dict.fromkeys([path, header]))
+    return [*paths, test] if options.golden else paths
 
 
 def _against(model: Model, options: Namespace, to: Target) -> LinearRegression | None:
@@ -238,7 +239,7 @@ def _exported(model: Model, facts: Facts, to: Target, float32: bool) -> str | by
 def _contents(
     model: Model, facts: Facts, to: Target, options: Namespace, paths: Sequence[Path], rows: Floats
 ) -> list[bytes]:
-    """Return what each of the files holds."""
+    """Return the content of each file."""
     if to != "c":
         return [_bytes(_exported(model, facts, to, options.float32))]
     from .c import header, header_and_source

@@ -1,4 +1,4 @@
-"""One web page that holds a model and computes its predictions, with no network."""
+"""One web page that holds a model and computes its predictions, without a network."""
 
 import json
 import re
@@ -81,7 +81,7 @@ def _hashes(template: str, tag: str) -> str:
 
 
 def _in_a_script(data: Any) -> str:
-    """Return JSON in ASCII, in which nothing ends the script that it stands in."""
+    """Return JSON in ASCII that cannot end the script around it."""
     return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 

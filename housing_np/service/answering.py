@@ -13,7 +13,7 @@ from ..errors import HousingError
 from ..quantized.model import Model, QuantizedLinear
 from ..rows import WAY_OUT, open_rows, stop
 
-# The formats of bodies by their type; the first bytes tell those of None.
+# The format of a body by its media type; None for detection by content.
 TYPES: dict[str, str | None] = {
     "application/json": "json",
     "text/json": "json",
@@ -26,13 +26,13 @@ TYPES: dict[str, str | None] = {
     "application/vnd.apache.parquet": "parquet",
     "application/octet-stream": None,
 }
-# The types of answers; those of other bodies are answered in JSON.
+# The media types of answers; other formats of bodies are answered in JSON.
 ANSWERS = {"json": "application/json", "csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 _GZIP = b"\x1f\x8b"
 
 
 class RefusedError(Exception):
-    """A request that is not answered: the status, and one line that says why."""
+    """A request is refused: the HTTP status, and one line that says why."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class RefusedError(Exception):
 
 
 class Reply(NamedTuple):
-    """An answer, and what is counted of it."""
+    """An answer, and its numbers of rows."""
 
     text: bytes
     type: str
@@ -49,12 +49,12 @@ class Reply(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """In which form a request comes, and its answer is wanted.
+    """The form of a request, and the form that its answer should have.
 
     Attributes
     ----------
     format : str or None
-        Of the body; the first bytes are stronger.
+        Of the body; its first bytes come before it.
     header : bool
         Whether CSV has a line of names.
     answer : str
@@ -72,7 +72,7 @@ class Wanted(NamedTuple):
 
 
 def wanted(content_type: str, accept: str, bounds: str, tensors: bool) -> Wanted:
-    """Return what the headers and the query of a request ask for.
+    """Return the forms that the headers and the query of a request ask for.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def wanted(content_type: str, accept: str, bounds: str, tensors: bool) -> Wanted
 
 
 def uncompressed(body: bytes, limit: int) -> bytes:
-    """Return a body without its gzip compression, where it has one; no more than `limit` bytes of it."""
+    """Return a body without gzip compression; raise RefusedError if that is more than `limit` bytes."""
     out = b""
     while body.startswith(_GZIP):
         unzip = zlib.decompressobj(31)
