@@ -33,6 +33,20 @@ _OF_TARGETS = ("slack", "intercept", "bias")
 
 def main(arguments: Sequence[str]) -> int:
     """Print the contents of a model file, and with a float model each feature's share of the error."""
+    options = _parser().parse(arguments)
+    model = load(options.model)
+    report: dict[str, Any] = {
+        "file": options.model,
+        **_contents(model),
+        "file_bytes": Path(options.model).stat().st_size,
+    }
+    if options.against or options.data:
+        report |= _errors(model, options)
+    cli.show(cli.dumps(report) if options.json else "\n\n".join(_texts(report)))
+    return cli.DONE
+
+
+def _parser() -> cli.Parser:
     parser = cli.Parser(
         "explain",
         "Show what is in a model file, and which feature its error comes from.",
@@ -48,29 +62,20 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_reading()
     parser.add_json()
-    options = parser.parse(arguments)
-    model = load(options.model)
-    report: dict[str, Any] = {
-        "file": options.model,
-        **_contents(model),
-        "file_bytes": Path(options.model).stat().st_size,
-    }
-    if options.against or options.data:
-        if options.against:
-            reference = float_model(options.against, model)
-            X = _rows(model.feature_names, options)
-        else:
-            reference, X = _fitted(options, model)
-        shares = error_shares(model, reference, Calibration.of(X))
-        report["shares"] = [share._asdict() for share in shares]
-        text = f"{_text(report)}\n\n{_blame(shares)}"
-        if isinstance(model, QuantizedLinear):
-            report["guarantee"] = guarantee(model, reference, X)._asdict()
-            text += "\n\n" + "\n".join(f"{name.replace('_', ' ')}: {x:.3g}" for name, x in report["guarantee"].items())
+    return parser
+
+
+def _errors(model: Model, options: Namespace) -> dict[str, Any]:
+    """Return each feature's share of the error, and of a quantized model how far predictions are from their bounds."""
+    if options.against:
+        reference, X = float_model(options.against, model), _rows(model.feature_names, options)
     else:
-        text = _text(report)
-    cli.show(cli.dumps(report) if options.json else text)
-    return cli.DONE
+        reference, X = _fitted(options, model)
+    shares = error_shares(model, reference, Calibration.of(X))
+    report: dict[str, Any] = {"shares": [share._asdict() for share in shares]}
+    if isinstance(model, QuantizedLinear):
+        report["guarantee"] = guarantee(model, reference, X)._asdict()
+    return report
 
 
 def _rows(names: Sequence[str], options: Namespace) -> Floats:
@@ -112,7 +117,17 @@ def _contents(model: Model) -> dict[str, Any]:
     return common | {"payload_bytes": model.payload_bytes}
 
 
-def _text(report: dict[str, Any]) -> str:
+def _texts(report: dict[str, Any]) -> list[str]:
+    """Return the parts of the answer, to be separated by empty lines."""
+    parts = [_inside(report)]
+    if "shares" in report:
+        parts.append(_blame([Share(**share) for share in report["shares"]]))
+    if "guarantee" in report:
+        parts.append("\n".join(f"{name.replace('_', ' ')}: {x:.3g}" for name, x in report["guarantee"].items()))
+    return parts
+
+
+def _inside(report: dict[str, Any]) -> str:
     lines = [
         f"{report['file']}: {report['scheme']}, {report['file_bytes']} bytes, {report['payload_bytes']} of numbers",
         f"{counted(len(report['features']), 'feature')} to predict {', '.join(report['targets'])}",

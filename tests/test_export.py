@@ -4,18 +4,19 @@ import io
 import json
 import re
 import shutil
+import subprocess
 import sys
 from hashlib import sha256
 
 import numpy as np
 import onnx
 import pytest
-from running import answer, assert_refused, run, run_process, strict
+from running import answer, assert_refused, environment, run, run_process, strict
 from tools import compile
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, load, save
 from housing_np.export import __main__ as command
-from housing_np.export import export
+from housing_np.export import export, to_c, to_html, to_onnx
 from housing_np.export.facts import Facts
 from housing_np.rows.california import UNITS
 
@@ -376,6 +377,19 @@ def test_a_missing_model_is_a_bad_artifact(xy):
 
 
 # From Python
+
+
+def test_the_package_is_had_without_an_import_of_its_own():
+    code = "import housing_np; print(housing_np.export.export.__name__, housing_np.distributed.fit.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
+    assert done.stdout == "export fit\n"
+
+
+@pytest.mark.parametrize(("function", "to"), [(to_c, "c"), (to_onnx, "onnx"), (to_html, "html")])
+def test_each_target_has_a_function_that_gives_what_export_gives(function, to, xy):
+    model = load(xy / "integer.npz")
+    options = {"name": "price", "X": [[0.0, 1.0], [5.0, 2.0]], "units": {"x": "m"}}
+    assert function(model, **options) == export(model, to, **options)
 
 
 def test_an_unknown_target_is_refused(xy):
