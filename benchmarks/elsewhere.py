@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from measure import agree, installed, interleaved, medians, timed
 
-from housing_np import LinearRegression, QuantizedLinear, export, load_california
+from housing_np import LinearRegression, QuantizedLinear, load_california
+from housing_np.export import export
 from housing_np.export.fixed import Fixed, sums
 
 M2CGEN, EMLEARN = "m2cgen", "emlearn, a network of one unit"

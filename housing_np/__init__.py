@@ -6,10 +6,11 @@ __version__ = "1.0.0"
 
 # Type checkers take names from import statements alone, and imports at first use need a table: a test compares the two.
 if TYPE_CHECKING:
+    from . import distributed as distributed
+    from . import export as export
     from .errors import ArtifactError as ArtifactError
     from .errors import HousingError as HousingError
     from .errors import TableError as TableError
-    from .export import export as export
     from .fit.linear import LinearRegression as LinearRegression
     from .quantized.affine import Affine as Affine
     from .quantized.model import QuantizedLinear as QuantizedLinear
@@ -27,21 +28,23 @@ else:
         "QuantizedLinear": "quantized.model",
         "Table": "rows.table",
         "TableError": "errors",
-        "export": "export",
         "load": "store.artifact",
         "load_california": "rows.california",
         "read_table": "rows.table",
         "save": "store.artifact",
     }
+    _PACKAGES = ("distributed", "export")
     __all__ = list(_HOMES)
 
     def __getattr__(name):
         # Each public name is imported when it is first used: a command pays only for what it runs.
-        if name not in _HOMES:
+        if name not in _HOMES and name not in _PACKAGES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
+        if name in _PACKAGES:
+            return import_module(f".{name}", __name__)
         return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
     def __dir__():
-        return sorted([*globals(), *__all__])
+        return sorted({*globals(), *__all__, *_PACKAGES})

@@ -1,4 +1,4 @@
-"""python -m housing_np.explain: what is in a model file, and which feature is to blame for its error."""
+"""python -m housing_np.explain: the contents of a model file, and which feature its error comes from."""
 
 if __name__ == "__main__":
     from .__main__ import script
@@ -15,6 +15,7 @@ import numpy as np
 from .checks.arrays import Floats
 from .checks.paths import shown_path
 from .command import cli
+from .command.models import float_model
 from .errors import HousingError, counted
 from .evaluation.deviation import Share, error_shares, guarantee
 from .fit.linear import LinearRegression
@@ -25,10 +26,25 @@ from .rows import Skipped
 from .rows.california import california_rows
 from .rows.table import open_table, read_rows
 from .store.artifact import load
+from .store.report_file import is_of_bundled_data
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print what a model file holds, and beside a float model, each feature's share of the error."""
+    """Print the contents of a model file, and with a float model each feature's share of the error."""
+    options = _parser().parse(arguments)
+    model = load(options.model)
+    report: dict[str, Any] = {
+        "file": options.model,
+        **_contents(model),
+        "file_bytes": Path(options.model).stat().st_size,
+    }
+    if options.against or options.data:
+        report |= _errors(model, options)
+    cli.show(cli.dumps(report) if options.json else "\n\n".join(_texts(report)))
+    return cli.DONE
+
+
+def _parser() -> cli.Parser:
     parser = cli.Parser(
         "explain",
         "Show what is in a model file, and which feature its error comes from.",
@@ -39,50 +55,36 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--data",
         metavar="FILE",
-        help="rows to weigh the error with (with --against, by default the bundled data); without --against, the float "
-        "model is fitted to them, so they need the target",
+        help="rows to weigh the error with (default: the bundled data, for models that were trained on them); without "
+        "--against, the float model is fitted to them, so they need the target",
     )
     parser.add_reading()
     parser.add_json()
-    options = parser.parse(arguments)
-    model = load(options.model)
-    report: dict[str, Any] = {
-        "file": options.model,
-        **_contents(model),
-        "file_bytes": Path(options.model).stat().st_size,
-    }
-    if options.against or options.data:
-        if options.against:
-            reference = float_model(options.against, model)
-            names = model.feature_names
-            X = california_rows(names) if options.data is None else _own_rows(names, options)
-        else:
-            reference, X = _fitted(options, model)
-        shares = error_shares(model, reference, Calibration.of(X))
-        report["shares"] = [share._asdict() for share in shares]
-        text = f"{_text(report)}\n\n{_blame(shares)}"
-        if is_quantized(model):
-            report["guarantee"] = guarantee(model, reference, X)._asdict()
-            text += "\n\n" + "\n".join(f"{name.replace('_', ' ')}: {x:.3g}" for name, x in report["guarantee"].items())
+    return parser
+
+
+def _errors(model: Model, options: Namespace) -> dict[str, Any]:
+    """Return each feature's share of the error, and of a quantized model how far predictions are from their bounds."""
+    if options.against:
+        reference, X = float_model(options.against, model), _rows(model.feature_names, options)
     else:
-        text = _text(report)
-    cli.show(cli.dumps(report) if options.json else text)
-    return cli.DONE
+        reference, X = _fitted(options, model)
+    shares = error_shares(model, reference, Calibration.of(X))
+    report: dict[str, Any] = {"shares": [share._asdict() for share in shares]}
+    if is_quantized(model):
+        report["guarantee"] = guarantee(model, reference, X)._asdict()
+    return report
 
 
-def float_model(path: str, model: Model) -> LinearRegression:
-    """Return the float model in a file, which must have the columns of another model."""
-    reference = load(path)
-    if reference.scheme is not None:
-        raise HousingError(f"{shown_path(path)} is quantized: --against takes the float model")
-    if (reference.feature_names, reference.target_names_) != (model.feature_names, model.target_names_):
+def _rows(names: Sequence[str], options: Namespace) -> Floats:
+    """Return the user's rows, else the bundled ones if a report says that one of the two models was trained on them."""
+    if options.data is None:
+        if any(is_of_bundled_data(path, names) for path in (options.model, options.against)):
+            return california_rows(names)
         raise HousingError(
-            f"{shown_path(path)} has other features or targets than the model: not the one that it was made from"
+            f"{shown_path(options.model)}: no report.json beside it says which rows it was trained on; "
+            "give rows to weigh the error with: --data FILE"
         )
-    return reference
-
-
-def _own_rows(names: Sequence[str], options: Namespace) -> Floats:
     skipped = Skipped() if options.on_error == "skip" else None
     X = read_rows(names, options.data, skipped, **cli.reading(options))
     if skipped and skipped.count:
@@ -113,7 +115,17 @@ def _contents(model: Model) -> dict[str, Any]:
     return common | {"payload_bytes": model.payload_bytes}
 
 
-def _text(report: dict[str, Any]) -> str:
+def _texts(report: dict[str, Any]) -> list[str]:
+    """Return the parts of the answer, to be separated by empty lines."""
+    parts = [_inside(report)]
+    if "shares" in report:
+        parts.append(_blame([Share(**share) for share in report["shares"]]))
+    if "guarantee" in report:
+        parts.append("\n".join(f"{name.replace('_', ' ')}: {x:.3g}" for name, x in report["guarantee"].items()))
+    return parts
+
+
+def _inside(report: dict[str, Any]) -> str:
     lines = [
         f"{report['file']}: {report['scheme']}, {report['file_bytes']} bytes, {report['payload_bytes']} of numbers",
         f"{counted(len(report['features']), 'feature')} to predict {', '.join(report['targets'])}",
@@ -122,7 +134,7 @@ def _text(report: dict[str, Any]) -> str:
     lines += [""] * bool(numbers)
     columns = {"feature": report["features"]}
     fields = FIELDS.get(report["scheme"], {})
-    # What there is one of for each feature; where there are several targets, their weights stand side by side.
+    # Numbers of features become columns; the weights of several targets stand side by side.
     for name, values in {**numbers, "weight stands for": report["weights"]}.items():
         if isinstance(values, list) and isinstance(values[0], list):
             columns[name] = [" ".join(map(_number, value)) for value in zip(*values, strict=True)]

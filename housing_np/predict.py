@@ -5,47 +5,36 @@ if __name__ == "__main__":
 
     script("predict")
 
-import os
 import sys
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from io import TextIOWrapper
 from itertools import chain
-from pathlib import Path
 from typing import Any, TextIO
 
 from .checks.arrays import Floats
 from .checks.paths import as_path, shown_path
 from .command import cli
 from .command.answers import Answer, answered, can_write, written
-from .errors import ArtifactError, HousingError, listed, printable, quoted
-from .evaluation.ranges import Moved, has_range, ranges_of, told
+from .command.models import DEFAULT_MODEL, default_model
+from .errors import HousingError, listed, printable, quoted
+from .evaluation.ranges import Drift, drift_note, has_range
+from .quantized.calibration import Calibration
 from .quantized.model import Model
 from .rows import FORMATS, Rows, Skipped, expect, format_of, open_rows, stop
-from .rows.california import TARGET, california_rows, load_california
+from .rows.california import california_rows, load_california
 from .rows.formats import ANSWER_FORMATS, any_of, titles
 from .rows.table import files
 from .store.artifact import load
 from .store.files import open_whole
 
-DEFAULT_MODEL = "models/uint8-per-channel.npz"
 SAMPLES = 5
 
 
-def default_model() -> str:
-    """Return the path of the model that is taken where none is named."""
-    path = os.environ.get("HOUSING_NP_MODEL") or DEFAULT_MODEL
-    if not Path(path).exists():
-        raise ArtifactError(
-            f"{shown_path(path)}: no such model; make it with python -m housing_np.train, or name a MODEL.npz"
-        )
-    return path
-
-
 def main(arguments: Sequence[str]) -> int:
-    """Predict the rows of INPUT, a block at a time; without INPUT, the first rows of the bundled data."""
+    """Predict the rows of INPUT, a block at a time; without INPUT, the first bundled rows if they fit the model."""
     parser = _parser()
     options = parser.parse(arguments)
     names = [name for name in (options.model, *options.inputs) if name]
@@ -65,12 +54,25 @@ def main(arguments: Sequence[str]) -> int:
         )
     if options.fail_outside is not None and not (inputs and (options.range or has_range(model))):
         parser.error("--fail-outside needs INPUT, and --range FILE or an integer model")
+    if not inputs:
+        _require_bundled(path, model)
     with _output(options.output) as out:
         if inputs:
             _predict(model, inputs, options, out)
         else:
             _samples(model, out, "json" if options.json else options.format, options.bounds)
     return cli.DONE
+
+
+def _require_bundled(path: str, model: Model) -> None:
+    """Ask for rows, unless the bundled ones are an example of what the model was trained on."""
+    from .store.report_file import is_of_bundled_data  # imported here because predictions of rows do not need it
+
+    if not is_of_bundled_data(path, model.feature_names):
+        raise HousingError(
+            f"{shown_path(path)}: no rows to predict; give INPUT, a file of rows, or - for stdin (the bundled rows are "
+            "only for a model that was trained on them, as report.json beside it says)"
+        )
 
 
 def _parser() -> cli.Parser:
@@ -87,10 +89,10 @@ def _parser() -> cli.Parser:
         metavar="INPUT",
         nargs="*",
         help=f"rows: {titles()}, also gzipped; patterns such as 'part-*.csv'; - for stdin "
-        "(default: the first bundled rows)",
+        "(default: the first bundled rows, for a model that was trained on them)",
     )
     parser.add_out("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
-    parser.add_reading(format="of the answers, and of rows whose name does not tell theirs")
+    parser.add_reading(format="of the answers, and of rows with another or no extension")
     parser.add_argument(
         "--bounds",
         action="store_true",
@@ -99,8 +101,8 @@ def _parser() -> cli.Parser:
     parser.add_argument(
         "--range",
         metavar="FILE",
-        help="count inputs outside the ranges of FILE, and name means that have moved: rows, or the report.json of a "
-        "training (default: the integer model's own range)",
+        help="count inputs outside the ranges of FILE, rows or the report.json of a training, and name the features "
+        "whose mean has shifted (default: the integer model's own range)",
     )
     parser.add_argument(
         "--fail-outside",
@@ -123,7 +125,7 @@ def _share(text: str) -> float:
 
 
 def _is_unlike_rows(names: list[str]) -> bool:
-    """Whether the first of several files has no name that rows have: it is the model then."""
+    """Whether the first of several files is the model: its name is not that of a format of rows."""
     return len(names) > 1 and names[0] != "-" and format_of(names[0]) is None
 
 
@@ -154,23 +156,28 @@ def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -
     skipped = Skipped()
     reading = cli.reading(options) | {"on_error": skipped.add if options.on_error == "skip" else stop}
     others = reading | {"on_error": Skipped().add if options.on_error == "skip" else stop}
-    seen = (
-        None if options.range is None else ranges_of(options.range, model.feature_names, partial(_of, reading=others))
-    )
-    moved = Moved(model, seen)
+    drift = Drift(model, _reference(options.range, model, partial(_of, reading=others)))
     with ExitStack() as opened:
-        # One is open at a time; the first tells in which form the answers are expected.
+        # One input is open at a time; the first decides the form of the answers.
         read = (_open(opened, name, reading) for name in inputs)
         first = next(read)
         answer = Answer(tuple(model.target_names_), options.bounds, first.protocol, first.request_id)
-        blocks = _answers(model, chain([first], read), moved, options.bounds)
+        blocks = _answers(model, chain([first], read), drift, options.bounds)
         _write(answer, blocks, out, _format(options, inputs[0]))
     if skipped.count:
         cli.note(str(skipped))
     limit = options.fail_outside
-    if limit is not None and moved.share > limit:
-        cli.say(f"{moved.share:.3g} of the rows are outside the range, over the limit {limit:g}")
+    if limit is not None and drift.share > limit:
+        cli.say(f"{drift.share:.3g} of the rows are outside the range, over the limit {limit:g}")
         sys.exit(cli.GATE_FAILED)
+
+
+def _reference(range: str | None, model: Model, of: Callable[[str], dict[str, Any]]) -> Calibration | None:
+    if range is None:
+        return None
+    from .store.report_file import ranges_of  # imported here because predict must start fast
+
+    return ranges_of(range, model.feature_names, of)
 
 
 def _open(opened: ExitStack, name: str, reading: dict[str, Any]) -> Rows:
@@ -182,7 +189,7 @@ def _open(opened: ExitStack, name: str, reading: dict[str, Any]) -> Rows:
 
 
 def _of(name: str, reading: dict[str, Any]) -> dict[str, Any]:
-    """Return how a file is read: in the format of its name, whatever that of the answers is."""
+    """Return the options to read a file: its own format, by its name, comes before that of the answers."""
     return {**reading, "format": format_of(name) or reading["format"]}
 
 
@@ -194,33 +201,33 @@ def _format(options: Namespace, name: str) -> str:
     return str(options.format or next((each for each in named if each in ANSWER_FORMATS), "csv"))
 
 
-def _answers(model: Model, inputs: Iterable[Rows], moved: Moved, bounds: bool) -> Iterator[Floats]:
-    """Predictions block by block; what was ignored or out of range is told on stderr."""
+def _answers(model: Model, inputs: Iterable[Rows], drift: Drift, bounds: bool) -> Iterator[Floats]:
+    """Yield predictions block by block; print notes on ignored columns, rows outside the range and drift."""
     names = model.feature_names
     for rows in inputs:
-        blocks = rows.blocks(names)  # refuses a name that is missing, before anything else is said
+        blocks = rows.blocks(names)  # raises for a missing column before any note is printed
         known = set(names)
         unused = [name for name in rows.columns if name not in known] if rows.named else []
         if ignored := [*unused, *(f"{name} ({why})" for name, why in rows.left_out.items())]:
             cli.note(f"ignored columns: {listed(ignored)}")
         for X in blocks:
-            moved.update(X)
+            drift.update(X)
             yield answered(model, X, bounds)
-    if moved.outside:
-        cli.note(f"rows outside the range that the model was trained on: {moved.outside} of {moved.rows}")
-    if shifts := moved.shifts():
-        cli.note(told(shifts))
+    if drift.outside:
+        cli.note(f"rows outside the range that the model was trained on: {drift.outside} of {drift.rows}")
+    if shifts := drift.shifts():
+        cli.note(drift_note(shifts))
 
 
 def _write(answer: Answer, blocks: Iterable[Floats], out: TextIO, format: str) -> None:
     for text in written(answer, blocks, format):
         out.write("\n".join(map(printable, text.split("\n"))) if out.isatty() else text)
-        # A slow pipe is answered as it comes.
+        # Flushed, so that rows from a slow pipe are answered as they come.
         out.flush()
 
 
 def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> None:
-    """The first bundled rows, as a table beside the true values unless a format is asked for."""
+    """Print predictions of the first bundled rows, as a table beside the true values unless a format is asked for."""
     X = california_rows(model.feature_names, SAMPLES)
     answer, answers = Answer(tuple(model.target_names_), bounds), answered(model, X, bounds)
     if format is not None:
@@ -230,6 +237,5 @@ def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> Non
     columns |= {
         name: [f"{x:.4f}" for x in column] for name, column in zip(answer.names, answers.T.tolist(), strict=True)
     }
-    if model.target_names_ == (TARGET,):
-        columns["actual"] = [f"{x:.4f}" for x in load_california(SAMPLES).y.tolist()]
+    columns["actual"] = [f"{x:.4f}" for x in load_california(SAMPLES).y.tolist()]
     out.write(cli.table([list(columns), *zip(*columns.values(), strict=True)]) + "\n")

@@ -8,19 +8,43 @@ if __name__ == "__main__":
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
+from .checks.arrays import Floats
+from .checks.paths import as_path, shown_path
 from .command import cli
-from .errors import HousingError
+from .errors import ArtifactError, HousingError
 from .evaluation.deviation import error_shares
 from .evaluation.gates import Gates, is_lossy, losses
-from .evaluation.scores import figures
+from .evaluation.scores import Figures, figures
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
 from .quantized.model import Model, QuantizedLinear
 from .quantized.schemes import ROUNDINGS, SCHEMES, Scheme
-from .rows.california import FEATURES, TARGET, load_california
+from .rows.california import load_california
 from .rows.table import Stream, open_table
-from .store.artifact import load, save
+from .store.artifact import load, to_bytes
+from .store.files import write_all
+from .store.report import locked, sums_beside, with_stage
+from .store.report_file import NAME, is_of_bundled_data, report_beside
+
+_LABELS = {
+    "file": "file",
+    "scheme": "scheme",
+    "bits": "bits",
+    "rounding": "rounding",
+    "rows_skipped": "bad rows skipped",
+    "proven_optimal": "proven to be the best integers for its scales",
+    "r2_float": "R² of the float model",
+    "r2": "R²",
+    "mse": "MSE",
+    "largest_deviation": "largest deviation from the float model",
+    "rms_deviation": "RMS deviation from the float model",
+    "mae": "MAE",
+    "payload_bytes": "bytes of numbers",
+    "file_bytes": "bytes of the file",
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -54,10 +78,39 @@ def main(arguments: Sequence[str]) -> int:
         "r2_float": before.r2,
         **after._asdict(),
         "payload_bytes": quantized.payload_bytes,
-        "file_bytes": save(quantized, options.out),
+        "file_bytes": _write(quantized, after, table.X, options),
     }
-    cli.show(cli.dumps(report) if options.json else "\n".join(f"{name}: {value}" for name, value in report.items()))
+    cli.show(cli.dumps(report) if options.json else _text(report))
     return cli.DONE
+
+
+def _write(quantized: QuantizedLinear, measured: Figures, X: Floats, options: Namespace) -> int:
+    """Write the model, and with it the report that is beside both it and the float model; return the file's size."""
+    content, path = to_bytes(quantized), as_path(options.out, ArtifactError)
+    contents, folder = {path: content}, Path(options.model).parent
+    # Commands look for the report beside the model: one elsewhere would never be asked for it.
+    if path.parent.resolve() != folder.resolve():
+        write_all(contents, ArtifactError, make_folders=True)
+        return len(content)
+    with locked(folder):
+        if record := report_beside(options.model):
+            stage = path.name.removesuffix(".npz")
+            record = with_stage(record, stage, quantized, measured, content, X)
+            contents[path.with_name(NAME)] = f"{cli.dumps(record, indent=2)}\n".encode()
+            contents |= sums_beside(contents)
+        write_all(contents, ArtifactError)
+    return len(content)
+
+
+def _text(report: dict[str, Any]) -> str:
+    # Whether the integers are the best is known of optimal rounding alone.
+    return "\n".join(f"{_LABELS[name]}: {_shown(value)}" for name, value in report.items() if value is not None)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _others(model: LinearRegression, rows: Calibration, options: Namespace) -> dict[str, Model]:
@@ -69,7 +122,7 @@ def _others(model: LinearRegression, rows: Calibration, options: Namespace) -> d
         choices["--bits 8"] = options.scheme, 8
     models: dict[str, Model] = {}
     for name, (scheme, bits) in choices.items():
-        with suppress(HousingError):  # a scheme that cannot hold the model is no advice
+        with suppress(HousingError):  # a scheme that cannot hold the model cannot be advised
             models[name] = QuantizedLinear.from_linear(model, rows, scheme, bits, options.rounding)
     return models
 
@@ -83,7 +136,11 @@ def _parser() -> cli.Parser:
     parser.add_argument("model", metavar="MODEL.npz", help="a float model, as train writes it (no default)")
     parser.add_argument("--scheme", choices=SCHEMES, default="per-channel", help="(default: per-channel)")
     parser.add_out("--out", metavar="FILE", required=True, help="where the uint8 model goes (no default)")
-    parser.add_argument("--data", metavar="FILE", help="calibration rows with the target (default: the bundled data)")
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        help="calibration rows with the target (default: the bundled data, for a model that was trained on them)",
+    )
     parser.add_reading()
     parser.add_argument("--bits", type=int, choices=range(2, 9), default=8, help="(default: 8)", metavar="2..8")
     parser.add_argument("--rounding", choices=ROUNDINGS, default="nearest", help="(default: nearest)")
@@ -108,6 +165,9 @@ def _calibration(model: LinearRegression, options: Namespace) -> Stream:
         stream = open_table(options.data, *names, in_memory=True, **reading)
         cli.notes(stream.told())
         return stream
-    if model.feature_names != FEATURES or model.target_names_ != (TARGET,):
-        raise HousingError("the model has other columns than the bundled data: give its rows with --data")
+    if not is_of_bundled_data(options.model, model.feature_names):
+        raise HousingError(
+            f"{shown_path(options.model)}: no report.json beside it says that it was trained on the bundled data; "
+            "give calibration rows with --data FILE"
+        )
     return Stream.of(load_california())

@@ -15,27 +15,26 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from .command import cli
+from .command.models import DEFAULT_MODEL, default_model
 from .errors import HousingError
-from .predict import DEFAULT_MODEL, default_model
 from .service.settings import Settings
 from .store.artifact import load
+from .store.report_file import ranges_of
 
 _QUEUE = 2048  # connections that wait to be accepted
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Answer requests until the process is told to end."""
+    """Answer requests until a signal ends the process."""
     parser = _parser()
     options = parser.parse(arguments)
     settings = _settings(parser, options)
-    model = load(settings.model)  # what is wrong with the files is said before anything is begun
+    model = load(settings.model)  # errors of the files come before the server starts
     if settings.range:
-        from .evaluation.ranges import ranges_of
-
         ranges_of(settings.range, model.feature_names)
     with ExitStack() as stack:
         listening = stack.enter_context(_listening(options.host, options.port))
-        if options.workers > 1:  # what they count is added up in files
+        if options.workers > 1:  # workers add up their counts in files
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(_folder())
         _serve(settings, listening, options.workers)
     return cli.DONE
@@ -54,22 +53,25 @@ def _parser() -> cli.Parser:
     parser.add_argument("--port", type=int, default=8080, help="0 for any that is free (default: 8080)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that answer (default: 1)")
     parser.add_argument(
-        "--range", metavar="FILE", default="", help="rows whose range counts as seen (default: the model's own)"
+        "--range",
+        metavar="FILE",
+        default="",
+        help="rows, or the report.json of a training: the page shows their range, and rows outside it are counted "
+        "(default: the integer model's own range, else that in the report.json beside the model)",
     )
     of = Settings("")
     limits = (
-        ("--max-body", int, of.max_body, "bytes of a request's body"),
-        ("--max-rows", int, of.max_rows, "rows of a request"),
+        ("--max-body", of.max_body, f"bytes of a request's body (default: {of.max_body >> 20} MiB)"),
+        ("--max-rows", of.max_rows, f"rows of a request (default: {of.max_rows:,})"),
         (
             "--max-concurrent",
-            int,
             of.max_concurrent,
-            "requests that a process answers at a time; more are told to wait",
+            f"requests that a process answers at a time; others get status 503 (default: {of.max_concurrent})",
         ),
-        ("--timeout", float, of.timeout, "seconds that a request may take, its sending included"),
+        ("--timeout", of.timeout, f"seconds that a request may take, its sending included (default: {of.timeout:g})"),
     )
-    for name, kind, default, text in limits:
-        parser.add_argument(name, type=kind, default=default, metavar="N", help=f"{text} (default: {default:g})")
+    for name, default, text in limits:
+        parser.add_argument(name, type=type(default), default=default, metavar="N", help=text)
     parser.add_argument(
         "--cors",
         action="append",
@@ -94,7 +96,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.create_server((host, port), family=family, backlog=_QUEUE)
-        # What is accepted inherits it: without, the second part of an answer waits 40 ms for the client's word.
+        # Connections inherit it: without it, the second part of an answer waits 40 ms for an acknowledgment.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listening
     except (OSError, UnicodeError) as error:
@@ -113,7 +115,7 @@ def _folder() -> "tempfile.TemporaryDirectory[str]":
 
 def _serve(settings: Settings, listening: socket.socket, workers: int) -> None:
     try:
-        import prometheus_client  # noqa: F401 - looked for here, where its absence can be told
+        import prometheus_client  # noqa: F401 - imported here so that its absence is one clear error
         import starlette  # noqa: F401
         import uvicorn
         from uvicorn.supervisors import Multiprocess
@@ -139,5 +141,5 @@ def _serve(settings: Settings, listening: socket.socket, workers: int) -> None:
     if workers == 1:
         return uvicorn.Server(config).run([listening])
     Multiprocess(config, [listening]).run()
-    # It ends by a signal alone, which a single server passes on; this one keeps it to itself.
+    # Only a signal ends it; unlike a single server, it does not raise the signal again.
     sys.exit(128 + signal.SIGTERM)

@@ -30,10 +30,10 @@ from .rows.california import bundled_file, load_california
 from .rows.table import Stream, files, open_stream, open_table
 from .store.artifact import to_bytes, write_set
 from .store.report import Sums, report_of
+from .store.report_file import NAME as _REPORT
 
 _OUT_OF_SAMPLE = (("r2", "R²", "f"), ("mse", "MSE", "g"))
 _UINT8 = {f"uint8-{scheme}": scheme for scheme in SCHEMES}  # the stages
-_REPORT = "report.json"
 # The options that decide the numbers, or whether there are any.
 _OPTIONS = (
     *("data", "target", "features", "ignore", "format", "separator", "decimal", "no_header", "on_error"),

@@ -1,11 +1,12 @@
 """What explain says of a model file, and whom it blames."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from housing_np import HousingError, LinearRegression, QuantizedLinear, save
+from housing_np import HousingError, LinearRegression, QuantizedLinear, load, save
 from housing_np.explain import main
 
 
@@ -15,14 +16,15 @@ def table(california):
 
 
 @pytest.fixture(scope="module")
-def model(california):
-    return california.model
+def model(models):
+    return load(models / "float64.npz")
 
 
 @pytest.fixture(scope="module")
-def files(model, table, tmp_path_factory):
-    """The float model, one of each scheme, and the weights as the original's truncating min-max leaves them."""
+def files(model, models, table, tmp_path_factory):
+    """The float model and the report of its training, quantized models, and the weights of the original's cast."""
     folder = tmp_path_factory.mktemp("models")
+    shutil.copy(models / "report.json", folder)
     low, high = model.coef_.min(), model.coef_.max()
     scale = (high - low) / 255
     truncated = ((model.coef_ - low) / scale).astype(np.uint8) * scale + low

@@ -2,17 +2,23 @@
 
 import io
 import json
+import re
+import shutil
+import subprocess
 import sys
 from hashlib import sha256
 
 import numpy as np
+import onnx
 import pytest
-from running import answer, assert_refused, run, run_process, strict
+from running import answer, assert_refused, environment, run, run_process, strict
 from tools import compile
 
-from housing_np import HousingError, LinearRegression, QuantizedLinear, export, load, save
+from housing_np import HousingError, LinearRegression, QuantizedLinear, load, save
 from housing_np.export import __main__ as command
+from housing_np.export import export, to_c, to_html, to_onnx
 from housing_np.export.facts import Facts
+from housing_np.rows.california import UNITS
 
 CALIFORNIA = "from 0.4999 to 15.0001"
 
@@ -92,22 +98,19 @@ def test_the_other_ways_to_run_it(xy):
     assert (done.returncode, done.stdout) == (0, expected.stdout)
 
 
-@pytest.mark.parametrize("form", ["onnx", "html"])
-def test_the_other_targets_are_handed_the_facts(form, xy, monkeypatch):
-    seen = []
-    monkeypatch.setattr(command, "exported", lambda *given, **options: seen.append((*given, options)) or b"content")
-    done = run("export", "integer.npz", "-o", f"price.{form}", cwd=xy)
-    assert (done.returncode, (xy / f"price.{form}").read_bytes()) == (0, b"content"), done.stderr
-    ((model, facts, to, options),) = seen
-    assert (model.scheme, facts.name, to, options) == ("integer", "price", form, {"float32": False})
-    assert (facts.against is not None) == (form == "html")
+def test_an_onnx_file_tells_the_name_and_the_digest(xy):
+    assert run("export", "integer.npz", "-o", "price.onnx", cwd=xy).returncode == 0
+    made = onnx.load(xy / "price.onnx")
+    told = {each.key: each.value for each in made.metadata_props}
+    assert (made.graph.name, told["scheme"]) == ("price", "integer")
+    assert told["sha256"] == sha256((xy / "integer.npz").read_bytes()).hexdigest()
 
 
-def test_float32_is_for_onnx(xy, monkeypatch):
-    seen = []
-    monkeypatch.setattr(command, "exported", lambda *given, **options: seen.append(options) or b"content")
-    run("export", "integer.npz", "--to", "onnx", "--float32", cwd=xy)
-    assert seen == [{"float32": True}]
+@pytest.mark.parametrize(("options", "type"), [([], onnx.TensorProto.DOUBLE), (["--float32"], onnx.TensorProto.FLOAT)])
+def test_onnx_takes_float64_unless_float32_is_asked_for(options, type, xy):
+    assert run("export", "integer.npz", "-o", "price.onnx", *options, cwd=xy).returncode == 0
+    (given,) = onnx.load(xy / "price.onnx").graph.input
+    assert given.type.tensor_type.elem_type == type
 
 
 class Terminal(io.TextIOWrapper):
@@ -136,7 +139,7 @@ def test_the_range_is_the_integer_model_s_own(xy):
     assert '"x", from 0 to 255: 0.0 + 1.0 * uint8 */' in text
 
 
-def test_the_range_of_a_model_of_the_bundled_columns_is_theirs(models):
+def test_the_range_of_a_model_of_the_bundled_data_is_theirs(models):
     done = run("export", models / "float64.npz", "--to", "c", cwd=models)
     assert f'"MedInc" in 10,000 US dollars, {CALIFORNIA} */' in done.stdout
 
@@ -159,23 +162,100 @@ def test_rows_come_on_standard_input_too(xy):
     assert '"x", from 1 to 3 */' in done.stdout
 
 
-def test_a_page_shows_the_float_model_beside_the_file(xy, monkeypatch):
-    seen = []
-    monkeypatch.setattr(command, "exported", lambda _, facts, *__, **___: seen.append(facts.against) or "page")
+def page_data(folder, *arguments):
+    """What the page that the command writes knows of the model."""
+    done = run("export", *arguments, "--to", "html", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return json.loads(re.search(r"\{\"scheme\":.*\}", done.stdout)[0])
+
+
+@pytest.mark.parametrize("against", [[], ["--against", "else/other.npz"]])
+def test_a_page_shows_the_float_model_beside_the_file_or_the_one_that_is_given(against, xy):
     (xy / "else").mkdir()
-    other = LinearRegression.from_coefficients([1.0, 1.0], 0.0, ["x", "y"], ["z"])
-    save(other, xy / "else" / "other.npz")
-    for arguments in (["integer.npz"], ["float64.npz"], ["integer.npz", "--against", "else/other.npz"]):
-        assert run("export", *arguments, "--to", "html", cwd=xy).returncode == 0
-    assert [None if each is None else each.coef_.tolist() for each in seen] == [[10.0, 1.0], None, [1.0, 1.0]]
+    save(LinearRegression.from_coefficients([10.0, 1.0], 100.001, ["x", "y"], ["z"]), xy / "else" / "other.npz")
+    shown = page_data(xy, "integer.npz", *against)["float"]
+    assert shown == {"coef": [[10.0, 1.0]], "intercept": [100.001 if against else 100.0]}
 
 
-def test_a_float_model_of_other_columns_beside_the_file_is_left_out_and_told(xy, monkeypatch):
-    monkeypatch.setattr(command, "exported", lambda _, facts, *__, **___: str(facts.against))
+def test_a_float_model_of_other_columns_beside_the_file_is_left_out_and_told(xy):
     save(LinearRegression.from_coefficients([1.0], 0.0, ["a"], ["b"]), xy / "float64.npz")
+    assert page_data(xy, "integer.npz")["float"] is None
     done = run("export", "integer.npz", "--to", "html", cwd=xy)
-    assert (done.returncode, done.stdout) == (0, "None")
     assert done.stderr.startswith("note: the page shows no float model beside this one: float64.npz has other features")
+
+
+# What the report of a training tells
+
+
+@pytest.fixture
+def berlin(tmp_path):
+    """A folder with a training on rents in Berlin, which have a feature called as one of California's."""
+    rows = "".join(f"{people},{2 * people + people % 7}\n" for people in range(100, 200))
+    (tmp_path / "rents.csv").write_text(f"Population,rent\n{rows}")
+    answer("train", "--data", "rents.csv", "--target", "rent", cwd=tmp_path)
+    return tmp_path
+
+
+def test_names_tell_neither_units_nor_a_range(tmp_path):
+    save(LinearRegression.from_coefficients([2.0], 0.0, ["Population"], ["MedHouseVal"]), tmp_path / "float64.npz")
+    assert '/* "Population" */' in answer("export", "float64.npz", "--to", "c", cwd=tmp_path)
+    (feature,) = page_data(tmp_path, "float64.npz")["features"]
+    assert feature == {"name": "Population", "unit": "", "low": None, "high": None, "start": 0.0}
+
+
+@pytest.mark.parametrize("name", ["float64", "uint8-per-channel", "uint8-per-tensor", "uint8-integer"])
+def test_the_range_is_that_of_the_rows_that_the_model_was_trained_on(name, berlin):
+    text = answer("export", f"models/{name}.npz", "--to", "c", cwd=berlin)
+    assert re.search(r'/\* "Population", from 100 to 199[: ]', text)
+    (feature,) = page_data(berlin, f"models/{name}.npz")["features"]
+    assert (feature["unit"], feature["low"], round(feature["high"], 4)) == ("", 100.0, 199.0)
+
+
+def test_the_report_of_the_bundled_data_tells_units_and_the_first_row(models, california):
+    data = page_data(models, "uint8-per-channel.npz")
+    assert [each["unit"] for each in (*data["features"], *data["targets"])] == list(UNITS.values())
+    assert [each["start"] for each in data["features"]] == california.table.X[0].tolist()
+
+
+def test_a_report_of_another_file_tells_nothing(berlin):
+    save(LinearRegression.from_coefficients([2.0], 1.0, ["Population"], ["rent"]), berlin / "models" / "float64.npz")
+    assert '/* "Population" */' in answer("export", "models/float64.npz", "--to", "c", cwd=berlin)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", '{"housing_np_report": 1}', '{"housing_np_report": 1, "stages": 3}', '["housing_np_report"]']
+)
+def test_a_report_that_is_not_whole_tells_nothing(content, berlin):
+    (berlin / "models" / "report.json").write_text(content)
+    assert '/* "Population" */' in answer("export", "models/float64.npz", "--to", "c", cwd=berlin)
+
+
+def test_a_report_of_another_version_tells_nothing(berlin):
+    report = berlin / "models" / "report.json"
+    report.write_text(report.read_text().replace('"housing_np_report": 1', '"housing_np_report": 2'))
+    assert '/* "Population" */' in answer("export", "models/float64.npz", "--to", "c", cwd=berlin)
+
+
+def test_rows_that_are_given_come_before_the_report(berlin):
+    (berlin / "rows.csv").write_text("Population\n5\n6\n")
+    text = answer("export", "models/float64.npz", "--to", "c", "--range", "rows.csv", cwd=berlin)
+    assert '"Population", from 5 to 6 */' in text
+
+
+def test_a_report_that_is_given_tells_the_range_of_a_model_elsewhere(berlin):
+    shutil.copy(berlin / "models" / "float64.npz", berlin)
+    text = answer("export", "float64.npz", "--to", "c", "--range", "models/report.json", cwd=berlin)
+    assert '"Population", from 100 to 199 */' in text
+
+
+def test_a_report_has_no_golden_rows(berlin):
+    arguments = ["models/float64.npz", "-o", "rent.c", "--golden", "3", "--range", "models/report.json"]
+    assert_refused(run("export", *arguments, cwd=berlin), 2, "--golden 3: models/report.json has 0 rows")
+
+
+def test_a_unit_ends_no_comment():
+    model = LinearRegression.from_coefficients([1.0], 0.0, ["x"], ["y"])
+    assert r'"x" in *\/ m\u00b2 */' in export(model, "c", units={"x": "*/ m²"})
 
 
 # Golden rows
@@ -277,9 +357,7 @@ def test_a_mistake_is_one_line(arguments, words, xy):
 
 def test_golden_rows_that_nobody_knows_have_to_be_given(xy):
     done = run("export", "per-channel.npz", "-o", "price.c", "--golden", "3", cwd=xy)
-    assert_refused(
-        done, 2, "--golden takes rows: the model is not of the bundled columns; give it some with --range FILE"
-    )
+    assert_refused(done, 2, "--golden needs rows: no report.json beside the model", "give some with --range FILE")
 
 
 def test_more_golden_rows_than_there_are_bundled_ones_are_refused(models, tmp_path):
@@ -299,6 +377,19 @@ def test_a_missing_model_is_a_bad_artifact(xy):
 
 
 # From Python
+
+
+def test_the_package_is_had_without_an_import_of_its_own():
+    code = "import housing_np; print(housing_np.export.export.__name__, housing_np.distributed.fit.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
+    assert done.stdout == "export fit\n"
+
+
+@pytest.mark.parametrize(("function", "to"), [(to_c, "c"), (to_onnx, "onnx"), (to_html, "html")])
+def test_each_target_has_a_function_that_gives_what_export_gives(function, to, xy):
+    model = load(xy / "integer.npz")
+    options = {"name": "price", "X": [[0.0, 1.0], [5.0, 2.0]], "units": {"x": "m"}}
+    assert function(model, **options) == export(model, to, **options)
 
 
 def test_an_unknown_target_is_refused(xy):

@@ -17,12 +17,14 @@ from running import ROOT, environment
 from strategies import MODELS, examples, integer_model, integer_models, linear, quantizable
 from tools import SANITIZERS, STRICT, Library, compile, run_program, tool, write
 
-from housing_np import HousingError, LinearRegression, QuantizedLinear, export, load
+from housing_np import HousingError, LinearRegression, QuantizedLinear, load
+from housing_np.export import export
 from housing_np.export.c import header, header_and_source, renamed
 from housing_np.export.facts import Facts
 from housing_np.export.fixed import Fixed, sum_range, sums
 from housing_np.export.golden import program
 from housing_np.quantized.schemes import FIELDS
+from housing_np.rows.california import UNITS
 
 FILES = ["float64", "uint8-per-tensor", "uint8-per-channel", "uint8-integer"]
 C99 = ["-std=c99", *STRICT]
@@ -82,7 +84,7 @@ def golden(models, california, tmp_path_factory):
     folder = tmp_path_factory.mktemp("golden")
     for name in FILES:
         model = load(models / f"{name}.npz")
-        facts = write(model, folder, name)
+        facts = write(model, folder, name, units=UNITS)
         (folder / f"{name}-only.h").write_text(header(model, facts), encoding="ascii")
         few = california.table.X[::100]
         for test, included, rows in (("", "", california.table.X), ("-few", "", few), ("-only", "-only", few)):

@@ -249,7 +249,7 @@ def test_a_bound_beyond_float64_is_not_told():
 def test_onnx_runtime_reads_back_what_the_model_is(exported, california, scheme):
     model, _ = exported[scheme]
     X = california.table.X
-    session = opened(export(model, "onnx", name="price", X=X))
+    session = opened(export(model, "onnx", name="price", X=X, units=UNITS))
     meta = session.get_modelmeta()
     known = dict(meta.custom_metadata_map)
     assert (meta.producer_name, meta.graph_name, known.pop("scheme")) == ("housing_np", "price", scheme)

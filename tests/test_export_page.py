@@ -33,8 +33,8 @@ HOSTILE = (
 )
 
 
-def made(model, against=None, X=None, name="model"):
-    return page(model, Facts.of(model, name, X, against))
+def made(model, against=None, X=None, name="model", units=None, example=None):
+    return page(model, Facts.of(model, name, X, against, units=units)._replace(example=example))
 
 
 def kind_of(kind, model, X, bits=8):
@@ -94,7 +94,7 @@ def pages(california):
     """A model of each kind, and its page."""
     model, X = california.model, california.table.X
     models = {kind: kind_of(kind, model, X) for kind in KINDS}
-    return {kind: (each, made(each, model, X)) for kind, each in models.items()}
+    return {kind: (each, made(each, model, X, units=UNITS, example=X[0])) for kind, each in models.items()}
 
 
 def assert_same_bits(there, expected):
@@ -212,13 +212,13 @@ def test_what_is_shown_is_what_the_models_predict(kind, pages, reader, californi
     assert len(set(shown)) == len(shown)
 
 
-def test_it_begins_with_the_first_row_of_the_bundled_data(pages, reader, california):
+def test_it_begins_with_the_example_that_it_is_given(pages, reader, california):
     np.testing.assert_allclose(reader.open(pages["integer"][1]).values(), california.table.X[0], rtol=2e-3)
 
 
-def test_it_begins_inside_a_range_in_which_the_first_row_is_not(california, reader):
+def test_it_begins_inside_a_range_in_which_the_example_is_not(california, reader):
     X = np.vstack([california.table.X[0] + 1, california.table.X[0] + 2])
-    reader.open(made(california.model, X=X))
+    reader.open(made(california.model, X=X, example=california.table.X[0]))
     np.testing.assert_allclose(reader.values(), X[0], rtol=1e-3)
     assert reader.texts(".warning") == []
 

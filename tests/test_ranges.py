@@ -8,15 +8,16 @@ from scipy.stats import norm
 
 from housing_np import LinearRegression
 from housing_np.errors import HousingError
-from housing_np.evaluation.ranges import Moved, Shift, ranges_of, told
+from housing_np.evaluation.ranges import Drift, Shift, drift_note
 from housing_np.quantized.calibration import Calibration
+from housing_np.store.report_file import ranges_of
 
 NAMES = ("rooms", "age")
 MODEL = LinearRegression.from_coefficients([2.0, -1.0], 0.0, NAMES, ["price"])
 
 
 def moved(seen, X, model=MODEL, size=7):
-    result = Moved(model, seen)
+    result = Drift(model, seen)
     for i in range(0, len(X), size):
         result.update(X[i : i + size])
     return result
@@ -145,9 +146,9 @@ def test_the_share_outside_is_of_the_rows():
     assert (
         moved(Calibration.of([[0.0, 0.0], [1.0, 1.0]]), np.array([[0.5, 0.5], [0.5, 2], [0, 1], [1, 1]])).share == 0.25
     )
-    assert Moved(MODEL, None).share == 0.0
+    assert Drift(MODEL, None).share == 0.0
 
 
 def test_many_shifts_are_cut():
-    line = told([Shift(f"x{i}", 0.0, 1.0, 1.0) for i in range(9)])
+    line = drift_note([Shift(f"x{i}", 0.0, 1.0, 1.0) for i in range(9)])
     assert line.endswith("x3 0 → 1 (moves predictions by 1), … and 5 more")

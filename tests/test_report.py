@@ -161,7 +161,7 @@ def test_markdown_has_the_sections_of_a_model_card(report):
     page = markdown(report)
     titles = re.findall(r"^## (.*)$", page, re.MULTILINE)
     assert titles[:2] == ["What it is for", "What it cannot do"]
-    assert "the rows do not tell the sign (within two standard errors): Population." in page
+    assert "These weights may be positive or negative (within two standard errors): Population." in page
     assert "| leave-one-out | 0.6033 | 0.5282 |" in page
     for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
         assert len({len(line.split(" | ")) for line in table.splitlines()}) == 1

@@ -324,6 +324,22 @@ def test_its_page_is_that_of_the_export(integer, models):
     assert f'"{hashlib.sha256((models / "uint8-integer.npz").read_bytes()).hexdigest()}"' in text
 
 
+def test_its_page_and_its_counts_have_the_range_of_the_training(models, tmp_path):
+    (tmp_path / "rents.csv").write_text("Population,rent\n" + "".join(f"{i},{2 * i + i % 7}\n" for i in range(9)))
+    run("train", "--data", "rents.csv", "--target", "rent", cwd=tmp_path)
+    with served("models/uint8-per-channel.npz", cwd=tmp_path) as url:
+        post(url, "/invocations", [[8], [9], [-1]])
+        lines = requests.get(f"{url}/metrics", timeout=30).text.splitlines()
+        page = requests.get(url, timeout=30).text
+    assert "housing_np_rows_outside_range_total 2.0" in lines
+    assert '{"name":"Population","unit":"","low":0.0,"high":8.0,' in page
+
+
+def test_help_tells_sizes_in_words():
+    done = run("serve", "--help", cwd=ROOT)
+    assert "bytes of a request's body (default: 10 MiB)" in " ".join(done.stdout.split())
+
+
 def test_the_answer_on_the_page_about_serving_is_the_server_s(integer):
     text = (Path(ROOT) / "docs" / "serving.md").read_text()
     (body,), (expected,) = re.findall(r"-d '(.*)'", text), re.findall(r"^\{\"predictions.*", text, re.MULTILINE)

@@ -42,7 +42,7 @@ def test_type_checkers_see_the_public_names_where_they_are_imported_from():
     seen = {
         alias.asname: f"housing_np.{node.module}"
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.level
+        if isinstance(node, ast.ImportFrom) and node.module and node.level
         for alias in node.names
     }
     assert seen == {name: getattr(housing_np, name).__module__ for name in housing_np.__all__}

@@ -1,99 +1,52 @@
-"""The rows that a model was trained on, and which rows are outside their range, or have moved away from them."""
+"""The range of a model's inputs: which rows are outside it, and how far the means of features have drifted."""
 
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.arrays import Floats
-from ..checks.paths import shown_path
-from ..errors import HousingError, cut, quoted
+from ..errors import cut
 from ..quantized.calibration import Calibration
 from ..quantized.model import Model, QuantizedLinear, is_quantized
-from ..rows import open_rows
-from ..rows.california import california_rows
-from ..rows.table import files
 
-_REPORT = b'"housing_np_report"'
-_LARGEST_REPORT = 16 << 20
-_FIGURES = ("mean", "deviation", "low", "high")
 _FEWEST = 30  # rows, for a mean to be about normal
-_CHANCE = 0.001  # of a note where nothing has moved, over all features
+_CHANCE = 0.001  # of a note without any drift, over all features
 
 
-def ranges_of(path: str, names: Sequence[str], of: Callable[[str], dict[str, Any]] = lambda name: {}) -> Calibration:
-    """Return the calibration of the rows of all files that a pattern names; `of(name)` says how to read one.
+def known_range(model: Model, given: Calibration | None, reported: Calibration | None) -> Calibration | None:
+    """Return the range of a model's inputs that exports, pages and servers tell.
 
-    A file may be the report of a training too, which knows the figures of its rows.
+    Parameters
+    ----------
+    model : LinearRegression or QuantizedLinear
+    given : Calibration, optional
+        Of the caller's rows: it comes first.
+    reported : Calibration, optional
+        Of the rows in the report of the model's training.
+
+    Returns
+    -------
+    Calibration or None
+        None where the range is not known, or is the model's own, as `own_range` returns it.
     """
-    seen = Calibration()
-    for name in files(path):
-        if (content := _report(name)) is not None:
-            seen += _reported(name, content, names)
-            continue
-        with open_rows(name, **of(name)) as rows:
-            for block in rows.blocks(names):
-                seen.update(block)
-    return seen
+    # The integer scheme saturates at the ends of its own range, whatever the rows of its training were.
+    return given if given is not None or has_range(model) else reported
 
 
-def _report(path: str) -> bytes | None:
-    """Return the content of a file that is a report."""
-    try:
-        status = Path(path).stat()
-        if path == "-" or not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_REPORT:
-            return None
-        with Path(path).open("rb") as file:
-            if not file.read(64).lstrip().startswith(b"{"):
-                return None
-            file.seek(0)
-            content = file.read()
-    except (OSError, ValueError):
-        return None  # the reader of rows says what is wrong with it
-    return content if _REPORT in content else None
-
-
-def _reported(path: str, content: bytes, names: Sequence[str]) -> Calibration:
-    """Return the calibration that a report tells of these features."""
-    import json
-
-    try:
-        report = json.loads(content)
-        rows, features = int(report["data"]["rows"]), report["features"]
-        missing = [name for name in names if name not in features]
-        mean, deviation, low, high = (
-            np.array([features[name][figure] for name in names if name in features], np.float64) for figure in _FIGURES
-        )
-        if report["housing_np_report"] != 1 or rows < 1 or not np.all((low <= mean) & (mean <= high)):
-            raise ValueError
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
-        raise HousingError(
-            f"{shown_path(path)}: not a whole report; expected report.json as train writes it, or rows"
-        ) from None
-    if missing:
-        raise HousingError(
-            f"{shown_path(path)}: the report has no feature {quoted(missing[0])}, which the model needs; "
-            "give the report of its own training"
-        )
-    return Calibration.of_figures(rows, mean, deviation, low, high)
-
-
-def bundled(names: Sequence[str]) -> Calibration | None:
-    """Return the calibration of the bundled rows, where they have these columns."""
-    try:
-        return Calibration.of(california_rows(names))
-    except HousingError:
+def own_range(model: Model) -> tuple[Floats, Floats] | None:
+    """Return the lowest and the highest inputs, each of shape (p,), that the integer scheme does not saturate."""
+    if not is_quantized(model) or model.input_scale is None or model.input_offset is None:
         return None
+    return model.input_offset, model.input_offset + 255 * model.input_scale.astype(np.float64)
 
 
-def outside(model: Model, seen: Calibration | None) -> Callable[[Floats], NDArray[np.bool_]]:
-    """Return what tells which rows are outside the range of those seen, or of the model's own where it has one."""
-    if seen is not None:
-        low, high = seen.low, seen.high
+def outside(model: Model, reference: Calibration | None) -> Callable[[Floats], NDArray[np.bool_]]:
+    """Return the function that finds the rows outside the range of the reference rows, else outside the model's own."""
+    if reference is not None:
+        low, high = reference.low, reference.high
         return lambda X: np.any((low > X) | (high < X), axis=1)
     if has_range(model):
         return model.saturated
@@ -101,18 +54,18 @@ def outside(model: Model, seen: Calibration | None) -> Callable[[Floats], NDArra
 
 
 def has_range(model: Model) -> TypeGuard[QuantizedLinear]:
-    """Whether a model itself knows the range of the rows that it was calibrated on."""
+    """Whether the file of a model holds the range of the rows that it was calibrated on."""
     return is_quantized(model) and model.input_scale is not None
 
 
 class Shift(NamedTuple):
-    """A feature whose mean is another than that of the rows seen.
+    """A feature whose mean is not that of the reference rows.
 
     Attributes
     ----------
     feature : str
     was, mean : float
-        Of the rows seen, and of these.
+        The mean of the reference rows, and of the new ones.
     effect : float
         How far that moves the mean prediction, weight · shift, in target units; of several targets, the largest.
     """
@@ -124,27 +77,27 @@ class Shift(NamedTuple):
 
 
 @dataclass
-class Moved:
-    """How many rows are outside the range of those seen, and where their means are: a sum over blocks of rows.
+class Drift:
+    """How many new rows are outside the range of the reference rows, and their means: a sum over blocks of rows.
 
     Examples
     --------
     >>> from housing_np import LinearRegression
     >>> model = LinearRegression.from_coefficients([2.0], 0.0, ["rooms"], ["price"])
-    >>> now = Moved(model, Calibration.of([[0.0], [2.0]] * 50))
+    >>> now = Drift(model, Calibration.of([[0.0], [2.0]] * 50))
     >>> now.update(np.full((100, 1), 1.5))
     >>> now.outside, now.shifts()
     (0, [Shift(feature='rooms', was=1.0, mean=1.5, effect=1.0)])
     """
 
     model: Model
-    seen: Calibration | None
+    reference: Calibration | None
     rows: int = 0
     outside: int = 0
     mean: Floats = field(default_factory=lambda: np.zeros(()))
 
     def __post_init__(self) -> None:
-        self._is_outside = outside(self.model, self.seen)
+        self._is_outside = outside(self.model, self.reference)
 
     def update(self, X: Floats) -> None:
         """Add a block of rows X (n, p)."""
@@ -152,35 +105,35 @@ class Moved:
             return
         self.rows += len(X)
         self.outside += int(self._is_outside(X).sum())
-        if self.seen is not None:
+        if self.reference is not None:
             with np.errstate(over="ignore", invalid="ignore"):
                 self.mean = self.mean + (X.mean(axis=0) - self.mean) * (len(X) / self.rows)
 
     @property
     def share(self) -> float:
-        """Of the rows, those outside; 0 of none."""
+        """The share of the rows that are outside; 0 without rows."""
         return self.outside / self.rows if self.rows else 0.0
 
     def shifts(self) -> list[Shift]:
-        """Return the features whose mean has moved by more than chance explains, the largest effect first.
+        """Return the features whose mean has shifted by more than chance explains, the largest effect first.
 
-        That is a two-sided test of the two means with the deviation of the rows seen, at 0.1 % over all features
-        (Bonferroni); it says nothing of fewer than 30 rows.
+        The test of the two means is two-sided, with the deviation of the reference rows, at 0.1 % over all features
+        (Bonferroni). Fewer than 30 rows give no shifts.
         """
-        seen = self.seen
-        if seen is None or min(self.rows, seen.rows) < _FEWEST:
+        reference = self.reference
+        if reference is None or min(self.rows, reference.rows) < _FEWEST:
             return []
-        from statistics import NormalDist  # here, not above: who asks for no range must not pay for it
+        from statistics import NormalDist  # imported here because predict must start fast
 
-        least = NormalDist().inv_cdf(1 - _CHANCE / (2 * len(seen.mean)))
+        least = NormalDist().inv_cdf(1 - _CHANCE / (2 * len(reference.mean)))
         with np.errstate(over="ignore", invalid="ignore"):
-            shift = self.mean - seen.mean
-            error = seen.deviation * np.sqrt(1 / self.rows + 1 / seen.rows)
-            # A shift that rounding can make is none, however small the deviation.
-            moved = (np.abs(shift) > least * error) & (np.abs(shift) > 2.0**-40 * np.abs(seen.mean))
+            shift = self.mean - reference.mean
+            error = reference.deviation * np.sqrt(1 / self.rows + 1 / reference.rows)
+            # Rounding alone can make a shift this small, however small the deviation.
+            moved = (np.abs(shift) > least * error) & (np.abs(shift) > 2.0**-40 * np.abs(reference.mean))
             effects = np.atleast_2d(self.model.coef_) * shift
         effect = effects[np.abs(effects).argmax(axis=0), np.arange(len(shift))]
-        columns = (seen.mean.tolist(), self.mean.tolist(), effect.tolist())
+        columns = (reference.mean.tolist(), self.mean.tolist(), effect.tolist())
         found = map(Shift, self.model.feature_names, *columns)
         return sorted((each for each, is_moved in zip(found, moved, strict=True) if is_moved), key=_by_effect)
 
@@ -189,10 +142,10 @@ def _by_effect(shift: Shift) -> float:
     return -abs(shift.effect)
 
 
-def told(shifts: Sequence[Shift], most: int = 4) -> str:
-    """Return one line on some shifts.
+def drift_note(shifts: Sequence[Shift], most: int = 4) -> str:
+    """Return one line that names the largest shifts.
 
-    >>> told([Shift("MedInc", 3.87, 1.55, -1.01)])
+    >>> drift_note([Shift("MedInc", 3.87, 1.55, -1.01)])
     'means that have moved by more than chance explains: MedInc 3.87 → 1.55 (moves predictions by -1.01)'
     """
     each = [

@@ -1,21 +1,18 @@
-"""Models taken elsewhere: to C, to ONNX, to a web page; each target is a file in here."""
+"""Models for other programs: in C, in ONNX, as a web page; each target has a module in here."""
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-# The command begins in here: a signal is caught before numpy is imported, and so are the targets where they are used.
+# The command starts in here: it catches signals before numpy is imported, and imports only the target that it needs.
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
     from ..fit.linear import FittedLinear, LinearRegression
     from ..quantized.calibration import Calibration
     from ..quantized.model import Model
-    from .facts import Facts
 
 Target = Literal["c", "onnx", "html"]
 
@@ -26,21 +23,24 @@ def export(
     *,
     name: str = "model",
     X: ArrayLike | Calibration | None = None,
+    units: Mapping[str, str] | None = None,
     against: LinearRegression | None = None,
     float32: bool = False,
 ) -> str | bytes:
-    """Return a model in the form in which another program takes it.
+    """Return a model in the form that another program reads.
 
     Parameters
     ----------
     model : LinearRegression or QuantizedLinear
     to : {"c", "onnx", "html"}
-        One C99 header that needs no other file; an ONNX model (takes `pip install 'housing_np[onnx]'`); or a web page
-        that needs no network.
+        One C99 header that needs no other file; an ONNX model; or a web page that needs no network.
     name : str
-        What the model is called there.
+        The name of the model there.
     X : array_like, shape (n, p), or Calibration, optional
-        Rows like those that the model is used on: their range is told. By default that of the scheme "integer".
+        Rows like those that the model is used on: the export tells their range. The default is the range that the
+        scheme "integer" has of its own; other models have none.
+    units : mapping of str to str, optional
+        The units of features and targets, by their names.
     against : LinearRegression, optional
         The float model that a quantized one was made from: the page shows both.
     float32 : bool
@@ -56,6 +56,10 @@ def export(
     HousingError
         For an unknown target, or a model that the target cannot hold.
 
+    See Also
+    --------
+    to_c, to_onnx, to_html
+
     Examples
     --------
     >>> from housing_np import LinearRegression
@@ -63,44 +67,97 @@ def export(
     >>> print(export(line, "c", name="line")[:2])
     /*
     """
-    from ..quantized.model import as_model
-    from .facts import Facts
-
-    ours = as_model(model, "a model to export")
-    return exported(ours, Facts.of(ours, name, X, against), to, float32=float32)
-
-
-def exported(model: Model, facts: Facts, to: Target, *, float32: bool = False) -> str | bytes:
-    """Return what `export` does, with facts that are known already."""
     if to == "c":
-        from .c import header
-
-        return header(model, facts)
+        return to_c(model, name=name, X=X, units=units)
     if to == "onnx":
-        from .onnx import graph
-
-        return graph(model, facts, float32=float32)
+        return to_onnx(model, name=name, X=X, units=units, float32=float32)
     if to == "html":
-        from .page import page
-
-        return page(model, facts)
+        return to_html(model, name=name, X=X, units=units, against=against)
     from ..errors import HousingError, quoted
 
     raise HousingError(f"to is {quoted(to)}: expected one of {', '.join(get_args(Target))}")
 
 
+def to_c(
+    model: Model | FittedLinear,
+    *,
+    name: str = "model",
+    X: ArrayLike | Calibration | None = None,
+    units: Mapping[str, str] | None = None,
+) -> str:
+    """Return a model as one C99 header that needs no other file; the parameters are those of `export`.
+
+    Examples
+    --------
+    >>> from housing_np import LinearRegression
+    >>> line = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    >>> "double line_predict(const double x[LINE_FEATURES])" in to_c(line, name="line")
+    True
+    """
+    from .c import header
+    from .facts import Facts
+
+    model = _checked(model)
+    return header(model, Facts.of(model, name, X, units=units))
+
+
+def to_onnx(
+    model: Model | FittedLinear,
+    *,
+    name: str = "model",
+    X: ArrayLike | Calibration | None = None,
+    units: Mapping[str, str] | None = None,
+    float32: bool = False,
+) -> bytes:
+    """Return a model as the content of an ONNX file; the parameters are those of `export`.
+
+    Examples
+    --------
+    >>> from housing_np import LinearRegression
+    >>> line = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    >>> len(to_onnx(line)) > 0
+    True
+    """
+    from .facts import Facts
+    from .onnx import graph
+
+    model = _checked(model)
+    return graph(model, Facts.of(model, name, X, units=units), float32=float32)
+
+
+def to_html(
+    model: Model | FittedLinear,
+    *,
+    name: str = "model",
+    X: ArrayLike | Calibration | None = None,
+    units: Mapping[str, str] | None = None,
+    against: LinearRegression | None = None,
+) -> str:
+    """Return a model as a web page that needs no network; the parameters are those of `export`.
+
+    Examples
+    --------
+    >>> from housing_np import LinearRegression
+    >>> line = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    >>> print(to_html(line)[:15])
+    <!doctype html>
+    """
+    from .facts import Facts
+    from .page import page
+
+    model = _checked(model)
+    return page(model, Facts.of(model, name, X, against, units=units))
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the command."""
-    from .__main__ import main  # here, not above: the library pays for no command
+    from .__main__ import main  # imported here because the functions do not need the command
 
     return main(arguments)
 
 
-class _Callable(ModuleType):
-    """Python gives a package's name to its submodule once that is imported: `housing_np.export` is a function too."""
+def _checked(model: Model | FittedLinear) -> Model:
+    """Return a model of this package, made from any fitted linear model."""
+    from ..quantized.model import as_model
 
-    def __call__(self, *arguments: Any, **options: Any) -> str | bytes:
-        return export(*arguments, **options)
-
-
-sys.modules[__name__].__class__ = _Callable
+    return as_model(model, "a model to export")

@@ -15,20 +15,22 @@ import numpy as np
 
 from ..checks.arrays import Floats
 from ..command import cli
+from ..command.models import float_model, float_model_beside
 from ..errors import HousingError, printable
+from ..evaluation.ranges import own_range
 from ..fit.linear import LinearRegression
 from ..quantized.calibration import Calibration
-from ..quantized.model import Model, is_quantized
-from ..rows import Skipped, open_rows, stop
-from ..rows.california import FEATURES, california_rows
-from ..rows.table import files
+from ..quantized.model import Model
+from ..rows import Skipped, stop
+from ..rows.california import california_rows
 from ..store.artifact import load
 from ..store.files import write_all
-from . import Target, exported
+from ..store.report_file import is_of_bundled_data, ranges_of
+from . import Target
 from .facts import Facts
 
 _ENDINGS: dict[str, Target] = {".c": "c", ".h": "c", ".onnx": "onnx", ".html": "html", ".htm": "html"}
-# What an option that has only one target is for.
+# The target of each option that has only one.
 _ONLY = {"header_only": "c", "golden": "c", "float32": "onnx", "against": "html"}
 
 
@@ -42,15 +44,15 @@ def main(arguments: Sequence[str]) -> int:
         if path.is_file() and not options.force:
             raise HousingError(f"{path}: is there already; give another name, or --force to replace it")
     model = load(options.model)
-    seen, rows = _seen(model, options)
-    content = Path(options.model).read_bytes()
-    facts = Facts.of(model, paths[0].stem if paths else "model", seen, _against(model, options, to), content)
+    given, rows = (None, _test_rows(model, options)) if options.range is None else _read(model.feature_names, options)
+    name = paths[0].stem if paths else "model"
+    facts = Facts.of_file(options.model, model, name, given, _against(model, options, to))
     if to == "c":
         from .c import renamed
 
         cli.notes(renamed(facts))
     if not paths:
-        _print(exported(model, facts, to, float32=options.float32))
+        _print(_exported(model, facts, to, options.float32))
         return cli.DONE
     contents = dict(zip(paths, _contents(model, facts, to, options, paths, rows), strict=True))
     write_all(contents, HousingError)
@@ -83,13 +85,16 @@ def _parser() -> cli.Parser:
         "--golden",
         metavar="N",
         type=_count,
-        help="write NAME_test.c too: N rows, Python's answers, and whether C gives the same (default: none)",
+        help="write NAME_test.c too: N rows, Python's answers, and whether C gives the same; the rows are those of "
+        "--range, else the bundled ones for a model that was trained on them, else drawn in the integer model's range "
+        "(default: none)",
     )
     parser.add_argument(
         "--range",
         metavar="FILE",
-        help="rows like those that the model is for: their range is told, and --golden takes the first of them "
-        "(default: the range of the integer model, or the bundled rows, where the model is of their columns)",
+        help="rows like those that the model is for, or the report.json of a training: the export tells their range, "
+        "and --golden uses the first rows (default: the integer model's own range, else that in the report.json "
+        "beside the model)",
     )
     parser.add_argument(
         "--against",
@@ -112,7 +117,7 @@ def _count(text: str) -> int:
 
 
 def _target(parser: cli.Parser, options: Namespace) -> Target:
-    """Return what is asked for; end the command where the options do not fit together."""
+    """Return the target; end the command if the options do not fit together."""
     ending = _ENDINGS.get(Path(options.out or "").suffix)
     to: Target | None = options.to or ending
     if to is None:
@@ -127,7 +132,7 @@ def _target(parser: cli.Parser, options: Namespace) -> Target:
 
 
 def _paths(parser: cli.Parser, options: Namespace, to: Target) -> list[Path]:
-    """Return the files to write; none for standard output."""
+    """Return the files to write; an empty list for standard output."""
     if options.out in (None, "-"):
         if options.golden:
             parser.error("--golden writes a second file: name the first with --out")
@@ -142,7 +147,8 @@ def _paths(parser: cli.Parser, options: Namespace, to: Target) -> list[Path]:
     if not path.name.isprintable() or any(sign in path.name for sign in ('"', "\\", "??")):
         raise HousingError(f"{path.name!r}: no #include can name this file; give it a plain name")
     header, test = path.with_suffix(".h"), path.with_name(f"{path.stem}_test.c")
-    return [*dict.fromkeys([path, header]), *[test] * bool(options.golden)]
+    paths = list(dict.fromkeys([path, header]))
+    return [*paths, test] if options.golden else paths
 
 
 def _against(model: Model, options: Namespace, to: Target) -> LinearRegression | None:
@@ -153,48 +159,47 @@ def _against(model: Model, options: Namespace, to: Target) -> LinearRegression |
                 f"{options.model} is a float model: --against is for uint8 ones, which were made from one"
             )
         return None
-    beside = Path(options.model).with_name("float64.npz")
+    beside = float_model_beside(options.model)
     if to != "html" or not (options.against or beside.is_file()):
         return None
-    from ..explain import float_model  # here, not above: the other targets must not pay for it
-
     if options.against:
         return float_model(options.against, model)
     try:
-        return float_model(str(beside), model)
+        return float_model(beside, model)
     except HousingError as error:
         cli.note(f"the page shows no float model beside this one: {error}")
         return None
 
 
-def _seen(model: Model, options: Namespace) -> tuple[Calibration | None, Floats]:
-    """Return the calibration of the rows that the model is for, if it has none of its own, and rows to test it with."""
+def _test_rows(model: Model, options: Namespace) -> Floats:
+    """Return the rows of --golden for a model whose user gave none: bundled or drawn."""
     count = options.golden or 0
-    if options.range is not None:
-        return _read(model.feature_names, options, count)
-    is_integer = model.scheme == "integer"
-    if not set(model.feature_names) <= set(FEATURES):
-        return None, _drawn(model, count)
+    if not count:
+        return np.empty((0, len(model.feature_names)))
+    if not is_of_bundled_data(options.model, model.feature_names):
+        return _drawn(model, count)
     rows = california_rows(model.feature_names)
     _require(len(rows), count, "the bundled data")
-    return None if is_integer else Calibration.of(rows), rows[:count]
+    return rows[:count]
 
 
-def _read(names: Sequence[str], options: Namespace, count: int) -> tuple[Calibration, Floats]:
-    """Return the calibration of the rows in files, a block at a time, and the first so many of them."""
-    skipped, seen, first = Skipped(), Calibration(), [np.empty((0, len(names)))]
-    on_error = skipped.add if options.on_error == "skip" else stop
-    for path in files(options.range):
-        with open_rows(path, on_error=on_error, **cli.reading(options)) as rows:
-            for block in rows.blocks(names):
-                seen.update(block)
-                first.append(block[: max(0, count - sum(map(len, first)))].copy())
+def _read(names: Sequence[str], options: Namespace) -> tuple[Calibration, Floats]:
+    """Return the calibration of --range, and its first rows for --golden."""
+    count, skipped = options.golden or 0, Skipped()
+    first = [np.empty((0, len(names)))]
+    reading = {"on_error": skipped.add if options.on_error == "skip" else stop, **cli.reading(options)}
+
+    def keep(block: Floats) -> None:
+        first.append(block[: max(0, count - sum(map(len, first)))].copy())
+
+    ranges = ranges_of(options.range, names, lambda name: reading, keep)
     if skipped.count:
         cli.note(str(skipped))
-    if not seen.rows:
+    if not ranges.rows:
         raise HousingError(f"{options.range}: no rows; expected at least one")
-    _require(seen.rows, count, options.range)
-    return seen, np.concatenate(first)
+    rows = np.concatenate(first)
+    _require(len(rows) if count else ranges.rows, count, options.range)
+    return ranges, rows
 
 
 def _require(rows: int, count: int, where: str) -> None:
@@ -205,22 +210,38 @@ def _require(rows: int, count: int, where: str) -> None:
 
 def _drawn(model: Model, count: int) -> Floats:
     """Return made-up rows in the range of an integer model, and a tenth beyond it."""
-    if not count:
-        return np.empty((0, len(model.feature_names)))
-    if not is_quantized(model) or model.input_offset is None or model.input_scale is None:
+    known = own_range(model)
+    if known is None:
         raise HousingError(
-            "--golden takes rows: the model is not of the bundled columns; give it some with --range FILE"
+            "--golden needs rows: no report.json beside the model says that it was trained on the bundled ones; "
+            "give some with --range FILE"
         )
-    low, span = model.input_offset, 255.0 * model.input_scale
+    low, high = known
+    span = high - low
     return np.random.default_rng(0).uniform(low - span / 10, low + span * 1.1, (count, len(low)))
+
+
+def _exported(model: Model, facts: Facts, to: Target, float32: bool) -> str | bytes:
+    """Return the content of a file that holds the whole model."""
+    if to == "c":
+        from .c import header
+
+        return header(model, facts)
+    if to == "onnx":
+        from .onnx import graph
+
+        return graph(model, facts, float32=float32)
+    from .page import page
+
+    return page(model, facts)
 
 
 def _contents(
     model: Model, facts: Facts, to: Target, options: Namespace, paths: Sequence[Path], rows: Floats
 ) -> list[bytes]:
-    """Return what each of the files holds."""
+    """Return the content of each file."""
     if to != "c":
-        return [_bytes(exported(model, facts, to, float32=options.float32))]
+        return [_bytes(_exported(model, facts, to, options.float32))]
     from .c import header, header_and_source
 
     if paths[0].suffix == ".h":

@@ -28,7 +28,7 @@ def header_and_source(model: Model, facts: Facts, header_name: str) -> tuple[str
 
 
 def renamed(facts: Facts) -> list[str]:
-    """Return what is to be told of names that are no identifiers of C."""
+    """Return notes on the names that are not identifiers in C, and were changed."""
     changed = [
         f"{quoted(name)} is {constant}"
         for kind, names in _enumerated(facts).items()
@@ -36,8 +36,12 @@ def renamed(facts: Facts) -> list[str]:
         if not constant.endswith(f"_{kind.upper()}_{name}")
     ]
     prefix = _prefix(facts.name)
-    begin = f"the functions of {quoted(facts.name)} begin with {prefix}_"
-    return [begin] * (prefix != facts.name) + [f"as constants of C, {', '.join(changed)}"] * bool(changed)
+    notes = []
+    if prefix != facts.name:
+        notes.append(f"the functions of {quoted(facts.name)} begin with {prefix}_")
+    if changed:
+        notes.append(f"as constants of C, {', '.join(changed)}")
+    return notes
 
 
 def _header(model: Model, facts: Facts, parts: Parts, functions: Sequence[str]) -> str:
@@ -52,7 +56,7 @@ def _joined(texts: Sequence[str]) -> str:
 
 
 def named(texts: Sequence[str], facts: Facts) -> list[str]:
-    """Return texts of this program, none of them the user's, with the name of the model in its places."""
+    """Return parts of the program with the model's name inserted; they must not contain names of the user."""
     prefix = f"{_prefix(facts.name)}_"
     return [re.sub("@(?=[A-Z])", prefix.upper(), text).replace("@", prefix) for text in texts]
 
@@ -63,9 +67,9 @@ def _prefix(name: str) -> str:
 
 
 def _texts(parts: Parts, write: Callable[[Part], str]) -> list[str]:
-    """Return the parts in one of the three forms below."""
+    """Return the parts, each written by one of the three functions below."""
     whole, real = (list(filter(None, map(write, each))) for each in (parts.whole, parts.real))
-    # What takes integers alone can be had alone.
+    # The functions of integers compile alone too.
     return [*whole, "#ifndef @NO_DOUBLE", *real, "#endif /* @NO_DOUBLE */"] if whole else real
 
 
@@ -93,22 +97,23 @@ def _about(model: Model, facts: Facts) -> str:
 
 
 def _unit(facts: Facts, name: str) -> str:
-    return f" in {facts.units[name]}" if name in facts.units else ""
+    # Escaped like a name, for a comment; without the quotes.
+    return f" in {quoted(facts.units[name])[1:-1]}" if name in facts.units else ""
 
 
-def _seen(facts: Facts, i: int) -> str:
+def _range(facts: Facts, i: int) -> str:
     return "" if facts.low is None or facts.high is None else f", from {facts.low[i]:.6g} to {facts.high[i]:.6g}"
 
 
 def _steps(model: Model, i: int) -> str:
-    """Return what an input in uint8 stands for."""
+    """Return the formula from a uint8 input to the feature."""
     if not is_quantized(model) or model.input_scale is None or model.input_offset is None:
         return ""
     return f": {model.input_offset[i]} + {model.input_scale[i]!s} * uint8"
 
 
 def _enumerated(facts: Facts) -> dict[str, tuple[str, ...]]:
-    """Return the names that have constants: the features', and the targets' where there are several."""
+    """Return the names that get constants: the features, and the targets if there are several."""
     return {"feature": facts.features} | ({"target": facts.targets} if len(facts.targets) > 1 else {})
 
 
@@ -120,6 +125,6 @@ def _enumeration(kind: str, model: Model, facts: Facts) -> str:
     names = _enumerated(facts)[kind]
     lines = []
     for i, (name, constant) in enumerate(zip(names, _constants(kind, names, facts), strict=True)):
-        known = _unit(facts, name) + (f"{_seen(facts, i)}{_steps(model, i)}" if kind == "feature" else "")
+        known = _unit(facts, name) + (f"{_range(facts, i)}{_steps(model, i)}" if kind == "feature" else "")
         lines.append(f"    {constant} = {i}{',' * (i < len(names) - 1)} /* {quoted(name)}{known} */")
     return "\n".join([f"/* The place of each {kind}, and what is known of it. */", "enum {", *lines, "};"])

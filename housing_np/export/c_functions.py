@@ -19,19 +19,19 @@ _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 class Function(NamedTuple):
-    """A public function: what a reader is told of it, its signature and its body."""
+    """A public function: its documentation, signature and body."""
 
     doc: str
     signature: str
     body: str
 
 
-# A text is private: a number, a table or a function that others need.
+# A str is a private definition.
 Part = str | Function
 
 
 class Parts(NamedTuple):
-    """What a program is made of: macros; what takes integers alone; what takes float64."""
+    """The parts of a program: macros, functions of integers alone, functions of float64."""
 
     macros: list[str]
     whole: list[Part]
@@ -48,7 +48,7 @@ class Parts(NamedTuple):
 
 
 def _function(type: str, name: str, row: str, value: str, targets: int, doc: str, before: str = "") -> Function:
-    """Return a function of a row: it returns the value of the one target, or fills an array with those of several."""
+    """Return a function of a row, which returns the value of one target or fills an array with those of several."""
     if targets == 1:
         return Function(doc, f"{type} @{name}({row})", f"{before}    return {value.replace('#', '0')};\n")
     each = f"{name}[t] = {value.replace('#', 't')};"
@@ -116,7 +116,7 @@ static inline double @weight(int t, int i) {
     float weight = (float)((int)@weights[t][i] - (int)ZERO_POINT) * SCALE;
     return (double)weight;
 }"""
-# Only for scales so large that a weight can be larger than float32.
+# Needed only for scales so large that a weight can overflow float32.
 _SATURATED_WEIGHT = _WEIGHT.replace(
     "    return", "    weight = weight > FLT_MAX ? FLT_MAX : weight < -FLT_MAX ? -FLT_MAX : weight;\n    return"
 )
@@ -158,14 +158,14 @@ def _dequantized(model: QuantizedLinear) -> list[Part]:
 
 
 def _tables(model: QuantizedLinear, *names: str) -> list[Part]:
-    """Return tables of those of these numbers that the scheme stores, and of which there is more than one."""
+    """Return tables of these numbers, without those that the scheme does not store or stores once for a model."""
     numbers, fields = model.numbers(), FIELDS[model.scheme]
     of_many = [name for name in names if name in fields and fields[name].per != "model"]
     return [table(f"@{name}", numbers[name], *_LENGTHS[fields[name].per]) for name in of_many]
 
 
 def _bound_words(model: QuantizedLinear) -> dict[str, str]:
-    # Twice Python's: its rounding and that of C differ, and neither may take more from the bound than is added.
+    # Twice Python's, because C rounds differently, and rounding must not make the bound too small.
     return {"ROUNDING": double(2 * rounding_error(len(model.feature_names))), "RADIUS": double(float(model.radius))}
 
 
@@ -183,7 +183,7 @@ static inline int32_t @add(const uint8_t *x, int t) {
     }
     return sum;
 }"""
-# Without a shift of a negative number, which C leaves to the compiler.
+# No negative number is shifted: C leaves that to the compiler.
 _FIX = """\
 static inline int32_t @fix(int32_t sum) {
     int64_t product = (int64_t)sum * MULTIPLIER + HALF;
@@ -275,7 +275,7 @@ def _quantizing(model: QuantizedLinear, words: dict[str, str]) -> list[Part]:
     )
     value = "@add(quantized, #) * @SCALE + none"
     return [
-        # Where there is no such type, the integers are left.
+        # Without such a type, the functions of integers still compile.
         _FLOAT64.replace('sse"', 'sse; or define @NO_DOUBLE for the integers alone"'),
         *_tables(model, "input_scale", "input_offset", "center", "slack"),
         _ABS,

@@ -1,4 +1,4 @@
-"""Names and numbers as the text of a C program, where no name can do harm."""
+"""Names and numbers as the text of a C program; hostile names are escaped."""
 
 import json
 import re
@@ -31,13 +31,13 @@ def identifier(name: str, otherwise: str) -> str:
 
 
 def identifiers(names: Sequence[str], prefix: str) -> list[str]:
-    """Return an identifier for each name; a name that is one keeps it, the others get what is free.
+    """Return an identifier for each name; valid names stay, others get a number where the identifier is taken.
 
     Parameters
     ----------
     names : sequence of str
     prefix : str
-        What each begins with: behind it neither a digit nor a keyword does harm.
+        Each identifier starts with it, so that a digit or a keyword may follow.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def single(value: float) -> str:
     return f"{np.float32(value)!s}f"
 
 
-# The type of C for one of NumPy, and how its numbers are written.
+# The C type of each NumPy type, and the function that writes its numbers.
 _TYPES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "float64": ("double", double),
     "float32": ("float", single),

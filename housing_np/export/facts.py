@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import NamedTuple, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from ..checks.arrays import Floats
+from ..evaluation.ranges import known_range, own_range
 from ..fit.linear import LinearRegression
 from ..quantized.calibration import Calibration
-from ..quantized.model import Model, is_quantized
-from ..rows.california import FEATURES, UNITS
+from ..quantized.model import Model
+from ..rows.california import california_rows
 from ..store.artifact import to_bytes
+from ..store.report_file import training_of
 
 
 class Facts(NamedTuple):
@@ -21,17 +23,19 @@ class Facts(NamedTuple):
     Attributes
     ----------
     name : str
-        What the model is called there.
+        The name of the model there.
     scheme : {"float64", "per-tensor", "per-channel", "integer"}
     features, targets : tuple of str
     units : mapping of str to str
-        Of the features and targets whose unit is known: those of the bundled data.
+        Of the features and targets whose unit is known.
     low, high : ndarray, shape (p,), optional
         The range of each feature in the rows that the model is for.
     sha256 : str
         Of the model's file, in hexadecimal.
     against : LinearRegression, optional
         The float model that a quantized one was made from.
+    example : ndarray, shape (p,), optional
+        A row of the data that the model was trained on.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Facts(NamedTuple):
     high: Floats | None
     sha256: str
     against: LinearRegression | None = None
+    example: Floats | None = None
 
     @classmethod
     def of(
@@ -52,28 +57,48 @@ class Facts(NamedTuple):
         X: ArrayLike | Calibration | None = None,
         against: LinearRegression | None = None,
         content: bytes | None = None,
+        units: Mapping[str, str] | None = None,
     ) -> Self:
-        """Return the facts of a model; `content` is that of its file, by default as `save` would write it."""
-        features, targets = model.feature_names, tuple(model.target_names_)
-        low, high = _range(model, X)
+        """Return what the caller knows of a model; `content` is that of its file, by default as `save` writes it."""
+        rows = X if isinstance(X, Calibration) or X is None else Calibration.of(X)
+        low, high = (rows.low, rows.high) if rows is not None else own_range(model) or (None, None)
         return cls(
             name=name,
             scheme=model.scheme or "float64",
-            features=features,
-            targets=targets,
-            units=UNITS if set(features) <= set(FEATURES) else {},
+            features=model.feature_names,
+            targets=tuple(model.target_names_),
+            units={} if units is None else units,
             low=low,
             high=high,
             sha256=sha256(to_bytes(model) if content is None else content).hexdigest(),
             against=against,
         )
 
+    @classmethod
+    def of_file(
+        cls,
+        path: str,
+        model: Model,
+        name: str,
+        given: Calibration | None = None,
+        against: LinearRegression | None = None,
+    ) -> Self:
+        """Return what the caller, and the report of its training, tell of the model in a file.
 
-def _range(model: Model, X: ArrayLike | Calibration | None) -> tuple[Floats | None, Floats | None]:
-    """Return the range of rows, else the one that the model was calibrated on, where it has one."""
-    if X is not None:
-        rows = X if isinstance(X, Calibration) else Calibration.of(X)
-        return rows.low, rows.high
-    if is_quantized(model) and model.input_scale is not None and model.input_offset is not None:
-        return model.input_offset, model.input_offset + 255 * model.input_scale.astype(np.float64)
-    return None, None
+        Parameters
+        ----------
+        path : str
+            Of the model's file.
+        model : LinearRegression or QuantizedLinear
+            As it was loaded from there.
+        name : str
+        given : Calibration, optional
+            The caller's range, which comes before all others.
+        against : LinearRegression, optional
+        """
+        content, training = Path(path).read_bytes(), training_of(path, model.feature_names)
+        rows = known_range(model, given, training.ranges if training else None)
+        facts = cls.of(model, name, rows, against, content, training.units if training else None)
+        if training is None or not training.is_bundled:
+            return facts
+        return facts._replace(example=california_rows(facts.features, rows=1)[0])

@@ -43,12 +43,12 @@ class Fixed(NamedTuple):
 
     @classmethod
     def of(cls, model: QuantizedLinear) -> Self:
-        """Return that of a model of the scheme "integer"."""
+        """Return the fixed point of a model of the scheme "integer"."""
         return cls.of_scale(float(model.affine.scale), int(np.abs(sum_range(model)).max()))
 
     @classmethod
     def of_scale(cls, scale: float, largest_sum: int) -> Self:
-        """Return that of prediction = scale · sum, for a float32 scale and sums up to this many."""
+        """Return the fixed point of prediction = scale · sum, for a float32 scale and sums up to `largest_sum`."""
         digits, exponent = frexp(scale)
         multiplier = int(digits * 2**31)
         shift = max(0, (largest_sum * multiplier // _INT32_MAX).bit_length() - 1)
@@ -58,7 +58,7 @@ class Fixed(NamedTuple):
 
     @property
     def scale(self) -> Fraction:
-        """What 1 stands for: 2**−fraction_bits, in units of the target."""
+        """The value of 1: 2**−fraction_bits, in units of the target."""
         return 1 / Fraction(2) ** self.fraction_bits
 
     @property

@@ -38,7 +38,7 @@ int main(void) {
     printf("%d of %d rows are equal\\n", equal, ROWS);
     return equal == ROWS ? 0 : 1;
 }"""
-# Without doubles, the integers are compared alone.
+# Without doubles, only the integers are compared.
 _WITHOUT = """\
 #else
 #define uint8_is_equal(i) 1
@@ -47,9 +47,9 @@ _WITHOUT = """\
 
 
 def program(model: Model, facts: Facts, header_name: str, X: Floats) -> str:
-    """Return a program that answers rows X (n, p), and ends with 0 if all answers are Python's to the last bit."""
+    """Return a program that predicts rows X (n, p) and exits with 0 if all bits are those of Python's predictions."""
     several = len(facts.targets) > 1
-    # Of one row alone, a product that is −0 keeps its sign; among others, as in C, the sum starts with 0.
+    # NumPy keeps the sign of −0 in a single row; with two rows or more its sums start at 0, as in C.
     predictions = model.predict(np.vstack([X, X[:1]]))[:-1]
     real = [
         table("rows", X, *_OF_ROW),

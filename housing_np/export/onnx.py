@@ -11,15 +11,15 @@ from ..errors import HousingError
 from ..quantized.model import Model, QuantizedLinear, is_quantized
 from .facts import Facts
 
-# What converters of scikit-learn's models call them: a server's configuration and its clients fit either file.
+# Converters of scikit-learn's models use the same names, so that servers and clients need no other configuration.
 INPUT, OUTPUT = "X", "variable"
 _FLOAT, _UINT8, _DOUBLE = 1, 2, 11  # as onnx.TensorProto numbers them
-# The sum of so many products of two bytes fits int32 before any zero point is taken off.
+# The most products of two bytes whose sum fits int32, before zero points are subtracted.
 _MOST_FEATURES = (2**31 - 1) // 255**2
 
 
 class _Node(NamedTuple):
-    """One operation: the names of what it takes and of what it gives, and its attributes."""
+    """One operation: the names of its inputs and its output, and its attributes."""
 
     op: str
     inputs: tuple[str, ...]
@@ -28,7 +28,7 @@ class _Node(NamedTuple):
 
 
 class _Graph(NamedTuple):
-    """Nodes that lead from the inputs in float64 to OUTPUT, and the constants that they take."""
+    """Nodes from the inputs in float64 to OUTPUT, and their constants."""
 
     opset: int
     nodes: list[_Node]
@@ -42,10 +42,10 @@ def graph(model: Model, facts: Facts, *, float32: bool) -> bytes:
     ----------
     model : LinearRegression or QuantizedLinear
     facts : Facts
-        What the file's metadata tell: texts as they are, the rest as JSON.
+        The file's metadata: texts as they are, the rest as JSON.
     float32 : bool
         Whether inputs are float32. They are computed with in float64 even so: only their rounding changes an answer,
-        by no more than the metadata tell where the range of the features is known.
+        by at most ``float32_deviation`` in the metadata, if the range of the features is known.
 
     Returns
     -------
@@ -203,9 +203,9 @@ def _float32_deviation(model: Model, facts: Facts) -> list[float] | None:
 
 
 def _metadata(facts: Facts, deviation: list[float] | None) -> dict[str, str]:
-    """Return what is told beside the graph, in ASCII: what is strange in a name is harmless wherever it is shown."""
+    """Return the metadata, in ASCII, so that hostile names are harmless wherever they are shown."""
     names = (*facts.features, *facts.targets)
-    told = {
+    facts_by_key = {
         "features": facts.features,
         "targets": facts.targets,
         "units": {name: facts.units[name] for name in names if name in facts.units},
@@ -213,12 +213,12 @@ def _metadata(facts: Facts, deviation: list[float] | None) -> dict[str, str]:
         "high": None if facts.high is None else facts.high.tolist(),
         "float32_deviation": deviation,
     }
-    known = {name: json.dumps(value) for name, value in told.items() if value}
+    known = {name: json.dumps(value) for name, value in facts_by_key.items() if value}
     return {"scheme": facts.scheme, "sha256": facts.sha256, **known}
 
 
 def _description(facts: Facts, float32: bool, bounded: bool) -> str:
-    """Return what a reader of the file has to know: what comes in and out, and how exact it is."""
+    """Return the description in the file: its input, its output, and how exact it is."""
     exactness = (
         "Equal to predict of the same numbers, to the last bit. A row with NaN or infinity is answered with NaN."
         if facts.scheme == "integer"

@@ -1,4 +1,4 @@
-"""One web page that holds a model and computes its predictions, with no network."""
+"""One web page that holds a model and computes its predictions, without a network."""
 
 import json
 import re
@@ -13,7 +13,6 @@ from ..checks.arrays import Floats
 from ..errors import HousingError
 from ..fit.linear import LinearRegression
 from ..quantized.model import Model, QuantizedLinear, is_quantized
-from ..rows.california import FEATURES, california_rows
 from .facts import Facts
 
 
@@ -27,7 +26,8 @@ def page(model: Model, facts: Facts) -> str:
     ----------
     model : LinearRegression or QuantizedLinear
     facts : Facts
-        The range in them is that of the sliders, and ``against`` the float model that is shown beside a quantized one.
+        The sliders have their range; the page starts with ``example``, and shows the float model ``against`` beside a
+        quantized one.
 
     Raises
     ------
@@ -51,8 +51,8 @@ def page(model: Model, facts: Facts) -> str:
 
 def _start(model: Model, facts: Facts) -> Floats:
     """Return the row that the page shows first; shape (p,)."""
-    if set(facts.features) <= set(FEATURES):
-        row = california_rows(facts.features, rows=1)[0]
+    if facts.example is not None:
+        row = facts.example
     elif is_quantized(model) and model.scheme != "per-tensor":
         row = model.center.astype(np.float64)
         if model.input_scale is not None and model.input_offset is not None:
@@ -81,7 +81,7 @@ def _hashes(template: str, tag: str) -> str:
 
 
 def _in_a_script(data: Any) -> str:
-    """Return JSON in ASCII, in which nothing ends the script that it stands in."""
+    """Return JSON in ASCII that cannot end the script around it."""
     return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
@@ -91,10 +91,10 @@ def _data(model: Model, facts: Facts, start: Floats) -> dict[str, Any]:
     return {
         "scheme": facts.scheme,
         "features": [
-            {"name": _visible(name), "unit": facts.units.get(name, ""), "low": a, "high": b, "start": c}
+            {"name": _visible(name), "unit": _unit(facts, name), "low": a, "high": b, "start": c}
             for name, a, b, c in zip(facts.features, low, high, start.tolist(), strict=True)
         ],
-        "targets": [{"name": _visible(name), "unit": facts.units.get(name, "")} for name in facts.targets],
+        "targets": [{"name": _visible(name), "unit": _unit(facts, name)} for name in facts.targets],
         "quantized": _quantized(model) if is_quantized(model) else None,
         "float": _float(facts.against if is_quantized(model) else model),
         "bytes": model.payload_bytes,
@@ -102,8 +102,12 @@ def _data(model: Model, facts: Facts, start: Floats) -> dict[str, Any]:
     }
 
 
+def _unit(facts: Facts, name: str) -> str:
+    return _visible(facts.units.get(name, ""))
+
+
 def _visible(name: str) -> str:
-    """Return a name in which characters that are not seen, and may turn a line around, are written as escapes."""
+    """Return a name with escapes for the characters that cannot be seen, some of which reverse a line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 

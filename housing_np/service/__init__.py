@@ -1,1 +1,1 @@
-"""A model over HTTP: what comes in a request, and what goes out; `housing_np.serve` is the command."""
+"""A model over HTTP: requests, answers and limits; `housing_np.serve` is the command."""

@@ -23,7 +23,7 @@ _GZIP = b"\x1f\x8b"
 
 
 class RefusedError(Exception):
-    """A request that is not answered: the status, and one line that says why."""
+    """A request is refused: the HTTP status, and one line that says why."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class RefusedError(Exception):
 
 
 class Reply(NamedTuple):
-    """An answer, and what is counted of it."""
+    """An answer, and its numbers of rows."""
 
     text: bytes
     type: str
@@ -40,12 +40,12 @@ class Reply(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """In which form a request comes, and its answer is wanted.
+    """The form of a request, and the form that its answer should have.
 
     Attributes
     ----------
     format : str or None
-        Of the body; the first bytes are stronger.
+        Of the body; its first bytes come before it.
     header : bool
         Whether CSV has a line of names.
     answer : str
@@ -63,7 +63,7 @@ class Wanted(NamedTuple):
 
 
 def wanted(content_type: str, accept: str, bounds: str, tensors: bool) -> Wanted:
-    """Return what the headers and the query of a request ask for.
+    """Return the forms that the headers and the query of a request ask for.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def wanted(content_type: str, accept: str, bounds: str, tensors: bool) -> Wanted
 
 
 def uncompressed(body: bytes, limit: int) -> bytes:
-    """Return a body without its gzip compression, where it has one; no more than `limit` bytes of it."""
+    """Return a body without gzip compression; raise RefusedError if that is more than `limit` bytes."""
     out = b""
     while body.startswith(_GZIP):
         unzip = zlib.decompressobj(31)

@@ -19,20 +19,23 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from .. import __version__
+from ..command.models import float_model, float_model_beside
 from ..errors import HousingError
-from ..evaluation.ranges import bundled, outside, ranges_of
-from ..export import export
+from ..evaluation.ranges import known_range, outside
+from ..export.facts import Facts
+from ..export.page import page
 from ..fit.linear import LinearRegression
 from ..quantized.model import Model
 from ..rows.threads import thread_count
 from ..store.artifact import load
+from ..store.report_file import ranges_of, training_of
 from .answering import RefusedError, Wanted, reply, uncompressed, wanted
-from .limits import Held, Limits
+from .limits import Limits, Memory
 from .metrics import Metrics
 from .openapi import document
 from .settings import Settings
 
-# A body of so many bytes is answered beside the others, in a thread; a smaller one takes less time than the way there.
+# Bodies of this many bytes are answered in a thread; for smaller ones, a thread would take more time than it saves.
 _LARGE = 32 << 10
 _PIECE = 64 << 10
 _MOST_THREADS = 4
@@ -40,14 +43,14 @@ _SERVER = {"name": "housing_np", "version": __version__, "extensions": []}
 
 
 class Response(NamedTuple):
-    """What is sent back."""
+    """The response to a request."""
 
     body: bytes
     type: str = "application/json"
     status: int = 200
 
 
-Handler = Callable[[dict[str, Any], Any, Held], Awaitable[Response]]
+Handler = Callable[[dict[str, Any], Any, Memory], Awaitable[Response]]
 
 
 def create(settings: Settings | None = None) -> Starlette:
@@ -56,21 +59,23 @@ def create(settings: Settings | None = None) -> Starlette:
 
 
 class Service:
-    """A model that is served, and what is counted."""
+    """A model that is served, and its counters."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.model = load(settings.model)
         self.name = Path(settings.model).stem
-        self.seen = ranges_of(settings.range, self.model.feature_names) if settings.range else None
-        self.is_outside = outside(self.model, self.seen)
+        names, training = self.model.feature_names, training_of(settings.model, self.model.feature_names)
+        given = ranges_of(settings.range, names) if settings.range else None
+        self.is_outside = outside(self.model, known_range(self.model, given, training.ranges if training else None))
+        self.facts = Facts.of_file(settings.model, self.model, self.name, given)
         self.limits, self.metrics = Limits(settings), Metrics()
         self.threads = ThreadPoolExecutor(thread_count(_MOST_THREADS, per_thread=1))
         self.app = self._app()
 
     def _app(self) -> Starlette:
         of_model = f"/v2/models/{self.name}"
-        told = {
+        texts = {
             "/": (self._page, "text/html; charset=utf-8"),
             "/ping": (lambda: b"\n", "text/plain"),
             "/health": (lambda: b"\n", "text/plain"),
@@ -83,18 +88,18 @@ class Service:
             of_model: (lambda: _json(self._metadata()), "application/json"),
             f"{of_model}/ready": (lambda: _json({"name": self.name, "ready": True}), "application/json"),
         }
-        asked = {"/invocations": False, f"{of_model}/infer": True}
-        # The first that fits is taken: rows come more often than questions.
-        routes = [self._route(path, "POST", partial(self._infer, tensors)) for path, tensors in asked.items()]
-        routes += [self._route(path, "GET", partial(_tell, *what)) for path, what in told.items()]
+        inference = {"/invocations": False, f"{of_model}/infer": True}
+        # Starlette takes the first route that fits, and rows come most often.
+        routes = [self._route(path, "POST", partial(self._infer, tensors)) for path, tensors in inference.items()]
+        routes += [self._route(path, "GET", partial(_text, *text)) for path, text in texts.items()]
         cors = Middleware(CORSMiddleware, allow_origins=self.settings.cors, allow_headers=["*"], allow_methods=["*"])
-        middleware = [cors] * bool(self.settings.cors)
+        middleware = [cors] if self.settings.cors else []
         return Starlette(routes=routes, middleware=middleware, exception_handlers={HTTPException: self._unknown})
 
     def _route(self, path: str, method: str, handler: "Handler") -> Route:
         return Route(path, _Endpoint(self, path, handler), methods=[method])
 
-    async def _infer(self, tensors: bool, scope: dict[str, Any], receive: Any, held: Held) -> Response:
+    async def _infer(self, tensors: bool, scope: dict[str, Any], receive: Any, memory: Memory) -> Response:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
         want = wanted(
@@ -105,13 +110,13 @@ class Service:
             raise RefusedError(415, f"Content-Encoding is {encoding[:80]!r}: expected gzip, or none")
         if b"inference-header-content-length" in headers:
             raise RefusedError(400, "tensors in binary are not read: send 'data' in JSON (binary_data=False)")
-        body = await held.body(scope, receive)
+        body = await memory.body(scope, receive)
         with self.limits.answering():
             if len(body) < _LARGE and not body.startswith(b"\x1f\x8b"):
                 made = self._reply(want, body)
             else:
                 made = await asyncio.get_running_loop().run_in_executor(self.threads, self._reply, want, body)
-        held.hold(len(made.text))
+        memory.reserve(len(made.text))
         self.metrics.rows.inc(made.rows)
         self.metrics.outside.inc(made.outside)
         return Response(made.text, made.type)
@@ -125,11 +130,11 @@ class Service:
 
     @cached_property
     def _page_text(self) -> str:
-        seen, against = self.seen or bundled(self.model.feature_names), _float_model(self.settings.model, self.model)
-        return str(export(self.model, "html", name=self.name, X=seen, against=against))
+        against = _float_model(self.settings.model, self.model)
+        return page(self.model, self.facts._replace(against=against))
 
     def _metadata(self) -> dict[str, Any]:
-        """Return what the Open Inference Protocol tells of a model."""
+        """Return the model's metadata in the form of the Open Inference Protocol."""
         tensor = {"datatype": "FP64", "shape": [-1]}
         return {
             "name": self.name,
@@ -148,7 +153,7 @@ class Service:
 
 
 class _Endpoint:
-    """One route: its limits, its counts, and its errors."""
+    """One route with its limits, counters and errors."""
 
     def __init__(self, service: Service, route: str, handler: Handler) -> None:
         self.service, self.route, self.handler = service, route, handler
@@ -158,12 +163,12 @@ class _Endpoint:
         start, sending = perf_counter(), False
         response = Response(b"")
         try:
-            async with self.service.limits.request() as held:
-                response = await self.handler(scope, receive, held)
+            async with self.service.limits.request() as memory:
+                response = await self.handler(scope, receive, memory)
                 sending = True
                 await _send(response, send)
         except ConnectionError:
-            response = response._replace(status=499)  # the client has gone: nobody is told
+            response = response._replace(status=499)  # the client has gone: there is no answer
         except RefusedError as refusal:
             response = self._refused(refusal)
             if not sending:
@@ -181,7 +186,7 @@ class _Endpoint:
         return Response(_json({"error": str(refusal)}), status=refusal.status)
 
 
-async def _tell(text: Callable[[], bytes], type: str, scope: dict[str, Any], receive: Any, held: Held) -> Response:
+async def _text(text: Callable[[], bytes], type: str, scope: dict[str, Any], receive: Any, memory: Memory) -> Response:
     return Response(text(), type)
 
 
@@ -190,7 +195,7 @@ async def _send(response: Response, send: Any) -> None:
     if response.status == 503:
         headers.append((b"retry-after", b"1"))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    # In pieces: a client that reads slowly is waited for, while its time lasts.
+    # In pieces, because a client may read slowly until its time is over.
     for start in range(0, max(1, len(response.body)), _PIECE):
         piece, end = response.body[start : start + _PIECE], start + _PIECE
         await send({"type": "http.response.body", "body": piece, "more_body": end < len(response.body)})
@@ -201,12 +206,10 @@ def _json(value: Any) -> bytes:
 
 
 def _float_model(path: str, model: Model) -> LinearRegression | None:
-    """Return the float model beside a quantized one, where there is one of the same columns."""
+    """Return the float model beside a quantized one, if there is one of the same columns."""
     if model.scheme is None:
         return None
-    from ..explain import float_model  # here, not above: only the page pays for it
-
     try:
-        return float_model(str(Path(path).with_name("float64.npz")), model)
+        return float_model(float_model_beside(path), model)
     except HousingError:
         return None

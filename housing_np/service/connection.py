@@ -1,4 +1,4 @@
-"""Connections that do not wait for ever: what uvicorn leaves open for who sends slowly, or without an end."""
+"""Connections with a time limit: uvicorn would wait forever for a client that sends the head of a request slowly."""
 
 from typing import Any
 
@@ -25,12 +25,12 @@ class Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; a head that is not whole yet goes on waiting."""
+        """Handle new bytes; the time limit goes on while the head is incomplete."""
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()
             return
-        # The rest of a body that was refused is read and forgotten: until it has been sent, its sender reads no answer.
+        # The rest of a refused body is read and dropped: its sender reads no answer before all is sent.
         if self.cycle is None or not self.cycle.more_body:
             self._head_bytes += len(data)
         if self._head_bytes > _HEAD_BYTES:

@@ -1,4 +1,4 @@
-"""Limits of requests: bytes, time, and how many at a time."""
+"""Limits of requests: bytes in memory, time, and how many run at once."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -10,28 +10,28 @@ from .settings import Settings
 
 
 class Limits:
-    """What the requests of one process hold together."""
+    """The requests that run in one process, and the bytes that they keep in memory together."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.running = 0
-        self.held = 0
+        self.reserved = 0
 
     @asynccontextmanager
-    async def request(self) -> AsyncIterator["Held"]:
-        """Allow a request its time."""
-        held = Held(self)
+    async def request(self) -> AsyncIterator["Memory"]:
+        """Give a request its time; raise RefusedError(408) when it is over."""
+        memory = Memory(self)
         try:
             async with asyncio.timeout(self.settings.timeout):
-                yield held
+                yield memory
         except TimeoutError:
             raise RefusedError(408, f"the request took more than {self.settings.timeout:g} seconds") from None
         finally:
-            held.hold(0)
+            memory.reserve(0)
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Allow a request that has come whole to be answered; refuse it where too many are."""
+        """Count a request as running; raise RefusedError if too many are."""
         if self.running >= self.settings.max_concurrent:
             raise RefusedError(503, f"busy: {self.running} requests are being answered; try again")
         self.running += 1
@@ -41,18 +41,18 @@ class Limits:
             self.running -= 1
 
 
-class Held:
+class Memory:
     """The bytes that one request keeps in memory."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits, self.bytes = limits, 0
 
-    def hold(self, size: int) -> None:
-        """Keep so many bytes from now on; refuse where all requests together would keep too many."""
+    def reserve(self, size: int) -> None:
+        """Set the bytes of this request; raise RefusedError if all requests together would need too many."""
         limits = self.limits
-        if size > self.bytes and limits.held - self.bytes + size > limits.settings.max_held:
+        if size > self.bytes and limits.reserved - self.bytes + size > limits.settings.max_held:
             raise RefusedError(503, "busy: too many large requests at a time; try again")
-        limits.held += size - self.bytes
+        limits.reserved += size - self.bytes
         self.bytes = size
 
     async def body(self, scope: Any, receive: Any) -> bytes:
@@ -71,7 +71,7 @@ class Held:
             size += len(piece)
             if size > limit:
                 raise RefusedError(413, _too_large(limit))
-            self.hold(size)
+            self.reserve(size)
             pieces.append(piece)
         return b"".join(pieces)
 

@@ -1,4 +1,4 @@
-"""What a server counts, by prometheus-client."""
+"""The counters of a server, by prometheus-client."""
 
 import os
 from typing import Any
@@ -25,8 +25,8 @@ class Metrics:
             "housing_np_rows_outside_range", "Rows outside the range that the model was trained on", **of
         )
         self.refused = Counter("housing_np_rows_refused", "Rows that were bad: each ends its request", **of)
-        told = "From a request's head to the end of its answer"
-        self.seconds = Histogram("housing_np_request_seconds", told, ["route"], buckets=_SECONDS, **of)
+        text = "From a request's head to the end of its answer"
+        self.seconds = Histogram("housing_np_request_seconds", text, ["route"], buckets=_SECONDS, **of)
 
     def text(self) -> bytes:
         """Return all counts in Prometheus' format."""

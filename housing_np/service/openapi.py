@@ -1,4 +1,4 @@
-"""The OpenAPI document of a server: its routes, and what the rows of its model look like."""
+"""The OpenAPI document of a server: its routes, and the rows of its model."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ _NUMBER = {"type": "number"}
 def document(model: Model, name: str, settings: Settings) -> dict[str, Any]:
     """Return the document, OpenAPI 3.1."""
     of_model = f"/v2/models/{name}"
-    told = {
+    pages = {
         "/": ("The page of the model", "text/html"),
         "/ping": ("Whether the server lives, as MLflow and SageMaker ask", "text/plain"),
         "/health": ("Whether the server lives", "text/plain"),
         "/version": ("The version of housing_np", "text/plain"),
-        "/metrics": ("What is counted, for Prometheus", "text/plain"),
+        "/metrics": ("The counters, for Prometheus", "text/plain"),
         "/openapi.json": ("This document", "application/json"),
-        "/v2": ("The server, as the Open Inference Protocol tells it", "application/json"),
+        "/v2": ("The server, in the form of the Open Inference Protocol", "application/json"),
         "/v2/health/live": ("Whether the server lives", "application/json"),
         "/v2/health/ready": ("Whether the server answers", "application/json"),
         of_model: ("The model's columns", "application/json"),
@@ -28,7 +28,7 @@ def document(model: Model, name: str, settings: Settings) -> dict[str, Any]:
     }
     paths: dict[str, Any] = {
         path: {"get": {"summary": summary, "responses": {"200": _content(summary, {type: {}})}}}
-        for path, (summary, type) in told.items()
+        for path, (summary, type) in pages.items()
     }
     rows = "Rows in; predictions out, in the caller's form"
     answers: dict[str, Any] = {kind: {} for kind in dict.fromkeys(each.split(";")[0] for each in ANSWERS.values())}
@@ -66,7 +66,7 @@ def _posted(
     }
     return {
         "summary": summary,
-        "parameters": [bounds] * (model.scheme is not None),
+        "parameters": [] if model.scheme is None else [bounds],
         "requestBody": {"required": True, "content": bodies},
         "responses": {"200": _content("Predictions", answers)}
         | {status: _content(text, line) for status, text in refusals.items()},

@@ -1,4 +1,4 @@
-"""What a server is told: by the command, and by it to each of its worker processes."""
+"""The settings of a server, which the command exports to its worker processes."""
 
 import json
 import os
@@ -10,18 +10,18 @@ _VARIABLE = "HOUSING_NP_SERVICE"
 
 @dataclass(frozen=True)
 class Settings:
-    """What is served, and the limits of each request.
+    """The model that is served, and the limits of each request.
 
     Attributes
     ----------
     model : str
         The path of its file.
     range : str
-        Of the file whose ranges count as seen; empty for the model's own.
+        Of the file whose range is told and compared with; empty for that of the model or its report.
     max_body, max_rows : int
         Bytes of a request's body, compressed or not, and rows in it.
     max_concurrent : int
-        Requests that are answered at a time; to more, the server says that it is busy.
+        Requests that are answered at a time; others get status 503.
     timeout : float
         Seconds for a request, from its first byte to the last of its answer.
     cors : tuple of str
@@ -38,15 +38,15 @@ class Settings:
 
     @property
     def max_held(self) -> int:
-        """Bytes of all bodies and answers that are in memory at a time."""
+        """The most bytes of bodies and answers in memory, of all requests together."""
         return 4 * self.max_body
 
     def hand_over(self) -> None:
-        """Leave the settings where the worker processes look."""
+        """Export the settings to the workers' environment."""
         os.environ[_VARIABLE] = json.dumps(asdict(self))
 
     @classmethod
     def handed_over(cls) -> Self:
-        """Return what `hand_over` left."""
+        """Return the settings that `hand_over` exported."""
         known = json.loads(os.environ[_VARIABLE])
         return cls(**{**known, "cors": tuple(known["cors"])})

@@ -1,10 +1,12 @@
-"""The record of a training, for report.json: the data, the options, the fit, and what each model is worth."""
+"""The record of a training, for report.json: the data, the options, the fit, and the figures of each model."""
 
 import hashlib
+import os
 import platform
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,16 @@ from ..evaluation.second_pass import HELD_OUT, SecondPass
 from ..fit.inference import Inference
 from ..quantized.calibration import Calibration
 from ..quantized.model import Model, is_quantized
+from ..rows.california import UNITS
 from ..rows.table import Stream
+from .artifact import SUMS
+from .report_file import FORMAT, KEY
 
-FORMAT = 1  # of the record; its first key says it
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 _QUARTILES = ("quartile_1", "median", "quartile_3")
 
 
@@ -33,7 +42,7 @@ def report_of(
     second: SecondPass,
     files: Mapping[str, bytes],
 ) -> dict[str, Any]:
-    """Return the record of a training; of equal inputs it is equal.
+    """Return the record of a training; equal inputs give equal records.
 
     Parameters
     ----------
@@ -50,13 +59,13 @@ def report_of(
     Returns
     -------
     dict
-        With nothing in it but dicts by name, lists, text and numbers. Figures are in target units, and those of a
-        feature in its own; quartiles and bounds are those of ``sampled`` rows, which are all rows where they are few.
+        Of dicts by name, lists, text and numbers. Figures are in target units, and those of a feature in its own;
+        quartiles and bounds are those of ``sampled`` rows, which are all rows if they are few.
     """
     X, y = first.sample.X, first.sample.y
     assert X is not None and y is not None
     return {
-        "housing_np_report": FORMAT,
+        KEY: FORMAT,
         "versions": {"housing_np": __version__, "python": platform.python_version(), "numpy": np.__version__},
         "options": dict(options),
         "data": {
@@ -68,6 +77,7 @@ def report_of(
         },
         "target": {"name": table.target_name, **_columns(["y"], first.target, y[:, None])["y"]},
         "features": _columns(table.feature_names, first.features, X),
+        "units": UNITS if options["data"] is None else {},
         **_coefficients(second.scores.reference.summary()),
         "stages": {
             name: _stage(second.scores.models[name], figures, files[name], X)
@@ -79,8 +89,58 @@ def report_of(
     }
 
 
+def with_stage(
+    record: Mapping[str, Any], name: str, model: Model, figures: Figures, file: bytes, X: Floats
+) -> dict[str, Any]:
+    """Return the record of a training with one more model that was made from its float model.
+
+    Parameters
+    ----------
+    record : mapping
+    name : str
+        That of the model's stage; one of this name is replaced.
+    model : LinearRegression or QuantizedLinear
+    figures : Figures
+    file : bytes
+        The content of the model's file.
+    X : ndarray, shape (n, p)
+        The rows that the figures are of.
+    """
+    return {**record, "stages": {**record["stages"], name: _stage(model, figures, file, X)}}
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time change the report in a folder, if the system has locks of folders."""
+    with ExitStack() as opened:
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks
+                descriptor = os.open(folder, os.O_RDONLY)
+                opened.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+def sums_beside(contents: Mapping[Path, bytes]) -> dict[Path, bytes]:
+    """Return the models.sha256 in the folder of these files with their new sums, by its path; empty if there is none.
+
+    Parameters
+    ----------
+    contents : mapping of Path to bytes
+        Files that are to be written to one folder.
+    """
+    path = next(iter(contents)).with_name(SUMS)
+    try:
+        lines = [line.split("  ", 1) for line in path.read_text(encoding="utf-8").splitlines()]
+        sums = {name: digest for digest, name in lines}
+    except (OSError, ValueError):
+        return {}
+    sums |= {each.name: hashlib.sha256(content).hexdigest() for each, content in contents.items()}
+    return {path: "".join(f"{digest}  {name}\n" for name, digest in sums.items()).encode()}
+
+
 def _others(left_out: LeaveOneOut) -> dict[str, Any] | None:
-    """Return the figures of leave-one-out without the rows that have none; None where they are all rows, or no row."""
+    """Return the figures of leave-one-out without the rows that have none; None if these are all rows, or no row."""
     if not left_out.alone or not left_out.others.rows:
         return None
     return {

@@ -18,7 +18,7 @@ _STYLE = (
 
 
 class Section(NamedTuple):
-    """A part of the page: sentences, a table whose first row is its head, and the names of its pictures."""
+    """A section of the page: sentences, a table with its head first, and the names of its pictures."""
 
     title: str
     lines: Sequence[str]
@@ -47,7 +47,7 @@ def html(report: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
 
 def sections(report: Mapping[str, Any]) -> list[Section]:
     """Return what the page says."""
-    return [_use(report), _limits(report), _worth(report), _stages(report), _fit(report), _data(report), _made(report)]
+    return [_use(report), _limits(report), _scores(report), _stages(report), _fit(report), _data(report), _made(report)]
 
 
 def _title(report: Mapping[str, Any]) -> str:
@@ -70,23 +70,21 @@ def _use(report: Mapping[str, Any]) -> Section:
 def _limits(report: Mapping[str, Any]) -> Section:
     target, unseen = report["target"], report["leave_one_out_others"] or report["leave_one_out"]
     lines = [
-        "It adds up one weight times each feature: a bend, or two features that matter together, it cannot follow.",
-        "It says what goes together in these rows, not what causes what.",
-        "Of rows outside the ranges in the table of the data, nothing is known; predictions there are straight lines "
-        "drawn on. Nor are predictions held within the range of the target.",
+        "It adds up one weight times each feature: it cannot model curves or interactions.",
+        "It describes correlations in these rows, not causes.",
+        "Nothing is known of rows outside the ranges in the table of the data: predictions there extrapolate. "
+        "Predictions may leave the range of the target.",
     ]
     if unseen["r2"] is not None:
         lines.append(
-            f"On a row that it has not seen it is off by {_number(unseen['mae'])} in the mean; "
-            f"{_share(1 - unseen['r2'])} of the variance of {target['name']} it does not explain."
+            f"On rows outside the fit its mean absolute error is {_number(unseen['mae'])}; it does not explain "
+            f"{_share(1 - unseen['r2'])} of the variance of {target['name']}."
         )
     unsure = [name for name, each in report["coefficients"].items() if not _is_sure(each)]
     if unsure:
-        lines.append(
-            f"Of these weights the rows do not tell the sign (within two standard errors): {', '.join(unsure)}."
-        )
+        lines.append(f"These weights may be positive or negative (within two standard errors): {', '.join(unsure)}.")
     if report["data"]["rows_skipped"]:
-        lines.append(f"It knows nothing of the bad rows, which were skipped: {report['data']['rows_skipped']:,}.")
+        lines.append(f"Bad rows were skipped, and are not in any figure: {report['data']['rows_skipped']:,}.")
     return Section("What it cannot do", lines)
 
 
@@ -94,7 +92,7 @@ def _is_sure(weight: Mapping[str, float]) -> bool:
     return abs(weight["coefficient"]) > 2 * weight["standard_error"]
 
 
-def _worth(report: Mapping[str, Any]) -> Section:
+def _scores(report: Mapping[str, Any]) -> Section:
     keys, others = ("r2", "mse", "mae"), report["leave_one_out_others"]
     scores = {
         "all rows, float model": report["stages"]["float64"],
@@ -106,9 +104,9 @@ def _worth(report: Mapping[str, Any]) -> Section:
         "Leave-one-out: each row predicted by a fit to all others. Held-out fifth: by one fit to the other four fifths."
     ]
     if others:
-        told = rows_alone(others["rows_alone"], others["features_alone"])
-        lines.append(f"Leave-one-out is without {told}: the other rows say nothing about that.")
-    return Section("What it is worth", lines, [["rows", "R²", "MSE", "MAE"], *rows], ["predicted", "residuals"])
+        alone = rows_alone(others["rows_alone"], others["features_alone"])
+        lines.append(f"Leave-one-out is without {alone}: the other rows say nothing about that.")
+    return Section("How good it is", lines, [["rows", "R²", "MSE", "MAE"], *rows], ["predicted", "residuals"])
 
 
 def _stages(report: Mapping[str, Any]) -> Section:
@@ -180,7 +178,7 @@ def _share(value: float) -> str:
 
 
 def _marked(text: str) -> str:
-    """Return text with nothing in it that Markdown would take for its own."""
+    """Return text with escapes for the characters that mean something in Markdown."""
     return re.sub(r"([\\`*_{}\[\]<>#|~$&!@])", r"\\\1", printable(text))
 
 

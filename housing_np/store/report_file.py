@@ -1,0 +1,171 @@
+"""report.json read back: what the record of a training tells of a model file, found by the hash of that file."""
+
+import json
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..checks.arrays import Floats
+from ..checks.paths import shown_path
+from ..errors import HousingError, quoted
+from ..quantized.calibration import Calibration
+from ..rows import open_rows
+from ..rows.table import files
+
+NAME = "report.json"
+FORMAT = 1  # the version of its layout
+KEY = "housing_np_report"  # its first key, whose value is the version
+_LARGEST = 16 << 20
+_FIGURES = ("mean", "deviation", "low", "high")
+# What Python raises for a report that is cut, or holds values of other types.
+_BROKEN = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
+
+
+class Training(NamedTuple):
+    """What a report tells of the data that a model was trained on.
+
+    Attributes
+    ----------
+    ranges : Calibration
+        Of the features, in the model's order.
+    units : mapping of str to str
+        Of the features and targets whose unit is known.
+    is_bundled : bool
+        Whether the model was trained on the bundled data.
+    """
+
+    ranges: Calibration
+    units: Mapping[str, str]
+    is_bundled: bool
+
+
+def training_of(path: str | Path, names: Sequence[str]) -> Training | None:
+    """Return what the report beside a model file tells of it; None if there is no whole report that names the file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of the model file.
+    names : sequence of str
+        Its features.
+    """
+    report = report_beside(path)
+    try:
+        if report is None or missing_features(report, names):
+            return None
+        units = {str(name): str(unit) for name, unit in report["units"].items()}
+        return Training(_ranges(report, names), units, report["options"]["data"] is None)
+    except _BROKEN:
+        return None
+
+
+def is_of_bundled_data(path: str | Path, names: Sequence[str]) -> bool:
+    """Whether the report beside a model file tells that the model was trained on the bundled data."""
+    training = training_of(path, names)
+    return training is not None and training.is_bundled
+
+
+def report_beside(path: str | Path) -> dict[str, Any] | None:
+    """Return the report in the folder of a model file, if it has the SHA-256 of that very file."""
+    content = _content(Path(path).with_name(NAME))
+    if content is None:
+        return None
+    import hashlib  # imported here because predict must start fast
+
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    try:
+        report: dict[str, Any] = json.loads(content)
+        digests = [stage["sha256"] for stage in report["stages"].values()]
+        return report if report[KEY] == FORMAT and digest in digests else None
+    except _BROKEN:
+        return None
+
+
+def ranges_of(
+    path: str,
+    names: Sequence[str],
+    of: Callable[[str], dict[str, Any]] = lambda name: {},
+    visit: Callable[[Floats], object] = lambda block: None,
+) -> Calibration:
+    """Return the calibration of the rows in files.
+
+    Parameters
+    ----------
+    path : str
+        A file or a pattern of several: rows, or the report of a training, which knows the figures of its rows.
+    names : sequence of str
+        The features.
+    of : callable
+        From the name of a file to the options of `open_rows`.
+    visit : callable
+        Called with each block of rows; a report has none.
+
+    Raises
+    ------
+    HousingError
+        If a file cannot be read, or a report is not whole or lacks a feature.
+    """
+    total = Calibration()
+    for name in files(path):
+        if (content := None if name == "-" else _content(Path(name))) is not None:
+            total += _reported(name, content, names)
+            continue
+        with open_rows(name, **of(name)) as rows:
+            for block in rows.blocks(names):
+                total.update(block)
+                visit(block)
+    return total
+
+
+def missing_features(report: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Return the names that a report has no feature of."""
+    return [name for name in names if name not in report["features"]]
+
+
+def _content(path: Path) -> bytes | None:
+    """Return the content of a report; None for any other file, or none."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+            return None
+        with path.open("rb") as file:
+            if not file.read(64).lstrip().startswith(b"{"):
+                return None
+            file.seek(0)
+            content = file.read()
+    except (OSError, ValueError):
+        return None  # the reader of rows reports what is wrong with it
+    return content if f'"{KEY}"'.encode() in content else None
+
+
+def _reported(path: str, content: bytes, names: Sequence[str]) -> Calibration:
+    """Return the ranges in the content of a report that the user named."""
+    try:
+        report = json.loads(content)
+        if report[KEY] != FORMAT:
+            raise ValueError
+        missing = missing_features(report, names)
+        ranges = _ranges(report, [name for name in names if name not in missing])
+    except _BROKEN:
+        raise HousingError(
+            f"{shown_path(path)}: not a whole report; expected report.json as train writes it, or rows"
+        ) from None
+    if missing:
+        raise HousingError(
+            f"{shown_path(path)}: the report has no feature {quoted(missing[0])}, which the model needs; "
+            "give the report of its own training"
+        )
+    return ranges
+
+
+def _ranges(report: Mapping[str, Any], names: Sequence[str]) -> Calibration:
+    rows, features = int(report["data"]["rows"]), report["features"]
+    mean, deviation, low, high = (
+        np.array([features[name][figure] for name in names], np.float64) for figure in _FIGURES
+    )
+    if rows < 1 or not np.all((low <= mean) & (mean <= high)):
+        raise ValueError
+    return Calibration.of_figures(rows, mean, deviation, low, high)
