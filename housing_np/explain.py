@@ -14,7 +14,7 @@ import numpy as np
 
 from .checks.arrays import Floats
 from .checks.paths import shown_path
-from .command import cli
+from .command import cli, tables
 from .errors import HousingError, counted
 from .evaluation.evaluation import Share, error_shares, guarantee
 from .fit.linear import LinearRegression
@@ -65,7 +65,9 @@ def main(arguments: Sequence[str]) -> int:
         text = f"{_text(report)}\n\n{_blame(shares)}"
         if isinstance(model, QuantizedLinear):
             report["guarantee"] = guarantee(model, reference, X)._asdict()
-            text += "\n\n" + "\n".join(f"{name.replace('_', ' ')}: {x:.3g}" for name, x in report["guarantee"].items())
+            text += "\n\n" + "\n".join(
+                f"{name.replace('_', ' ')}: {tables.number(x, 3)}" for name, x in report["guarantee"].items()
+            )
     else:
         text = _text(report)
     cli.show(cli.dumps(report) if options.json else text)
@@ -131,11 +133,11 @@ def _text(report: dict[str, Any]) -> str:
             columns[name] = [_number(value) for value in values]
         else:
             lines.append(f"{name}: {_number(values)}")
-    return "\n".join([*lines, "", cli.table([list(columns), *zip(*columns.values(), strict=True)])])
+    return "\n".join([*lines, "", tables.table([list(columns), *zip(*columns.values(), strict=True)])])
 
 
 def _number(value: Any) -> str:
-    return " ".join(map(_number, value)) if isinstance(value, list) else f"{value:.6g}"
+    return " ".join(map(_number, value)) if isinstance(value, list) else tables.number(value, 6)
 
 
 def _blame(shares: list[Share]) -> str:
@@ -144,22 +146,29 @@ def _blame(shares: list[Share]) -> str:
     rows = [
         [
             share.feature,
-            f"{share.reference:.6g}",
-            f"{share.weight:.6g}",
-            f"{share.effect:.3g}",
+            tables.number(share.reference, 6),
+            tables.number(share.weight, 6),
+            tables.number(share.effect, 3),
             f"{share.effect / total:.0%}",
-            f"{share.refitted:.3g}",
+            tables.number(share.refitted, 3),
         ]
         for share in shares
     ]
     worst, left = shares[0], max(shares, key=lambda share: share.refitted)
     return "\n".join(
         [
-            "error of a prediction: how far the weight is from the float one, times the feature's usual size (rms);",
-            "after the refit: the error left after the intercept absorbs the mean",
-            cli.table([head, *rows]),
-            f"{worst.feature} does most of it: its weight is off by {abs(worst.weight - worst.reference):.3g}, "
-            f"and that moves a usual prediction by {worst.effect:.3g}",
-            f"after a refit it is {left.feature}: it moves a usual prediction by {left.refitted:.3g}",
+            tables.paragraph(
+                "error of a prediction: how far the weight is from the float one, times the feature's usual size (rms)"
+            ),
+            tables.paragraph("after the refit: the error left after the intercept absorbs the mean"),
+            tables.table([head, *rows]),
+            tables.paragraph(
+                f"{worst.feature} does most of it: its weight is off by "
+                f"{tables.number(abs(worst.weight - worst.reference), 3)}, "
+                f"and that moves a usual prediction by {tables.number(worst.effect, 3)}"
+            ),
+            tables.paragraph(
+                f"after a refit it is {left.feature}: it moves a usual prediction by {tables.number(left.refitted, 3)}"
+            ),
         ]
     )

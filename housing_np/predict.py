@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from .checks.arrays import Floats
 from .checks.paths import as_path, shown_path
-from .command import cli
+from .command import cli, tables
 from .command.answers import Answer, answered, is_written, written
 from .errors import ArtifactError, HousingError, listed, printable, quoted
 from .evaluation.ranges import Moved, has_range, ranges_of, told
@@ -230,4 +230,4 @@ def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> Non
     }
     if model.target_names_ == (TARGET,):
         columns["actual"] = [f"{x:.4f}" for x in load_california(SAMPLES).y.tolist()]
-    out.write(cli.table([list(columns), *zip(*columns.values(), strict=True)]) + "\n")
+    out.write(tables.table([list(columns), *zip(*columns.values(), strict=True)]) + "\n")

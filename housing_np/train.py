@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .checks.paths import as_path, shown_path
-from .command import cli
+from .command import cli, tables
 from .errors import HousingError, counted, printable
 from .evaluation.evaluation import Head, Limits, Seen, Worth, error_shares, losses, require_figures, rows_alone
 from .fit.linear import LinearRegression
@@ -23,7 +23,7 @@ from .rows.table import Stream, files, open_stream, open_table
 from .store.artifact import to_bytes, write_set
 from .store.report import Sums, report_of
 
-_UNSEEN = (("r2", "R²", "f"), ("mse", "MSE", "g"))
+_UNSEEN = (("r2", "R²", "{:.4f}".format), ("mse", "MSE", lambda mse: tables.number(mse, 4)))
 _UINT8 = {f"uint8-{scheme}": scheme for scheme in SCHEMES}  # the stages
 _REPORT = "report.json"
 # What of the options decides the numbers, or whether there are any.
@@ -194,10 +194,12 @@ def _samples(models: dict[str, Model], head: Head) -> list[dict[str, Any]]:
 
 
 def _text(report: dict[str, Any]) -> str:
-    head = ["stage", "file", *cli.MEASURED]
-    rows = [[stage["stage"], stage["file"], *cli.measured(stage)] for stage in report["stages"]]
+    head = ["file", *tables.MEASURED]
+    rows = [[stage["file"], *tables.measured(stage)] for stage in report["stages"]]
     columns = list(report["samples"][0])
-    sample_rows = [[str(row["row"]), *(f"{row[name]:.4g}" for name in columns[1:])] for row in report["samples"]]
+    sample_rows = [
+        [str(row["row"]), *(tables.number(row[name], 4) for name in columns[1:])] for row in report["samples"]
+    ]
     left_out = report["leave_one_out_others"] or report["leave_one_out"]
     size = f"{counted(report['rows'], 'row')}, {counted(len(report['features']), 'feature')}"
     return "\n".join(
@@ -207,22 +209,23 @@ def _text(report: dict[str, Any]) -> str:
             _names("features", report["features"]),
             *[_names("left out", report["left_out"])] * bool(report["left_out"]),
             "",
-            cli.table([head, *rows], left=2),
+            tables.table([head, *rows]),
             "",
-            f"on rows that the fit has not seen: {_unseen('leave-one-out', left_out)}; "
-            f"{_unseen('held-out fifth', report['held_out'])}",
+            "on rows that the fit has not seen:",
+            tables.paragraph(_unseen("leave-one-out", left_out)),
+            tables.paragraph(_unseen("held-out fifth", report["held_out"])),
             "",
-            cli.table([columns, *sample_rows]),
+            tables.table([columns, *sample_rows]),
         ]
     )
 
 
 def _names(what: str, names: list[str]) -> str:
     shown = ", ".join(names[:_NAMES]) + f", … and {len(names) - _NAMES} more" * (len(names) > _NAMES)
-    return f"{what}: {printable(shown)}"
+    return tables.paragraph(f"{what}: {shown}")
 
 
 def _unseen(name: str, values: dict[str, Any]) -> str:
-    shown = [f"{label} {values[key]:.4{kind}}" for key, label, kind in _UNSEEN if values[key] is not None]
+    shown = [f"{label} {show(values[key])}" for key, label, show in _UNSEEN if values[key] is not None]
     alone = f" without {rows_alone(values['rows_alone'], values['features_alone'])}" if "rows_alone" in values else ""
     return f"{name} {', '.join(shown) or 'too few rows'}{alone}"
