@@ -15,7 +15,7 @@ import numpy as np
 
 from .checks.paths import as_path, shown_path
 from .command import cli, tables
-from .errors import HousingError, cut
+from .errors import HousingError, cut, install_hint
 from .evaluation.evaluation import Share, error_shares, figures
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
@@ -125,7 +125,7 @@ def _plot(rows: list[dict[str, Any]], path: str) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise HousingError("--plot needs matplotlib: pip install 'housing_np[plot]'") from None
+        raise HousingError(f"--plot needs matplotlib: {install_hint('plot')}") from None
     file = as_path(path, HousingError)
     shown = [row for row in rows if row["rms_deviation"] > 0]
     figure = Figure(figsize=(9, 6), layout="constrained")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from .command import cli
-from .errors import HousingError
+from .errors import HousingError, install_hint
 from .predict import DEFAULT_MODEL, default_model
 from .service.settings import Settings
 from .store.artifact import load
@@ -118,7 +118,7 @@ def _serve(settings: Settings, listening: socket.socket, workers: int) -> None:
         import uvicorn
         from uvicorn.supervisors import Multiprocess
     except ImportError as error:
-        raise HousingError(f"a server needs {error.name}: pip install 'housing_np[serve]'") from None
+        raise HousingError(f"a server needs {error.name}: {install_hint('serve')}") from None
     settings.hand_over()
     config = uvicorn.Config(
         "housing_np.service.app:create",

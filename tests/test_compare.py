@@ -101,5 +101,5 @@ def test_a_picture_that_is_drawn_half_leaves_the_old_one(tmp_path, monkeypatch):
 
 def test_a_picture_needs_matplotlib(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(HousingError, match=r"pip install 'housing_np\[plot\]'"):
+    with pytest.raises(HousingError, match=r"pip install '\.\[plot\]'"):
         main(["--plot", str(tmp_path / "a.png")])

@@ -35,7 +35,7 @@ def export(
     ----------
     model : LinearRegression or QuantizedLinear
     to : {"c", "onnx", "html"}
-        One C99 header that needs no other file; an ONNX model (takes `pip install 'housing_np[onnx]'`); or a web page
+        One C99 header that needs no other file; an ONNX model (takes the extra onnx); or a web page
         that needs no network.
     name : str
         What the model is called there.

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..checks.arrays import Floats, pieces
 from ..checks.paths import shown_path
-from ..errors import HousingError, TableError, cut
+from ..errors import HousingError, TableError, cut, install_hint
 from ..rows import Skipped
 from ..rows.table import Block, Stream
 from ..rows.threads import ahead, each, worth
@@ -240,5 +240,5 @@ def import_dask() -> Any:
         import dask
         import distributed  # noqa: F401 - looked for here, where its absence can be told
     except ImportError:
-        raise HousingError("work on a cluster needs Dask: pip install 'housing_np[dask]'") from None
+        raise HousingError(f"work on a cluster needs Dask: {install_hint('dask')}") from None
     return dask
