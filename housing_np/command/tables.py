@@ -1,5 +1,7 @@
 """Tables and paragraphs that fit the terminal: names are cut before numbers are."""
 
+import shutil
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -77,8 +79,6 @@ def number(value: float, digits: int) -> str:
 
 def paragraph(text: str) -> str:
     """Return text broken into lines that fit the terminal, all but the first indented."""
-    import textwrap  # here, not above: predict prints no paragraphs and must start fast
-
     return textwrap.fill(
         printable(text),
         terminal_width(),
@@ -90,8 +90,6 @@ def paragraph(text: str) -> str:
 
 def terminal_width() -> int:
     """Return how many characters a line of the terminal has; 80 where there is no terminal."""
-    import shutil  # here, not above: predict of rows prints no table and must start fast
-
     return shutil.get_terminal_size().columns
 
 
@@ -106,8 +104,6 @@ def _width(columns: Sequence[_Column]) -> int:
 
 def _broken(column: _Column) -> list[str]:
     """Return the head in lines that are not much wider than the numbers below it."""
-    import textwrap
-
     (head,) = column.head
     longest = max(map(len, head.replace("-", "- ").split()), default=1)
     room = max([min(longest, _HEAD), *map(len, column.cells)])
