@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .checks.paths import as_path, shown_path
-from .command import cli
-from .errors import HousingError, cut
+from .command import cli, tables
+from .errors import HousingError, cut, install_hint
 from .evaluation.deviation import Share, error_shares
 from .evaluation.scores import figures
 from .fit.linear import LinearRegression
@@ -107,14 +107,19 @@ def _worst(shares: Sequence[Share]) -> dict[str, Any]:
 
 
 def _text(rows: list[dict[str, Any]]) -> str:
-    head = ["scheme", *cli.MEASURED]
-    cells = [[row["scheme"], *cli.measured(row)] for row in rows]
-    reasons = [f"{row['scheme']}: {row['why']}; {_largest_error(row)}" for row in rows if row["why"]]
-    return "\n".join([cli.table([head, *cells]), "", "what is wrong with the usual ways:", *reasons])
+    head = ["scheme", *tables.MEASURED]
+    cells = [[_short(row["scheme"]), *tables.measured(row)] for row in rows]
+    reasons = [tables.paragraph(f"{row['scheme']}: {row['why']}; {_largest_error(row)}") for row in rows if row["why"]]
+    return "\n".join([tables.table([head, *cells]), "", "what is wrong with the usual ways:", *reasons])
+
+
+def _short(name: str) -> str:
+    """Return the name of a candidate as the table has it, which fits 80 columns so."""
+    return name.replace(", ", " ") if " bits, " in name else name
 
 
 def _largest_error(row: dict[str, Any]) -> str:
-    before, after = (f"{weight:.6g}" for weight in row["worst_weight"])
+    before, after = (tables.number(weight, 6) for weight in row["worst_weight"])
     return f"largest error: {row['worst']}" + (f", stored as {after}" if before != after else "")
 
 
@@ -122,7 +127,7 @@ def _plot(rows: list[dict[str, Any]], path: str) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise HousingError("--plot needs matplotlib: pip install 'housing_np[plot]'") from None
+        raise HousingError(f"--plot needs matplotlib: {install_hint('plot')}") from None
     file = as_path(path, HousingError)
     shown = [row for row in rows if row["rms_deviation"] > 0]
     figure = Figure(figsize=(9, 6), layout="constrained")

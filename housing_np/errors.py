@@ -77,6 +77,19 @@ def counted(number: float, one: str) -> str:
     return f"{number:,} {one}{'s' if number != 1 else ''}"
 
 
+def install_hint(extra: str) -> str:
+    """Return how to get an extra of this package; names no pip where there is none, as in the container.
+
+    >>> install_hint("plot")
+    "install the extra plot, from a checkout: pip install '.[plot]'"
+    """
+    from importlib.util import find_spec  # here, not above: only an error needs it
+
+    if find_spec("pip") is None:
+        return f"this installation lacks the extra {extra}; use one that has it"
+    return f"install the extra {extra}, from a checkout: pip install '.[{extra}]'"
+
+
 def warn_caller(message: str, category: type[Warning]) -> None:
     """Warn of the line, outside this package, that called into it."""
     frame, level = sys._getframe(1), 2

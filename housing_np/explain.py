@@ -14,7 +14,7 @@ import numpy as np
 
 from .checks.arrays import Floats
 from .checks.paths import shown_path
-from .command import cli
+from .command import cli, tables
 from .command.models import float_model
 from .errors import HousingError, counted
 from .evaluation.deviation import Share, error_shares, guarantee
@@ -121,7 +121,8 @@ def _texts(report: dict[str, Any]) -> list[str]:
     if "shares" in report:
         parts.append(_blame([Share(**share) for share in report["shares"]]))
     if "guarantee" in report:
-        parts.append("\n".join(f"{name.replace('_', ' ')}: {x:.3g}" for name, x in report["guarantee"].items()))
+        lines = (f"{name.replace('_', ' ')}: {tables.number(x, 3)}" for name, x in report["guarantee"].items())
+        parts.append("\n".join(lines))
     return parts
 
 
@@ -131,7 +132,8 @@ def _inside(report: dict[str, Any]) -> str:
         f"{counted(len(report['features']), 'feature')} to predict {', '.join(report['targets'])}",
     ]
     numbers = report.get("numbers", {})
-    lines += [""] * bool(numbers)
+    if numbers:
+        lines.append("")
     columns = {"feature": report["features"]}
     fields = FIELDS.get(report["scheme"], {})
     # Numbers of features become columns; the weights of several targets stand side by side.
@@ -142,11 +144,11 @@ def _inside(report: dict[str, Any]) -> str:
             columns[name] = [_number(value) for value in values]
         else:
             lines.append(f"{name}: {_number(values)}")
-    return "\n".join([*lines, "", cli.table([list(columns), *zip(*columns.values(), strict=True)])])
+    return "\n".join([*lines, "", tables.table([list(columns), *zip(*columns.values(), strict=True)])])
 
 
 def _number(value: Any) -> str:
-    return " ".join(map(_number, value)) if isinstance(value, list) else f"{value:.6g}"
+    return " ".join(map(_number, value)) if isinstance(value, list) else tables.number(value, 6)
 
 
 def _blame(shares: list[Share]) -> str:
@@ -155,22 +157,29 @@ def _blame(shares: list[Share]) -> str:
     rows = [
         [
             share.feature,
-            f"{share.reference:.6g}",
-            f"{share.weight:.6g}",
-            f"{share.effect:.3g}",
+            tables.number(share.reference, 6),
+            tables.number(share.weight, 6),
+            tables.number(share.effect, 3),
             f"{share.effect / total:.0%}",
-            f"{share.refitted:.3g}",
+            tables.number(share.refitted, 3),
         ]
         for share in shares
     ]
     worst, left = shares[0], max(shares, key=lambda share: share.refitted)
     return "\n".join(
         [
-            "error of a prediction: how far the weight is from the float one, times the feature's usual size (rms);",
-            "after the refit: the error left after the intercept absorbs the mean",
-            cli.table([head, *rows]),
-            f"{worst.feature} does most of it: its weight is off by {abs(worst.weight - worst.reference):.3g}, "
-            f"and that moves a usual prediction by {worst.effect:.3g}",
-            f"after a refit it is {left.feature}: it moves a usual prediction by {left.refitted:.3g}",
+            tables.paragraph(
+                "error of a prediction: how far the weight is from the float one, times the feature's usual size (rms)"
+            ),
+            tables.paragraph("after the refit: the error left after the intercept absorbs the mean"),
+            tables.table([head, *rows]),
+            tables.paragraph(
+                f"{worst.feature} does most of it: its weight is off by "
+                f"{tables.number(abs(worst.weight - worst.reference), 3)}, "
+                f"and that moves a usual prediction by {tables.number(worst.effect, 3)}"
+            ),
+            tables.paragraph(
+                f"after a refit it is {left.feature}: it moves a usual prediction by {tables.number(left.refitted, 3)}"
+            ),
         ]
     )

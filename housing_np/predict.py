@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from .checks.arrays import Floats
 from .checks.paths import as_path, shown_path
-from .command import cli
+from .command import cli, tables
 from .command.answers import Answer, answered, can_write, written
 from .command.models import DEFAULT_MODEL, default_model
 from .errors import HousingError, listed, printable, quoted
@@ -238,4 +238,4 @@ def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> Non
         name: [f"{x:.4f}" for x in column] for name, column in zip(answer.names, answers.T.tolist(), strict=True)
     }
     columns["actual"] = [f"{x:.4f}" for x in load_california(SAMPLES).y.tolist()]
-    out.write(cli.table([list(columns), *zip(*columns.values(), strict=True)]) + "\n")
+    out.write(tables.table([list(columns), *zip(*columns.values(), strict=True)]) + "\n")

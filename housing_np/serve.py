@@ -16,7 +16,7 @@ from contextlib import ExitStack
 
 from .command import cli
 from .command.models import DEFAULT_MODEL, default_model
-from .errors import HousingError
+from .errors import HousingError, install_hint
 from .service.settings import Settings
 from .store.artifact import load
 from .store.report_file import ranges_of
@@ -120,7 +120,7 @@ def _serve(settings: Settings, listening: socket.socket, workers: int) -> None:
         import uvicorn
         from uvicorn.supervisors import Multiprocess
     except ImportError as error:
-        raise HousingError(f"a server needs {error.name}: pip install 'housing_np[serve]'") from None
+        raise HousingError(f"a server needs {error.name}: {install_hint('serve')}") from None
     settings.hand_over()
     config = uvicorn.Config(
         "housing_np.service.app:create",

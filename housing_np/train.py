@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .checks.paths import as_path, shown_path
-from .command import cli
+from .command import cli, tables
 from .errors import HousingError, counted, printable
 from .evaluation.deviation import error_shares
 from .evaluation.first_pass import FirstPass
@@ -32,7 +32,7 @@ from .store.artifact import to_bytes, write_set
 from .store.report import Sums, report_of
 from .store.report_file import NAME as _REPORT
 
-_OUT_OF_SAMPLE = (("r2", "R²", "f"), ("mse", "MSE", "g"))
+_OUT_OF_SAMPLE = (("r2", "R²", "{:.4f}".format), ("mse", "MSE", lambda mse: tables.number(mse, 4)))
 _UINT8 = {f"uint8-{scheme}": scheme for scheme in SCHEMES}  # the stages
 # The options that decide the numbers, or whether there are any.
 _OPTIONS = (
@@ -241,20 +241,22 @@ def _report(
 
 
 def _text(report: dict[str, Any]) -> str:
-    stages = [[stage["stage"], stage["file"], *cli.measured(stage)] for stage in report["stages"]]
+    head = ["file", *tables.MEASURED]
+    stages = [[stage["file"], *tables.measured(stage)] for stage in report["stages"]]
     columns = list(report["samples"][0])
-    samples = [[str(row["row"]), *(f"{row[name]:.4g}" for name in columns[1:])] for row in report["samples"]]
+    samples = [[str(row["row"]), *(tables.number(row[name], 4) for name in columns[1:])] for row in report["samples"]]
     leave_one_out = report["leave_one_out_others"] or report["leave_one_out"]
     return "\n".join(
         [
             *_data_lines(report),
             "",
-            cli.table([["stage", "file", *cli.MEASURED], *stages], left=2),
+            tables.table([head, *stages]),
             "",
-            f"on rows that the fit has not seen: {_out_of_sample('leave-one-out', leave_one_out)}; "
-            f"{_out_of_sample('held-out fifth', report['held_out'])}",
+            "on rows that the fit has not seen:",
+            tables.paragraph(_out_of_sample("leave-one-out", leave_one_out)),
+            tables.paragraph(_out_of_sample("held-out fifth", report["held_out"])),
             "",
-            cli.table([columns, *samples]),
+            tables.table([columns, *samples]),
         ]
     )
 
@@ -270,10 +272,10 @@ def _data_lines(report: dict[str, Any]) -> list[str]:
 
 def _names(what: str, names: list[str]) -> str:
     more = f", … and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    return f"{what}: {printable(', '.join(names[:_NAMES]) + more)}"
+    return tables.paragraph(f"{what}: {', '.join(names[:_NAMES])}{more}")
 
 
 def _out_of_sample(name: str, values: dict[str, Any]) -> str:
-    shown = [f"{label} {values[key]:.4{kind}}" for key, label, kind in _OUT_OF_SAMPLE if values[key] is not None]
+    shown = [f"{label} {show(values[key])}" for key, label, show in _OUT_OF_SAMPLE if values[key] is not None]
     alone = f" without {rows_alone(values['rows_alone'], values['features_alone'])}" if "rows_alone" in values else ""
     return f"{name} {', '.join(shown) or 'too few rows'}{alone}"

@@ -43,9 +43,9 @@ def test_train_prints_the_figures_of_the_original(trained):
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == "20,640 rows, 8 features, target MedHouseVal"
-    float_line = next(line.split() for line in lines if line.startswith("float64"))
-    assert float_line[2:6] == ["0.6062", "0.5243", "0", "0"]
-    assert "leave-one-out R² 0.6033, MSE 0.5282; held-out fifth R² 0.5758, MSE 0.5559" in done.stdout
+    float_line = next(line.split() for line in lines if "float64.npz" in line)
+    assert float_line[1:5] == ["0.6062", "0.5243", "0", "0"]
+    assert lines[-9:-7] == ["leave-one-out R² 0.6033, MSE 0.5282", "held-out fifth R² 0.5758, MSE 0.5559"]
     assert [line.split()[2] for line in lines[-5:]] == ["4.132", "3.977", "3.677", "3.242", "2.414"]
 
 
@@ -62,7 +62,7 @@ def test_the_uint8_models_are_small_and_good(trained):
     size = {path.stem: path.stat().st_size for path in folder.glob("*.npz")}
     assert size["uint8-per-tensor"] <= 400
     assert size["uint8-per-tensor"] < size["float64"] < 697
-    r2 = {line.split()[0]: float(line.split()[2]) for line in done.stdout.splitlines() if ".npz" in line}
+    r2 = {Path(line.split()[0]).stem: float(line.split()[1]) for line in done.stdout.splitlines() if ".npz" in line}
     assert r2["uint8-per-tensor"] >= 0.6060
     assert r2["uint8-per-channel"] >= 0.6062
 
@@ -71,17 +71,16 @@ def test_train_prints_the_same_figures_as_json(trained, tmp_path):
     report = strict(answer("train", "--json", cwd=tmp_path))
     assert (report["rows"], report["target"], report["features"]) == (20_640, "MedHouseVal", HEADER.split(","))
     lines = {line.split()[0]: line.split() for line in trained[1].stdout.splitlines() if ".npz" in line}
-    assert [stage["stage"] for stage in report["stages"]] == list(lines)
+    assert [stage["file"] for stage in report["stages"]] == list(lines)
     for stage in report["stages"]:
-        shown = lines[stage["stage"]]
-        assert shown[1] == stage["file"]
-        assert shown[2:6] == [
+        shown = lines[stage["file"]]
+        assert shown[1:5] == [
             f"{stage['r2']:.4f}",
             f"{stage['mse']:.4g}",
             f"{stage['largest_deviation']:.3g}",
             f"{stage['rms_deviation']:.3g}",
         ]
-        assert shown[6::2] == [str(stage["payload_bytes"]), str(stage["file_bytes"])]
+        assert shown[5::2] == [str(stage["payload_bytes"]), str(stage["file_bytes"])]
     assert report["held_out"] == pytest.approx({"r2": 0.5758, "mse": 0.5559, "mae": 0.5332}, abs=5e-5)
     assert [round(row["float64"], 2) for row in report["samples"]] == [4.13, 3.98, 3.68, 3.24, 2.41]
     assert [row["actual"] for row in report["samples"]] == [4.526, 3.585, 3.521, 3.413, 3.422]

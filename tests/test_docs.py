@@ -4,9 +4,12 @@ import ast
 import doctest
 import os
 import re
-import shlex
+import shutil
+import socket
 import subprocess
 import sys
+import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,23 +25,34 @@ FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 DECIMAL = re.compile(r"(?<![\w.])\d[\d,]*\.\d+(?:e[-+]?\d+)?(?!\.?\w)|\b\d{1,3}(?:,\d{3})+\b")
 
 
+# What is not run: blocks that contain this, and why. Everything else is.
+NOT_RUN = {
+    "pip install": "needs an index of packages: .ci/run installs the package and its tests' extras",
+    "docker ": "needs Docker: tests/test_container.py builds the image and runs it in these ways",
+    "import mlflow": "needs MLflow, which no extra brings",
+    "from evidently": "needs evidently, which no extra brings, and its pandas<3",
+}
+# Commands that a system may lack: their blocks are run where they are there.
+TOOLS = ("cc", "curl", "sha256sum")
+
+
 def shown(*languages):
     """The fenced blocks in these languages, with the page that each is in."""
     return [(page, code) for page, text in TEXTS.items() for name, code in FENCED.findall(text) if name in languages]
 
 
-CONSOLES = [
-    (page, *code.removeprefix("$ python ").split("\n", 1))
-    for page, code in shown("console")
-    if code.startswith("$ python ")
-]
-SESSIONS = sorted({page for page, _ in shown("python")})
-OURS = "https://github.com/housing-np/housing_np/blob/main/"
+def is_run(code):
+    words = set(re.findall(r"[\w-]+", code))
+    lacking = os.name != "posix" or any(tool in words and not shutil.which(tool) for tool in TOOLS)
+    return not any(part in code for part in NOT_RUN) and (code.startswith(">>> ") or not lacking)
+
+
+RUN = sorted({page for page, code in shown("sh", "console", "python") if is_run(code)})
 LINKS = [
     (page, link)
     for page, text in TEXTS.items()
     for link in re.findall(r'(?:\]\(|srcset="|src=")([^)"#]+)[)"#]', text)
-    if link.startswith(OURS) or ":" not in link
+    if ":" not in link
 ]
 PLACES = [
     (page, path, name, link)
@@ -48,10 +62,22 @@ PLACES = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A folder with the models that the pages speak of."""
+def trained_folder(tmp_path_factory):
+    """A folder as the README's first command leaves it."""
     folder = tmp_path_factory.mktemp("docs")
     assert train.main(["--out", str(folder / "models")]) == 0
+    return folder
+
+
+@pytest.fixture
+def checkout(request, page, tmp_path):
+    """A clean folder with the checkout's data; a page of docs/ begins where the README's first command ends."""
+    folder = tmp_path / "checkout"
+    if page == "README.md":
+        folder.mkdir()
+    else:
+        shutil.copytree(request.getfixturevalue("trained_folder"), folder)
+    shutil.copytree(ROOT / "data", folder / "data")
     return folder
 
 
@@ -61,49 +87,129 @@ def sizes_apart(text):
     return re.sub(size, " N", text), [int(number) for number in re.findall(size, text)]
 
 
-def test_every_console_is_a_command_of_python():
-    assert len(CONSOLES) == len(shown("console")) > 0
+class Shell:
+    """Runs the blocks of one page in a folder, in order; servers run until the page ends."""
+
+    def __init__(self, folder, stack):
+        self.folder, self.stack, self.names = folder, stack, {}
+        self.port = str(free_port())
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        self.environment = os.environ | {"PATH": path, "PYTHONPATH": python_path, "PYTHONUTF8": "1"}
+        self.environment |= {"GITHUB_STEP_SUMMARY": "summary.md", "COLUMNS": "80"}
+        self.environment.pop("HOUSING_NP_MODEL", None)
+
+    def run(self, language, code):
+        if not is_run(code):
+            return
+        code = code.replace("8080", self.port)
+        if language == "sh" and "housing_np.serve" in code:
+            self.stack.enter_context(self._served(code))
+        elif language == "sh":
+            self._output(code)
+        elif language == "console":
+            self._console(code)
+        elif language == "python":
+            self._session(code)
+        elif language == "c":
+            (self.folder / "main.c").write_text(code)
+
+    def _output(self, command):
+        shell = ["bash", "-euo", "pipefail", "-c", command]
+        done = subprocess.run(
+            shell, cwd=self.folder, env=self.environment, capture_output=True, encoding="utf-8", check=False
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        return done.stdout
+
+    def _console(self, code):
+        for each in re.split(r"^\$ ", code, flags=re.MULTILINE)[1:]:
+            command, output = re.fullmatch(r"((?:[^\n]*\\\n)*[^\n]*\n)(.*)", each, re.DOTALL).groups()
+            (printed, printed_sizes), (there, sizes) = sizes_apart(self._output(command)), sizes_apart(output)
+            assert printed.rstrip("\n") == there.rstrip("\n"), command
+            assert printed_sizes == pytest.approx(sizes, abs=8)
+
+    def _session(self, code):
+        examples = doctest.DocTestParser().get_doctest(code, self.names, "page", "page", 0)
+        runner, report = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE), []
+        runner.run(examples, out=report.append, clear_globs=False)
+        self.names.update(examples.globs)
+        assert examples.examples and not report, "".join(report)
+
+    @contextmanager
+    def _served(self, command):
+        server = subprocess.Popen(
+            ["bash", "-c", f"exec {command}"], cwd=self.folder, env=self.environment, stderr=subprocess.PIPE
+        )
+        try:
+            wait_for(server, int(self.port))
+            yield
+        finally:
+            server.terminate()
+            server.communicate(timeout=30)
 
 
-@pytest.mark.parametrize(("page", "command", "output"), CONSOLES, ids=[f"{page}: {each}" for page, each, _ in CONSOLES])
-def test_a_command_prints_what_the_page_shows(page, command, output, folder):
-    done = subprocess.run(
-        [sys.executable, *shlex.split(command)],
-        cwd=folder,
-        env=os.environ | {"PYTHONUTF8": "1"},
-        capture_output=True,
-        encoding="utf-8",
-        check=True,
-    )
-    (printed, printed_sizes), (there, sizes) = sizes_apart(done.stdout), sizes_apart(output)
-    assert printed == there
-    assert printed_sizes == pytest.approx(sizes, abs=8)
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
 
 
-@pytest.mark.parametrize("page", SESSIONS)
-def test_the_examples_of_a_page_print_what_it_shows(page, folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    # Fences become blank lines, which end an example's output; the lines keep their numbers.
-    code = re.sub(r"^```.*$", "", TEXTS[page], flags=re.MULTILINE)
-    examples = doctest.DocTestParser().get_doctest(code, {}, page, page, 0)
-    report = []
-    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(examples, out=report.append)
-    assert examples.examples and not report, "".join(report)
+def wait_for(server, port):
+    """Return once something listens on a port; fail if the server ends before."""
+    for _ in range(300):
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert server.poll() is None, server.stderr.read()
+        time.sleep(0.1)
+    pytest.fail("the server does not answer")
 
 
-def test_every_python_block_is_a_session():
-    assert [(page, code) for page, code in shown("python") if not code.startswith(">>> ")] == []
+@pytest.mark.parametrize("page", RUN)
+def test_what_a_page_shows_is_run_in_order_and_prints_what_it_shows(page, checkout, monkeypatch):
+    monkeypatch.chdir(checkout)
+    with ExitStack() as stack:
+        shell = Shell(checkout, stack)
+        for language, code in FENCED.findall(TEXTS[page]):
+            shell.run(language, code)
+
+
+def test_a_page_whose_command_fails_is_noticed(tmp_path):
+    with ExitStack() as stack, pytest.raises(AssertionError, match="No such file"):
+        Shell(tmp_path, stack).run("sh", "python -m housing_np.predict none.npz rows.csv\n")
+
+
+@pytest.mark.parametrize("part", NOT_RUN)
+def test_what_is_not_run_is_on_a_page(part):
+    assert any(part in code for _, code in shown("sh", "python"))
+
+
+def test_commands_are_in_blocks_that_are_run():
+    assert {name for text in TEXTS.values() for name, _ in FENCED.findall(text)} <= {
+        *("sh", "console", "python", "c"),
+        *("text", "yaml"),  # formulas and layouts, which are not typed
+    }
+    assert [code for _, code in shown("text") if re.match(r"\$|python|import ", code)] == []
 
 
 @pytest.mark.parametrize(("page", "link"), LINKS, ids=[f"{page}: {link}" for page, link in LINKS])
 def test_a_link_leads_to_a_file(page, link):
-    start = ROOT if link.startswith(OURS) else (ROOT / page).parent
-    assert start.joinpath(link.removeprefix(OURS)).exists()
+    assert (ROOT / page).parent.joinpath(link).exists()
 
 
-def test_the_links_of_the_readme_work_where_packages_are_listed_too():
-    links = [link for page, link in LINKS if page == "README.md"]
-    assert links and [link for link in links if not link.startswith(OURS)] == []
+@pytest.mark.parametrize("path", ["README.md", "setup.cfg", "Dockerfile", ".github/SECURITY.md"])
+def test_nothing_points_to_an_address_of_the_project(path):
+    assert "github.com" not in (ROOT / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", [*TEXTS, "docs/tutorial.ipynb"])
+def test_no_page_installs_the_package_from_an_index(path):
+    assert "housing_np[" not in (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_the_first_screen_of_the_readme_fits_a_terminal():
+    first = TEXTS["README.md"].split("\n## ")[0].splitlines()
+    assert [line for line in first if len(line) > 80] == []
 
 
 def defined(body, prefix=""):

@@ -1,5 +1,6 @@
 """Whatever a caller gives, an answer comes back or a HousingError of one line: at every public door, of odd values."""
 
+import sys
 from itertools import product
 
 import numpy as np
@@ -17,7 +18,7 @@ from housing_np import (
     read_table,
     save,
 )
-from housing_np.errors import cut, listed, printable, quoted
+from housing_np.errors import cut, install_hint, listed, printable, quoted
 from housing_np.evaluation.deviation import error_shares, guarantee
 from housing_np.evaluation.scores import figures
 from housing_np.fit.metrics import Score, r2_score
@@ -309,3 +310,8 @@ def test_many_columns_are_no_message_of_all_of_them(tmp_path):
     assert len(str(caught.value)) < 1200
     with open_rows(path) as rows, pytest.raises(TableError, match=r"no column 'z0', .*'z19', … \(50 in all\)"):
         rows.blocks([f"z{i}" for i in range(50)])
+
+
+def test_where_there_is_no_pip_an_extra_is_named_without_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pip", None)
+    assert install_hint("plot") == "this installation lacks the extra plot; use one that has it"

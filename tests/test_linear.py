@@ -487,7 +487,7 @@ def test_without_scipy_the_summary_is_what_needs_none(monkeypatch):
     lines = str(summary).splitlines()
     assert [line[:52].rstrip() for line in lines[:9]] == [line[:52].rstrip() for line in whole[:9]]
     assert lines[9:11] == whole[9:11]
-    assert "pip install 'housing_np[stats]'" in lines[11]
+    assert "pip install '.[stats]'" in lines[11]
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

@@ -315,7 +315,7 @@ def test_who_sends_too_much_is_told(integer, size):
 def test_without_its_extra_it_says_what_to_install(missing, models, monkeypatch):
     monkeypatch.setitem(sys.modules, missing, None)
     done = run("serve", models / "uint8-integer.npz", "--port", "0", cwd=models)
-    assert_refused(done, 2, f"a server needs {missing}: pip install 'housing_np[serve]'")
+    assert_refused(done, 2, f"a server needs {missing}: install the extra serve", "pip install '.[serve]'")
 
 
 def test_its_page_is_that_of_the_export(integer, models):

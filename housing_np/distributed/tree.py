@@ -5,7 +5,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from ..errors import HousingError
+from ..errors import HousingError, install_hint
 
 _FAN_IN = 8
 
@@ -16,7 +16,7 @@ def import_dask() -> Any:
         import dask
         import distributed  # noqa: F401 - imported to report its absence here
     except ImportError:
-        raise HousingError("work on a cluster needs Dask: pip install 'housing_np[dask]'") from None
+        raise HousingError(f"work on a cluster needs Dask: {install_hint('dask')}") from None
     return dask
 
 

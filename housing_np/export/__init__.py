@@ -33,7 +33,8 @@ def export(
     ----------
     model : LinearRegression or QuantizedLinear
     to : {"c", "onnx", "html"}
-        One C99 header that needs no other file; an ONNX model; or a web page that needs no network.
+        One C99 header that needs no other file; an ONNX model (takes the extra onnx); or a web page that needs no
+        network.
     name : str
         The name of the model there.
     X : array_like, shape (n, p), or Calibration, optional

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import HousingError
+from ..errors import HousingError, install_hint
 from ..quantized.model import Model, QuantizedLinear, is_quantized
 from .facts import Facts
 
@@ -77,7 +77,7 @@ def graph(model: Model, facts: Facts, *, float32: bool) -> bytes:
     try:
         from onnx import checker, helper, numpy_helper
     except ImportError:
-        raise HousingError("ONNX takes the package onnx: pip install 'housing_np[onnx]'") from None
+        raise HousingError(f"ONNX takes the package onnx: {install_hint('onnx')}") from None
     deviation = _float32_deviation(model, facts) if float32 else None
     opset, nodes, constants = _in_float32(model) if float32 else _graph(model, INPUT)
     inputs = helper.make_tensor_value_info(INPUT, _FLOAT if float32 else _DOUBLE, ["batch", len(facts.features)])

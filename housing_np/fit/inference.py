@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ..checks.arrays import Floats, as_number
 from ..checks.display import columns, in_brackets
-from ..errors import HousingError, counted
+from ..errors import HousingError, counted, install_hint
 from .display import Table, r2_name
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Inference:
     names : tuple of str
     coef, stderr, t, p, low, high : arrays
         Estimates, standard errors, t statistics, two-sided p-values and ends of the confidence intervals.
-        The last three need scipy (``pip install 'housing_np[stats]'``) and raise HousingError without it.
+        The last three need scipy (the extra stats) and raise HousingError without it.
         All but the estimate are NaN where it is not identified.
     identified : array of bool (q,)
         Which unknowns the data determine. Where columns depend on each other, such as a column and its double, many
@@ -195,5 +195,5 @@ def _student() -> Any:
     try:
         from scipy.stats import t
     except ImportError:
-        raise HousingError("p-values and intervals need scipy: pip install 'housing_np[stats]'") from None
+        raise HousingError(f"p-values and intervals need scipy: {install_hint('stats')}") from None
     return t

@@ -1,4 +1,4 @@
-"""Models to files of a few hundred bytes and back: one structured record in an .npz (docs/format.md)."""
+"""Models to files of a few hundred bytes and back: one structured record in an .npz, laid out as in docs/format.md."""
 
 import re
 import stat

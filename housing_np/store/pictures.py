@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..errors import HousingError
+from ..errors import HousingError, install_hint
 from ..evaluation.sample import Sample
 from ..fit.linear import LinearRegression
 
@@ -31,7 +31,7 @@ def import_matplotlib() -> Any:
         import matplotlib.style
         import matplotlib.ticker
     except ImportError:
-        raise HousingError("--report in HTML needs matplotlib: pip install 'housing_np[plot]'") from None
+        raise HousingError(f"--report in HTML needs matplotlib: {install_hint('plot')}") from None
     return matplotlib
 
 
