@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from housing_np import HousingError
-from housing_np.quantized.model import rounding
+from housing_np.quantized import rounding
 from housing_np.quantized.rounding import _factor, _Grid, _Problem, search
 
 ROUNDED = 1e-11  # of Σ H_jj e_j², the size of what cancels in a cost
