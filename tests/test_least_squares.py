@@ -77,6 +77,7 @@ def test_each_way_gives_the_factor_of_householder(name, fit_intercept):
     assert not found.R[len(expected) :].any()
 
 
+@pytest.mark.matrix("layout")
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
 @pytest.mark.parametrize("name", WAYS)
 def test_each_way_gives_lapack_s_predictions(name, layout):

@@ -359,11 +359,10 @@ def test_inputs_outside_the_calibrated_range_saturate():
     assert_array_equal(small.quantize_input([[-1e9, 15.1], [1e300, 10.0]]), np.uint8([[0, 130], [255, 0]]), strict=True)
 
 
-def test_integer_predict_is_predict_quantized_of_the_quantized_input(on_california):
-    table, _, small = on_california
-    if small.scheme == "integer":
-        Xq = small.quantize_input(table.X)
-        assert_array_equal(small.predict(table.X), int64_reference(small, Xq), strict=True)
+def test_integer_predict_is_predict_quantized_of_the_quantized_input(california):
+    table, model = california
+    small = QuantizedLinear.from_linear(model, table.X, "integer")
+    assert_array_equal(small.predict(table.X), int64_reference(small, small.quantize_input(table.X)), strict=True)
 
 
 def test_integer_intercept_is_a_whole_number_of_steps(california):
@@ -464,12 +463,14 @@ def test_a_percentile_leaves_out_the_outliers():
         ([[1.0, 2.0], [3.0, np.inf]], "X: row 1, column 'x1': inf is not a finite number"),
     ],
 )
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_what_is_not_rows_of_finite_numbers_is_refused_at_every_door(scheme, X, message):
+def test_what_is_not_rows_of_finite_numbers_is_refused_at_every_door(X, message):
     model, rows, _, _ = NO_INTERCEPT[0]
-    small = QuantizedLinear.from_linear(model, rows, scheme)
-    doors = [small.predict, small.error_bound, lambda X: QuantizedLinear.from_linear(model, X, scheme)]
-    for door in doors + [small.quantize_input, small.saturated] * (scheme == "integer"):
+    small = {scheme: QuantizedLinear.from_linear(model, rows, scheme) for scheme in SCHEMES}
+    doors = [small["integer"].quantize_input, small["integer"].saturated]
+    for scheme in SCHEMES:
+        doors += [small[scheme].predict, small[scheme].error_bound]
+        doors.append(lambda X, scheme=scheme: QuantizedLinear.from_linear(model, X, scheme))
+    for door in doors:
         with pytest.raises(HousingError, match=message):
             door(X)
 
@@ -480,6 +481,7 @@ def test_a_calibration_of_other_features_is_refused(scheme):
         QuantizedLinear.from_linear(NO_INTERCEPT[0][0], Calibration.of(np.ones((4, 3))), scheme)
 
 
+@pytest.mark.matrix("bad")
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("rows", [5, 1 << 20])
 @pytest.mark.parametrize("scheme", FLOATS)

@@ -298,7 +298,7 @@ NAMED = [
 ]
 
 
-@pytest.mark.matrix(version=(2, 0), shape=(2, 3), order="F")
+@pytest.mark.matrix("version", "shape", "order")
 @pytest.mark.parametrize("kind", ["f8", ">i2", "?", "S3", "U5", "c16", "M8[ns]", *NAMED], ids=range(7 + len(NAMED)))
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
 @pytest.mark.parametrize(("shape", "order"), [((3,), "C"), ((2, 3), "C"), ((2, 3), "F"), ((0, 2), "C"), ((), "C")])
@@ -355,7 +355,7 @@ def test_a_header_of_python_2_is_read_without_a_word(tmp_path):
         "[" * 60_000,
     ],
 )
-@pytest.mark.matrix(version=1)
+@pytest.mark.matrix("version")
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_header_that_numpy_does_not_write_is_refused_without_a_warning(text, version, tmp_path):
     (tmp_path / "h.npy").write_bytes(content(text + "\n", version))
