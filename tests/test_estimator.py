@@ -179,7 +179,7 @@ def test_a_whole_weight_is_the_row_so_many_times_to_the_last_bit(weights, power,
     one = LinearRegression().fit(X, y, whole)
     other = LinearRegression().fit(np.repeat(X, whole, axis=0), np.repeat(y, whole))
     assert_array_equal(unknowns(one), unknowns(other))
-    assert one._solution.rows == other._solution.rows
+    assert one.summary().rows == other.summary().rows
     assert_allclose(one.summary().stderr, other.summary().stderr, rtol=1e-12)
 
 
