@@ -250,9 +250,9 @@ def test_read_table_takes_the_dialect(write):
 
 @pytest.mark.parametrize("features", [None, ("x0",)])
 def test_names_that_are_ignored_are_looked_up_and_not_gathered_for_each_column(features, write):
-    names = [f"x{i}" for i in range(20_000)]
-    path = write(",".join(names) + "\n" + "".join(f"{','.join([str(i)] * 20_000)}\n" for i in range(2)))
+    names = [f"x{i}" for i in range(10_000)]
+    path = write(",".join(names) + "\n" + "".join(f"{','.join([str(i)] * 10_000)}\n" for i in range(2)))
     start = time.process_time()
-    assert read_table(path, "x19999", features, ignore=names[1:-1]).feature_names == ("x0",)
+    assert read_table(path, "x9999", features, ignore=names[1:-1]).feature_names == ("x0",)
     # A twentieth of a second; by the minute if they were gathered for each column.
     assert time.process_time() - start < 2
