@@ -2,6 +2,8 @@
 
 import json
 import os
+import random
+from collections import defaultdict
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,50 @@ os.environ["SCIPY_ARRAY_API"] = "1"
 pytest.register_assert_rewrite("reading", "running")
 settings.register_profile("housing_np", deadline=None, database=None, max_examples=60)
 settings.load_profile("housing_np")
+# Worker processes inherit it, so that all of them draw the same cases.
+SEED = os.environ.setdefault("HOUSING_NP_MATRIX_SEED", str(random.SystemRandom().randrange(2**32)))
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers",
+        "matrix(*axes, **likely): try each fact with the likely values of these parameters and with one other"
+        " combination, or, where no value is likely, with one; HOUSING_NP_MATRIX=1 tries all combinations",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Deselect what the marker matrix leaves to the weekly run; a case that is named on the command line stays."""
+    if os.environ.get("HOUSING_NP_MATRIX") == "1" or any("[" in argument for argument in config.args):
+        return
+    facts = defaultdict(list)
+    for item in items:
+        if axes := _axes(item):
+            fact = [id(value) for name, value in item.callspec.params.items() if name not in axes]
+            facts[(item.path, item.originalname, *fact)].append(item)
+    left_out = {item for cases in facts.values() for item in set(cases) - _drawn(cases)}
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _axes(item):
+    """The parameters of a test that its matrix varies, each with its likely value, if it has one."""
+    axes = {}
+    for marker in reversed(list(item.iter_markers("matrix"))):
+        axes |= dict.fromkeys(marker.args) | marker.kwargs
+    return {name: value for name, value in axes.items() if name in item.callspec.params} if axes else {}
+
+
+def _drawn(cases):
+    draw = random.Random(f"{SEED} {cases[0].nodeid}")
+    likely = {name: value for name, value in _axes(cases[0]).items() if value is not None}
+    first = [case for case in cases if all(case.callspec.params[name] == value for name, value in likely.items())]
+    if not first:
+        raise pytest.UsageError(f"{cases[0].nodeid}: no case has what its matrix calls likely, {likely}")
+    one = draw.choice(first)
+    return {one, *draw.sample([case for case in cases if case is not one], 1 if likely and len(cases) > 1 else 0)}
 
 
 class California(NamedTuple):

@@ -330,6 +330,7 @@ def test_a_range_whose_scale_is_infinite_is_refused(x):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.matrix("dtype")
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("use", [Affine.fit, Affine(1.0, 0).quantize])
 def test_what_is_not_finite_is_refused_by_name_and_position(use, dtype, bad):

@@ -186,3 +186,51 @@ def test_a_percentile_is_one_number(percentile):
 def test_percentiles_beyond_float64_are_refused():
     with pytest.raises(HousingError, match="the range of a column is beyond float64: rescale it"):
         Calibration.of([[1.7e308], [-1.7e308], [1.0]], 90.0)
+
+
+def test_it_is_shown_by_its_counts():
+    assert repr(Calibration()) == "<Calibration: 0 rows>"
+    assert repr(Calibration.of([[1.0]])) == "<Calibration: 1 row, 1 feature>"
+    assert repr(Calibration.of(X)) == "<Calibration: 20 rows, 3 features>"
+
+
+def test_it_is_a_table_in_a_notebook():
+    html = Calibration.of([[1.0, -5.0], [3.0, -5.0]])._repr_html_()
+    for text in ("2 rows", "2 features", "x0", "x1", "mean", "deviation", "low", "high", "2", "-5"):
+        assert text in html, text
+    assert "<td>" not in Calibration()._repr_html_()
+
+
+def test_columns_of_frames_are_remembered_and_have_to_be_the_same():
+    pd = pytest.importorskip("pandas")
+    named, other = (Calibration.of(pd.DataFrame([[1.0, 2.0]], columns=names)) for names in (["a", "b"], ["b", "a"]))
+    assert named.names == ("a", "b")
+    assert (named + Calibration.of([[3.0, 4.0]])).names == ("a", "b")
+    assert (Calibration() + named).names == ("a", "b")
+    with pytest.raises(HousingError, match="rows with the columns b, a cannot be added to a, b"):
+        named + other
+    with pytest.raises(HousingError, match="rows with the columns b, a cannot be added to a, b"):
+        named.update(pd.DataFrame([[1.0, 2.0]], columns=["b", "a"]))
+
+
+def test_figures_alone_describe_rows_too():
+    found = Calibration.of_figures(4, np.array([3.0, 0.0]), np.array([4.0, 1e200]), np.zeros(2), np.ones(2))
+    assert (found.rows, found.mean.tolist(), found.low.tolist(), found.high.tolist()) == (4, [3, 0], [0, 0], [1, 1])
+    assert (found.deviation[0], found.rms[0], found.deviation[1]) == (4.0, 5.0, np.inf)
+    assert np.isnan(found.covariance[0, 1]) and np.isnan(found.covariance[1, 0])
+
+
+def test_sums_weigh_each_part_by_its_rows():
+    total = Calibration.of([[0.0], [2.0], [4.0]]) + Calibration.of([[10.0]])
+    assert (total.mean.tolist(), total.covariance.tolist()) == ([4.0], [[14.0]])
+
+
+def test_a_deviation_is_rounding_up_to_2_to_the_minus_48_of_the_mean():
+    for deviation, expected in ((2.0**-48, 0.0), (2.0**-47, 2.0**-47)):
+        figures = [np.array([value]) for value in (1.0, deviation, 0.0, 2.0)]
+        assert Calibration.of_figures(9, *figures).deviation.tolist() == [expected]
+
+
+def test_an_integer_that_float64_would_round_is_named():
+    with pytest.raises(HousingError, match=r"X: row 1, column 'x0': 9007199254740993 is an integer beyond"):
+        Calibration.of([[1], [2**53 + 1]])

@@ -63,3 +63,16 @@ def test_a_matrix_product_keeps_twice_the_digits():
     exact = [sum(Fraction(p) * Fraction(q) for p, q in zip(row, column, strict=True)) for row in a for column in b.T]
     found = rational(product(Doubled(a), Doubled(b)))
     assert max(abs(f - e) for f, e in zip(found, exact, strict=True)) <= ROUNDING * 50
+
+
+def test_parts_of_an_array_are_read_and_replaced_with_both_halves():
+    numbers = doubled([THIRD, (2.0, 2.0**-54), (5.0, 0.0)])
+    assert rational(numbers[1:]) == rational(numbers)[1:]
+    numbers[0] = doubled([(7.0, 2.0**-54)])[0]
+    numbers[1] = 9.0
+    assert rational(numbers) == [7 + 7 * Fraction(2) ** -54, 9, 5]
+
+
+@given(NUMBERS, st.integers(-100, 100))
+def test_a_power_of_two_moves_both_halves(a, exponent):
+    assert rational(doubled([a]).ldexp(exponent)) == [rational(doubled([a]))[0] * Fraction(2) ** exponent]

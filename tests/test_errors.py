@@ -222,6 +222,7 @@ def described(model, X, y, scheme):
     figures({"small": small}, model, [(X, y)])
 
 
+@pytest.mark.matrix("scheme")
 @pytest.mark.parametrize("scheme", ["per-tensor", "per-channel", "integer"])
 @pytest.mark.parametrize("scale_x", HUGE)
 @pytest.mark.parametrize("scale_y", HUGE)

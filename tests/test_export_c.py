@@ -112,6 +112,7 @@ def test_all_bundled_rows_are_equal_under_the_sanitizers(name, compiler, golden,
     assert (done.returncode, done.stdout, done.stderr) == (0, "20640 of 20640 rows are equal\n", "")
 
 
+@pytest.mark.matrix("compiler")
 @pytest.mark.parametrize(
     "flags",
     [
@@ -128,6 +129,7 @@ def test_no_optimization_changes_a_bit(name, compiler, flags, golden, tmp_path):
     assert (done.returncode, done.stdout) == (0, "207 of 207 rows are equal\n")
 
 
+@pytest.mark.matrix(standard="c++98", compiler="g++")
 @pytest.mark.parametrize("standard", ["c++98", "c++11", "c++20"])
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
 @pytest.mark.parametrize("name", FILES)

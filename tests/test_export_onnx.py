@@ -169,6 +169,7 @@ def test_no_row_and_one_row_are_rows_too(exported, california, scheme, rows):
     np.testing.assert_allclose(answers(content, X), columns(model.predict(X)), rtol=1e-13, strict=True)
 
 
+@pytest.mark.matrix("bad")
 @pytest.mark.parametrize("float32", [False, True])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("scheme", ALL_SCHEMES)

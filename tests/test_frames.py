@@ -1,5 +1,6 @@
 """Data frames and arrays of every library, at every door of the Python API."""
 
+import re
 from decimal import Decimal
 from fractions import Fraction
 
@@ -116,9 +117,19 @@ DOORS = [
 ]
 
 
-@pytest.mark.parametrize("door", DOORS)
+def unlike(message, arguments, model, names):
+    """The doors that do not refuse what they are given with this message, each with what it says."""
+    said = {}
+    for door in names:
+        try:
+            said[door] = str(doors(model)[door](arguments))
+        except HousingError as error:
+            said[door] = None if re.search(message, str(error)) else str(error)
+    return {door: text for door, text in said.items() if text is not None}
+
+
 @pytest.mark.parametrize("make", FRAMES)
-def test_columns_in_another_order_are_never_other_numbers(door, make, model):
+def test_columns_in_another_order_are_never_other_numbers(make, model):
     frame = make()
     if isinstance(frame, np.ndarray):
         swapped = np.rec.fromarrays(X.T[::-1], names=["b", "a"])
@@ -126,8 +137,7 @@ def test_columns_in_another_order_are_never_other_numbers(door, make, model):
         swapped = frame.select(["b", "a"])
     else:
         swapped = frame[["b", "a"]]
-    with pytest.raises(HousingError, match=r"same order as they were in fit: a, b; found b, a"):
-        doors(model)[door](swapped)
+    assert unlike(r"same order as they were in fit: a, b; found b, a", swapped, model, DOORS) == {}
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -158,13 +168,11 @@ MISSING = {
 
 
 @pytest.mark.parametrize("make", MISSING.values(), ids=MISSING)
-@pytest.mark.parametrize("door", ["fit", "fit_blocks", *DOORS, "Calibration"])
-def test_a_missing_value_is_named_at_every_door(make, door, model):
-    with pytest.raises(HousingError, match=r"row 2, column 'b': (nan is not|the value is missing)"):
-        doors(model)[door](make())
+def test_a_missing_value_is_named_at_every_door(make, model):
+    message = r"row 2, column 'b': (nan is not|the value is missing)"
+    assert unlike(message, make(), model, ["fit", "fit_blocks", *DOORS, "Calibration"]) == {}
 
 
-@pytest.mark.parametrize("door", ["fit", "fit_blocks", *DOORS, "Calibration", "Affine.fit", "Score"])
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -176,9 +184,9 @@ def test_a_missing_value_is_named_at_every_door(make, door, model):
     ],
     ids=["masked", "complex", "objects", "strings", "dates"],
 )
-def test_what_is_no_number_is_refused_at_every_door(door, values, message, model):
-    with pytest.raises(HousingError, match=message):
-        doors(model)[door](values)
+def test_what_is_no_number_is_refused_at_every_door(values, message, model):
+    names = ["fit", "fit_blocks", *DOORS, "Calibration", "Affine.fit", "Score"]
+    assert unlike(message, values, model, names) == {}
 
 
 @pytest.mark.parametrize("door", ["fit", "predict", "quantized predict", "Calibration", "Score"])

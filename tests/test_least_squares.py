@@ -1,5 +1,6 @@
 """Least squares on any design: each way to a triangular factor, sums of factors, and rank, against LAPACK."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -77,6 +78,7 @@ def test_each_way_gives_the_factor_of_householder(name, fit_intercept):
     assert not found.R[len(expected) :].any()
 
 
+@pytest.mark.matrix("layout")
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
 @pytest.mark.parametrize("name", WAYS)
 def test_each_way_gives_lapack_s_predictions(name, layout):
@@ -101,15 +103,13 @@ SMALL_Y = np.array([5.5, 5.6, 5.2, 6.7, 6.3, 7.0, 6.9])
 
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
 @pytest.mark.parametrize("value", [0.0, 1.0, 1990.0, 0.1, 1e9 / 3, -1e-300])
-@pytest.mark.parametrize("place", range(4))
 @pytest.mark.parametrize("copies", [1, 3000])
-def test_a_column_that_never_varies_has_weight_0_in_any_place(place, value, copies):
-    X, y = np.tile(np.insert(SMALL[:, [0, 2, 3]], place, value, axis=1), (copies, 1)), np.tile(SMALL_Y, copies)
-    model = LinearRegression().fit(X, y)
-    assert model.coef_[place] == 0.0
-    assert_allclose(
-        np.delete(model.coef_, place), LinearRegression().fit(np.delete(X, place, axis=1), y).coef_, rtol=1e-12
-    )
+def test_a_column_that_never_varies_has_weight_0_in_any_place(value, copies):
+    without, y = np.tile(SMALL[:, [0, 2, 3]], (copies, 1)), np.tile(SMALL_Y, copies)
+    expected = LinearRegression().fit(without, y).coef_
+    for place in range(4):
+        model = LinearRegression().fit(np.insert(without, place, value, axis=1), y)
+        assert_allclose(model.coef_, np.insert(expected, place, 0.0), rtol=1e-12, err_msg=f"column {place}")
 
 
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
@@ -196,7 +196,7 @@ def test_rows_that_came_one_by_one_are_summed_up():
     X, y = normal(3000, 5.0, columns=8)
     summary = summary_of(X, y, range(1, 3000))
     assert_allclose(summary.solve().coef, summary_of(X, y).solve().coef, rtol=1e-11)
-    assert sum(len(rows.X) for rows in summary._kept) < 1000
+    assert len(pickle.dumps(summary)) < 1000 * 9 * 8  # and not 3000 rows of 9 numbers
 
 
 def test_who_writes_to_a_block_afterwards_changes_nothing():

@@ -72,6 +72,7 @@ def test_rounded_powers_of_degree_10_are_fitted_as_given():
     assert_allclose(unknowns(LinearRegression().fit(X, y)), exact_fit(X, y), rtol=1e-14)
 
 
+@pytest.mark.matrix("noise")
 @pytest.mark.parametrize("exponent", range(6, 14))
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 def test_nearly_equal_columns_are_told_apart(exponent, noise):
@@ -490,6 +491,7 @@ def test_without_scipy_the_summary_is_what_needs_none(monkeypatch):
     assert "pip install '.[stats]'" in lines[11]
 
 
+@pytest.mark.matrix("order")
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 8), (1, 200), (2, 1), (2, 8), (3, 200), (2, 5000), (5000, 9)])
 def test_a_prediction_is_added_up_from_the_first_feature_to_the_last(shape, order):

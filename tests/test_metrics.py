@@ -209,3 +209,83 @@ def test_a_constant_target_beyond_squares_is_met_or_not():
 def test_no_target_is_no_target(values):
     with pytest.raises(HousingError, match=r"they must be equal, \(n,\) or \(n, k\)"):
         Score.of(values, values)
+
+
+TRUE, PRED, OTHER = [1.0, 2.0, 4.0, 8.0], [1.5, 2.0, 3.0, 9.0], [1.0, 2.5, 3.0, 7.0]
+WEIGHT = [0.5, 2.0, 3.0, 1.5]
+
+
+def test_a_score_is_shown_with_its_rows():
+    assert repr(Score.of([1.0, 2.0, 3.0], [1.0, 2.0, 4.0])) == "<Score: 3 rows, R² 0.5000>"
+    assert repr(Score.of([1.0], [1.0])) == "<Score: 1 row, R² 1.0000>"
+    assert repr(Score.of([1.0, 2.0], [1.0, 2.0], None, [0.25, 2.5])) == "<Score: 2.75 rows, R² 1.0000>"
+    assert repr(Score()) == "<Score: no rows>"
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_weighted_figures_are_those_of_scikit_learn(columns):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    true, pred = (np.column_stack([values, values[::-1]])[:, :columns] for values in (TRUE, PRED))
+    score = Score.of(true, pred, None, WEIGHT)
+    given = {"sample_weight": WEIGHT}
+    assert score.rows == 7.0
+    assert score.mse == pytest.approx(sklearn.mean_squared_error(true, pred, **given), rel=1e-14)
+    assert score.mae == pytest.approx(sklearn.mean_absolute_error(true, pred, **given), rel=1e-14)
+    assert score.r2 == pytest.approx(sklearn.r2_score(true, pred, **given), rel=1e-14)
+    assert r2_score(true, pred, WEIGHT) == score.r2
+
+
+def test_weighted_deviations_are_from_the_reference():
+    # (0.5 · 0.5² + 2 · 0.5² + 3 · 0² + 1.5 · 2²) / 7
+    score = Score.of(TRUE, PRED, OTHER, WEIGHT)
+    assert score.rms_deviation == pytest.approx((6.625 / 7) ** 0.5, rel=1e-14)
+    assert score.largest_deviation == 2.0
+
+
+def test_weighted_blocks_add_up_to_the_whole():
+    whole, left = Score.of(TRUE, PRED, OTHER, WEIGHT), Score.of(TRUE[:1], PRED[:1], OTHER[:1], WEIGHT[:1])
+    both = left + Score.of(TRUE[1:], PRED[1:], OTHER[1:], WEIGHT[1:])
+    for name in ("rows", "r2", "mse", "mae", "rms_deviation", "largest_deviation"):
+        assert getattr(both, name) == pytest.approx(getattr(whole, name), rel=1e-14), name
+
+
+def test_a_row_of_weight_0_is_left_out_whatever_it_holds():
+    score = Score.of([1e9, *TRUE], [-1e9, *PRED], [0.0, *OTHER], [0, 1, 1, 1, 1])
+    expected = Score.of(TRUE, PRED, OTHER)
+    for name in ("rows", "r2", "mse", "mae", "rms_deviation", "largest_deviation"):
+        assert getattr(score, name) == pytest.approx(getattr(expected, name), rel=1e-14), name
+
+
+def test_what_is_not_finite_is_named_by_its_argument():
+    for arguments, place in [
+        (([1.0, 2.0], [1.0, np.inf]), r"y_pred\[1\]: inf"),
+        (([1.0, 2.0], [1.0, 2.0], [np.nan, 1.0]), r"reference\[0\]: nan"),
+    ]:
+        with pytest.raises(HousingError, match=f"^{place} is not a finite number"):
+            Score.of(*arguments)
+
+
+def test_a_reference_of_another_shape_is_refused():
+    with pytest.raises(HousingError, match=r"^reference has shape \(1,\) and y_pred \(2,\): they must be equal"):
+        Score.of([1.0, 2.0], [1.0, 2.0], [1.0])
+
+
+def test_an_integer_that_float64_would_round_is_refused_in_each_argument():
+    for place, name in enumerate(["y_true", "y_pred", "reference"]):
+        arguments = [[1, 2], [1, 2], [1, 2]]
+        arguments[place] = [1, 2**53 + 1]
+        with pytest.raises(HousingError, match=rf"^{name}\[1\]: 9007199254740993 is an integer beyond"):
+            Score.of(*arguments)
+
+
+def test_frames_of_other_columns_are_not_compared():
+    pd = pytest.importorskip("pandas")
+    left, right = (pd.DataFrame([[1.0, 2.0], [3.0, 5.0]], columns=names) for names in (["a", "b"], ["b", "a"]))
+    with pytest.raises(HousingError, match="y_true"):
+        r2_score(left, right)
+
+
+def test_means_whose_difference_overflows_add_up_without_a_warning():
+    both = Score.of([1.5e308], [1.5e308]) + Score.of([-1.5e308], [-1.5e308])
+    assert (both.rows, both.mse) == (2, 0.0)
+    assert np.isnan(both.r2)

@@ -67,6 +67,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.matrix("path")
 @pytest.mark.parametrize("path", ["a\0b.npz", "\ud800.csv", "x" * 300 + ".npz", "y" * 100_000 + ".csv"], ids=range(4))
 def test_a_path_that_no_file_can_have_ends_a_command_in_one_line(command, path, folder):
     done = run(*(path if argument == "?" else argument for argument in command), cwd=folder)

@@ -269,13 +269,12 @@ def test_radius_is_half_a_step_for_the_nearest_integers(case):
     assert small.radius <= 0.5 + 2.0**-15
 
 
-@pytest.mark.parametrize("bits", range(2, 9))
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_weights_fit_the_bits(scheme, bits):
-    model = linear([-3.0, 1e-3, 2.0, 0.5], 1.0)
-    small = QuantizedLinear.from_linear(model, np.random.default_rng(0).normal(size=(20, 4)), scheme, bits)
-    assert small.weights.max() <= 2**bits - 1
-    assert small.affine.bits == bits
+def test_weights_fit_the_bits(scheme):
+    model, rows = linear([-3.0, 1e-3, 2.0, 0.5], 1.0), np.random.default_rng(0).normal(size=(20, 4))
+    smalls = [QuantizedLinear.from_linear(model, rows, scheme, bits) for bits in range(2, 9)]
+    assert [small.affine.bits for small in smalls] == list(range(2, 9))
+    assert [int(small.weights.max()).bit_length() for small in smalls] == list(range(2, 9))
 
 
 def test_more_bits_are_closer_on_california(california):
@@ -409,11 +408,10 @@ def test_inputs_outside_the_calibrated_range_saturate():
     assert_array_equal(small.quantize_input([[-1e9, 15.1], [1e300, 10.0]]), np.uint8([[0, 130], [255, 0]]), strict=True)
 
 
-def test_integer_predict_is_predict_quantized_of_the_quantized_input(on_california):
-    table, _, small = on_california
-    if small.scheme == "integer":
-        Xq = small.quantize_input(table.X)
-        assert_array_equal(small.predict(table.X), int64_reference(small, Xq), strict=True)
+def test_integer_predict_is_predict_quantized_of_the_quantized_input(california):
+    table, model = california
+    small = QuantizedLinear.from_linear(model, table.X, "integer")
+    assert_array_equal(small.predict(table.X), int64_reference(small, small.quantize_input(table.X)), strict=True)
 
 
 def test_integer_intercept_is_a_whole_number_of_steps(california):
@@ -449,6 +447,7 @@ def test_negative_steps_count_towards_the_overflow():
         integer_model([0, 255], 128, -(2**31 - 1) + 1000)
 
 
+@pytest.mark.matrix(p=3)
 @pytest.mark.parametrize("p", [1, 2, 3, 8, 13])
 @pytest.mark.parametrize("targets", [None, 3])
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -513,12 +512,14 @@ def test_a_percentile_leaves_out_the_outliers():
         ([[1.0, 2.0], [3.0, np.inf]], "X: row 1, column 'x1': inf is not a finite number"),
     ],
 )
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_what_is_not_rows_of_finite_numbers_is_refused_at_every_door(scheme, X, message):
+def test_what_is_not_rows_of_finite_numbers_is_refused_at_every_door(X, message):
     model, rows, _, _ = NO_INTERCEPT[0]
-    small = QuantizedLinear.from_linear(model, rows, scheme)
-    doors = [small.predict, small.error_bound, lambda X: QuantizedLinear.from_linear(model, X, scheme)]
-    for door in doors + [small.quantize_input, small.saturated] * (scheme == "integer"):
+    small = {scheme: QuantizedLinear.from_linear(model, rows, scheme) for scheme in SCHEMES}
+    doors = [small["integer"].quantize_input, small["integer"].saturated]
+    for scheme in SCHEMES:
+        doors += [small[scheme].predict, small[scheme].error_bound]
+        doors.append(lambda X, scheme=scheme: QuantizedLinear.from_linear(model, X, scheme))
+    for door in doors:
         with pytest.raises(HousingError, match=message):
             door(X)
 
@@ -529,6 +530,7 @@ def test_a_calibration_of_other_features_is_refused(scheme):
         QuantizedLinear.from_linear(NO_INTERCEPT[0][0], Calibration.of(np.ones((4, 3))), scheme)
 
 
+@pytest.mark.matrix("bad")
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("rows", [5, 1 << 20])
 @pytest.mark.parametrize("scheme", FLOATS)
@@ -715,6 +717,7 @@ def test_no_array_of_a_model_or_of_its_copy_can_be_written(scheme, copied):
         ([[1.0, 1.0], [1.0, 1.0]], [0.0, np.inf], "the intercept for 'z' is inf"),
     ],
 )
+@pytest.mark.matrix("rounding")
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_a_float_model_of_no_finite_numbers_is_not_quantized(coef, intercept, place, scheme, rounding):

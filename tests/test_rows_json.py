@@ -248,13 +248,12 @@ def test_a_doubled_key_in_the_only_line_is_named():
     assert refusal('{"x": 1, "y": 2, "x": 3}\n', format="jsonl").startswith("line 1: the key 'x' stands twice")
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
 @pytest.mark.parametrize("format", ["json", "jsonl"])
-def test_a_row_is_skipped_for_what_is_in_it_and_not_for_its_place(order, format):
+def test_a_row_is_skipped_for_what_is_in_it_and_not_for_its_place(format):
     rows = ['{"x": 1, "y": 2}', '{"x": 3, "y": 4, "z": 5}', '{"x": 9}', '{"x": 9, "y": null}']
-    chosen = [rows[i] for i in order]
-    content = "\n".join(chosen) if format == "jsonl" else f"[{','.join(chosen)}]"
-    assert sorted(read(content, ["x", "y"], format, lambda _: None)) == PLAIN
+    for order in itertools.permutations(rows):
+        content = "\n".join(order) if format == "jsonl" else f"[{','.join(order)}]"
+        assert sorted(read(content, ["x", "y"], format, lambda _: None)) == PLAIN, order
 
 
 @pytest.mark.parametrize(

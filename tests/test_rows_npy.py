@@ -38,6 +38,7 @@ def test_a_bad_npy_row_is_told_once_whatever_number_of_its_cells_is_bad(tmp_path
 # .npy
 
 
+@pytest.mark.matrix("order")
 @pytest.mark.parametrize("kind", ["<f8", ">f8", "<f4", "f2", "i8", "u1", "i2"])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_npy_of_any_real_type_and_order(kind, order, tmp_path):
@@ -297,6 +298,7 @@ NAMED = [
 ]
 
 
+@pytest.mark.matrix("version", "shape", "order")
 @pytest.mark.parametrize("kind", ["f8", ">i2", "?", "S3", "U5", "c16", "M8[ns]", *NAMED], ids=range(7 + len(NAMED)))
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
 @pytest.mark.parametrize(("shape", "order"), [((3,), "C"), ((2, 3), "C"), ((2, 3), "F"), ((0, 2), "C"), ((), "C")])
@@ -347,6 +349,7 @@ def test_a_header_of_python_2_is_read_with_numpys_warning(tmp_path):
         "[" * 9_000,
     ],
 )
+@pytest.mark.matrix("version")
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_header_that_numpy_does_not_read_is_refused(text, version, tmp_path):
     (tmp_path / "h.npy").write_bytes(content(text + "\n", version))

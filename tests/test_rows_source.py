@@ -49,6 +49,7 @@ def test_binary_rows_are_known_by_their_first_bytes_whatever_is_said(make, forma
     assert read_file(tmp_path / "rows.csv", ["x", "y"], format=format) == PLAIN
 
 
+@pytest.mark.matrix("compressed", "piece")
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("compressed", [False, True])

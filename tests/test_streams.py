@@ -47,6 +47,7 @@ def broken(how):
 # Which stream
 
 
+@pytest.mark.matrix(how="gone", unbuffered="")
 @pytest.mark.parametrize("how", ["gone", pytest.param("full", marks=full)])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
@@ -108,6 +109,7 @@ def test_whoever_speaks_to_a_terminal_that_is_gone_goes_on(say):
 
 
 @full
+@pytest.mark.matrix(unbuffered="", option="--help")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("option", ["--help", "--version"])
 @pytest.mark.parametrize("name", ["", *COMMANDS])
@@ -177,6 +179,7 @@ def test_a_reader_that_leaves_a_named_pipe_is_no_error(models, tmp_path):
 STOPS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
+@pytest.mark.matrix(module="housing_np.", number=signal.SIGTERM)
 @pytest.mark.parametrize("number", STOPS)
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("module", ["housing_np", "housing_np."])

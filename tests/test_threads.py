@@ -66,16 +66,18 @@ def test_an_error_in_a_thread_is_the_callers():
 
 
 def with_threads(number, monkeypatch, compute):
-    for module in ("housing_np.quantized.schemes.integer", "housing_np.fit.factor"):
-        monkeypatch.setattr(f"{module}.thread_count", lambda size, per_thread: number)
+    """What is computed where a user allows so many threads, on a machine of as many processors."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(number), raising=False)
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, str(number))
     return compute()
 
 
 def test_predictions_do_not_depend_on_the_number_of_threads(monkeypatch):
     rows = RNG.standard_normal((70_000, 3))
     model = QuantizedLinear.from_linear(LinearRegression().fit(rows[:99], rows[:99, 0] + 2), rows, "integer")
-    many = np.resize(model.quantize_input(rows), (1_500_000, 3))
-    expected = np.concatenate([model.predict_quantized(many[i : i + 1000]) for i in range(0, len(many), 1000)])
+    many = np.resize(model.quantize_input(rows), (3_600_000, 3))  # enough for five threads
+    expected = np.concatenate([model.predict_quantized(many[i : i + 7000]) for i in range(0, len(many), 7000)])
     for number in (1, 2, 5):
         assert_array_equal(with_threads(number, monkeypatch, lambda: model.predict_quantized(many)), expected)
 
