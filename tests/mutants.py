@@ -41,6 +41,13 @@ PACKAGES = {
 }
 # The tests of a module, where they are not those of the file that has its name.
 ROOMS = {
+    "command/arguments": ["cli", "commands", "doors", "streams"],
+    "command/output": ["cli", "commands", "doors", "streams"],
+    "command/progress": ["cli", "commands", "doors", "streams"],
+    "command/cli": ["cli", "commands", "doors", "streams"],
+    "evaluation/sample": ["evaluation", "report"],
+    "fit/adopt": ["linear", "frames"],
+    "fit/leave_one_out": ["linear", "evaluation"],
     "checks/display": ["shown"],
     "command/answers": ["commands", "doors"],
     "errors": ["errors", "commands"],
@@ -59,7 +66,6 @@ ROOMS = {
     "quantized/schemes/per_channel": ["quantized"],
     "quantized/schemes/per_tensor": ["quantized"],
     "quantized/schemes/scheme": ["quantized"],
-    "checks/display": ["shown"],
     "checks/objects": ["shown"],
     "quantized/naive": ["compare"],
     "rows": ["rows"],

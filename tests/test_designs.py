@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from running import run
 
 from housing_np import load, load_california
-from housing_np.evaluation.evaluation import holdout_split
+from housing_np.evaluation.split import holdout_split
 
 ROWS = 400
 TABLE = load_california(ROWS)
