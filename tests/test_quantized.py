@@ -409,11 +409,10 @@ def test_inputs_outside_the_calibrated_range_saturate():
     assert_array_equal(small.quantize_input([[-1e9, 15.1], [1e300, 10.0]]), np.uint8([[0, 130], [255, 0]]), strict=True)
 
 
-def test_integer_predict_is_predict_quantized_of_the_quantized_input(on_california):
-    table, _, small = on_california
-    if small.scheme == "integer":
-        Xq = small.quantize_input(table.X)
-        assert_array_equal(small.predict(table.X), int64_reference(small, Xq), strict=True)
+def test_integer_predict_is_predict_quantized_of_the_quantized_input(california):
+    table, model = california
+    small = QuantizedLinear.from_linear(model, table.X, "integer")
+    assert_array_equal(small.predict(table.X), int64_reference(small, small.quantize_input(table.X)), strict=True)
 
 
 def test_integer_intercept_is_a_whole_number_of_steps(california):
