@@ -216,7 +216,7 @@ class QuantizedLinear(Shown, Rebuilt):
             raise HousingError(f"the numbers lack {listed(missing)}")
         stored: dict[str, Any] = {name: numbers[name] for name in fields}
         weights, bits = stored.pop("weights"), as_bits(stored.pop("bits"))
-        axis = fields["scale"].axis(np.shape(weights))
+        axis = fields["scale"].axis(as_numbers(weights, "weights").shape)
         return cls(
             scheme=scheme,
             weights=weights,
