@@ -77,9 +77,7 @@ class Parser(argparse.ArgumentParser):
         """The options that say how rows are read."""
         from ..rows.formats import TEXT_FORMATS
 
-        self.add_argument(
-            "--format", choices=TEXT_FORMATS, help=f"{format} (default: by its name, else csv)"
-        )
+        self.add_argument("--format", choices=TEXT_FORMATS, help=f"{format} (default: by its name, else csv)")
         self.add_argument(
             "--separator",
             metavar="CHAR",
