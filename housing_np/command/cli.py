@@ -8,15 +8,12 @@ from typing import Any, NoReturn
 from ..errors import ArtifactError, HousingError
 from .arguments import Parser as Parser
 from .arguments import reading as reading
-from .output import MEASURED as MEASURED
 from .output import dumps as dumps
-from .output import measured as measured
 from .output import note as note
 from .output import notes as notes
 from .output import say as say
 from .output import show as show
 from .output import standard_streams
-from .output import table as table
 from .progress import Progress as Progress
 from .statuses import BAD_ARTIFACT as BAD_ARTIFACT
 from .statuses import BAD_INPUT as BAD_INPUT

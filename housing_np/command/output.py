@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from math import isfinite
@@ -123,31 +123,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(each) for each in value]
     return None if isinstance(value, float) and not isfinite(value) else value
-
-
-MEASURED = ("R²", "MSE", "largest dev.", "RMS dev.", "payload", "file size")
-
-
-def measured(row: Mapping[str, Any]) -> list[str]:
-    """Return the cells of a model below the heads `MEASURED`, for its figures by name."""
-    return [
-        f"{row['r2']:.4f}",
-        f"{row['mse']:.4g}",
-        f"{row['largest_deviation']:.3g}",
-        f"{row['rms_deviation']:.3g}",
-        f"{row['payload_bytes']} B",
-        f"{row['file_bytes']} B",
-    ]
-
-
-def table(rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Return lines of aligned columns; the first row is the head, all but the first `left` columns are right-aligned.
-
-    >>> print(table([["stage", "R²"], ["float64", "0.6"]]))
-    stage     R²
-    float64  0.6
-    """
-    rows = [list(map(printable, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    aligned = ([f"{cell:{'<' if i < left else '>'}{widths[i]}}" for i, cell in enumerate(row)] for row in rows)
-    return "\n".join("  ".join(row).rstrip() for row in aligned)
