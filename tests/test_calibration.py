@@ -181,12 +181,17 @@ def test_squares_beyond_float64_are_infinite():
 
 @pytest.mark.parametrize("percentile", ["99", None, [99.0], np.nan, True])
 def test_a_percentile_is_one_number(percentile):
-    with pytest.raises(HousingError, match="percentile"):
+    with pytest.raises(HousingError, match="^percentile is "):
         Calibration.of([[1.0], [2.0]], percentile)
 
 
+def test_a_percentile_may_be_little_more_than_50():
+    found = Calibration.of([[0.0], [100.0]], percentile=50.5)
+    assert_allclose([found.low, found.high], [[49.5], [50.5]], rtol=1e-12)
+
+
 def test_percentiles_beyond_float64_are_refused():
-    with pytest.raises(HousingError, match="the range of a column is beyond float64: rescale it"):
+    with pytest.raises(HousingError, match="^the range of a column is beyond float64: rescale it$"):
         Calibration.of([[1.7e308], [-1.7e308], [1.0]], 90.0)
 
 
