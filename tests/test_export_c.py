@@ -520,9 +520,10 @@ def test_the_page_leads_from_a_training_to_a_program(tmp_path):
     tool("cc")
     (tmp_path / "main.c").write_text(blocks["c"], encoding="utf-8")
     python = f'python() {{ {shlex.quote(sys.executable)} "$@"; }}\n'
-    script = python + "set -e\n" + blocks["sh"].replace("-std=c99", " ".join(C99))
+    command, expected = blocks["console"].removeprefix("$ ").split("\n", 1)
+    script = python + "set -e\n" + (blocks["sh"] + command).replace("-std=c99", " ".join(C99))
     done = subprocess.run(
         ["sh", "-c", script], cwd=tmp_path, env=environment(), capture_output=True, encoding="utf-8", check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("1000 of 1000 rows are equal\n" + blocks["text"])
+    assert done.stdout.endswith("1000 of 1000 rows are equal\n" + expected)

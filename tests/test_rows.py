@@ -52,7 +52,7 @@ def page(name):
 
 
 def test_the_readme_lists_all_formats():
-    assert f"Your own come in {titles()} (" in page("README.md")
+    assert f"Rows come in {titles()} (" in page("README.md")
 
 
 def test_the_page_of_the_server_lists_the_media_type_of_every_format():

@@ -68,6 +68,7 @@ def graph(model: Model, facts: Facts, *, float32: bool) -> bytes:
 
     Examples
     --------
+    >>> from housing_np import LinearRegression
     >>> line = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
     >>> content = graph(line, Facts.of(line, "line"), float32=False)
     >>> import onnx.reference
