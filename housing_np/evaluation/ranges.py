@@ -152,5 +152,5 @@ def drift_note(shifts: Sequence[Shift], most: int = 4) -> str:
         f"{cut(shift.feature)} {shift.was:.4g} → {shift.mean:.4g} (moves predictions by {shift.effect:.3g})"
         for shift in shifts[:most]
     ]
-    more = f", … and {len(shifts) - most} more" * (len(shifts) > most)
+    more = f", … and {len(shifts) - most} more" if len(shifts) > most else ""
     return f"means that have moved by more than chance explains: {', '.join(each)}{more}"

@@ -126,5 +126,6 @@ def _enumeration(kind: str, model: Model, facts: Facts) -> str:
     lines = []
     for i, (name, constant) in enumerate(zip(names, _constants(kind, names, facts), strict=True)):
         known = _unit(facts, name) + (f"{_range(facts, i)}{_steps(model, i)}" if kind == "feature" else "")
-        lines.append(f"    {constant} = {i}{',' * (i < len(names) - 1)} /* {quoted(name)}{known} */")
+        comma = "," if i < len(names) - 1 else ""
+        lines.append(f"    {constant} = {i}{comma} /* {quoted(name)}{known} */")
     return "\n".join([f"/* The place of each {kind}, and what is known of it. */", "enum {", *lines, "};"])

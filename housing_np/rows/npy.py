@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import SEEK_CUR, SEEK_END, BytesIO
 from math import prod
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,6 +17,8 @@ from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, checked
 from .source import Source
 
 _LONGEST_HEADER = 10_000  # characters, the limit of NumPy's own reader
+# What NumPy's reader raises, and what Python's parser and tokenizer raise below it.
+_INVALID_HEADER = (ValueError, TypeError, LookupError, SyntaxError, TokenError, RecursionError, OverflowError)
 _INVALID = "not a .npy array of numbers, or not whole; write one with numpy.save"
 _TOO_LONG = f"the header of the array has more than {_LONGEST_HEADER:,} characters; save fewer columns, or Parquet"
 
@@ -70,7 +73,7 @@ def _open(source: Source) -> _Array:
         shape, is_fortran, dtype = read_header(file)
     except TableError as error:
         raise TableError(f"{source.name}: {error}") from None
-    except Exception:  # NumPy's reader raises whatever Python's parser and tokenizer do
+    except _INVALID_HEADER:
         raise TableError(f"{source.name}: {_INVALID}") from None
     if dtype.hasobject:
         raise TableError(f"{source.name}: an .npy of Python objects; save numbers only, with array.astype(float)")
@@ -87,8 +90,8 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     ------
     TableError
         For a header that is too long; the message lacks the source.
-    Exception
-        Of any kind for an invalid header.
+    ValueError, TypeError, LookupError, SyntaxError, TokenError, RecursionError, OverflowError
+        For an invalid header.
     """
     major, _ = np.lib.format.read_magic(file)
     size = int.from_bytes(file.read(2 if major == 1 else 4), "little")

@@ -105,5 +105,5 @@ def _contributions(axes: Any, report: Mapping[str, Any]) -> None:
     axes.set_yticks(range(len(shown)), shown)
     axes.invert_yaxis()
     axes.axvline(0, color="black", linewidth=0.8)
-    cut = f" (the {_BARS} largest of {len(moves)})" * (len(moves) > _BARS)
+    cut = f" (the {_BARS} largest of {len(moves)})" if len(moves) > _BARS else ""
     axes.set(xlabel=f"weight · standard deviation, in {report['target']['name']}", title=f"Contributions{cut}")
