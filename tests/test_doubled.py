@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from housing_np.fit.doubled import Doubled, product
 
 HIGH = st.floats(2.0**-60, 2.0**60) | st.floats(-(2.0**60), -(2.0**-60))
-NUMBERS = st.tuples(HIGH, st.floats(-(2.0**-54), 2.0**-54))
+NUMBERS = st.tuples(HIGH, st.integers(-(2**52), 2**52).map(lambda steps: steps * 2.0**-106))
 THIRD = (1 / 3, 1 / 3 * 2.0**-54)
 # Of the larger term, or of the result of a product: an operation loses no more.
 ROUNDING = Fraction(2) ** -103

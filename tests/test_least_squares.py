@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -293,3 +294,90 @@ def test_a_coefficient_that_is_0_is_0():
     solution = summary_of(X, np.array([0.0, 0.0, 0.0, 1.0])).solve()
     assert_array_equal(solution.coef[:, 0], [1.0, 0.0])
     assert_array_equal(solution.intercept, [0.0])
+
+
+def partly_bad(n):
+    rows = np.column_stack([np.ones(n), np.full(n, 4.0)])
+    rows[-1, 0] = np.nan
+    return rows
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
+@pytest.mark.parametrize("n", [5, 40_000])
+def test_a_refused_block_leaves_the_summary_as_it_was(n):
+    X, y = normal(50, columns=2)
+    X[:, 1] = 3.0
+    summary, expected = summary_of(X, y), summary_of(X, y).solve()
+    with pytest.raises(HousingError, match=f"row {50 + n - 1}, column 'x0': nan"):
+        summary.update(partly_bad(n), np.zeros((n, 1)))
+    found = summary.solve()
+    assert summary.rows == 50
+    assert_array_equal(found.unit_stderr(), expected.unit_stderr())
+    assert found.coef[1, 0] == 0.0
+
+
+def test_a_refused_first_block_fixes_no_columns():
+    summary = Summary()
+    with pytest.raises(HousingError, match="nan"):
+        summary.update(partly_bad(5), np.zeros(5))
+    summary.update(*normal(50, columns=4))
+    assert summary.feature_names == ("x0", "x1", "x2", "x3")
+
+
+def test_a_large_mean_costs_leave_one_out_no_digits():
+    t = 1.7e9 + np.array([0.0, 1, 2, 3, 4, 5, 6, 7, 20_000])
+    y = np.array([0.0, 1, 2, 3, 4, 5, 6, 8, 20_010.5])
+    # The line through the first eight rows, in fractions.
+    x = [Fraction(int(v)) for v in t]
+    mx, my = sum(x[:-1]) / 8, sum(map(Fraction, y[:-1])) / 8
+    slope = sum((a - mx) * (Fraction(b) - my) for a, b in zip(x[:-1], y[:-1], strict=True))
+    slope /= sum((a - mx) ** 2 for a in x[:-1])
+    found = LinearRegression().fit(t[:, None], y).leave_one_out(t[:, None], y)[-1]
+    assert_allclose(found, float(my + slope * (x[-1] - mx)), rtol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_sums_beyond_the_range_warn_of_nothing_in_any_thread(size):
+    X = np.random.default_rng(0).choice([-1.0, 1.0], (300_000, 8)) * size
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_allclose(LinearRegression().fit(X, X[:, 0]).coef_, np.eye(8)[0], atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
+@pytest.mark.parametrize("n", [60, 9000])
+@pytest.mark.parametrize("exponent", [-100, 50, 150, 300])
+def test_the_unit_of_weights_does_not_change_the_rank_beside_a_constant(n, exponent):
+    a, _ = normal(n, columns=8)
+    X = np.column_stack([np.full(n, 0.1), a, a[:, 0] * 2, a[:, 0] + 1e-5 * np.sin(np.arange(n))])
+    y = 1e5 * (X[:, 10] - X[:, 1]) + a[:, 7]
+    model = LinearRegression().fit(X, y, np.full(n, 10.0**exponent))
+    assert model.rank_ == 9
+    assert_allclose(model.predict(X), y, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "weight", [[1e300, 1, 1, 1, 1e-300, 1e-308], [1e304] * 6, [5e-324] * 6, [1e300, 1e-20, 1e-15, 1e-300, 1e-10, 1]]
+)
+def test_weights_of_any_size_are_right(weight):
+    x, y = np.arange(6.0)[:, None], np.array([1, 3, 5.5, 7, 9, 11])
+    relative = np.array(weight) / max(weight)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = LinearRegression().fit(x, y, weight)
+    # Of weights so far apart, the rows of the largest decide, and of what these leave open the next ones.
+    order = np.argsort(-relative, kind="stable")[:2]
+    if relative.min() == 1:
+        assert_allclose(model.coef_, np.polyfit(x[:, 0], y, 1)[:1], rtol=1e-13)
+    else:
+        assert_allclose(model.predict(x[order[:1]]), y[order[:1]], rtol=1e-13)
+
+
+@pytest.mark.parametrize("value", [1e307, 1.7e308])
+def test_a_constant_at_the_end_of_the_range_is_a_constant(value):
+    X, y = normal(30_000, columns=2)
+    X[:, 0] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("ignore", np.exceptions.RankWarning)
+        assert LinearRegression().fit(X, y).coef_[0] == 0.0

@@ -429,10 +429,15 @@ def test_integer_bias_is_the_nearest_number_of_steps(steps, bias):
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_sum_that_could_overflow_int32_is_refused(sign):
-    # Each step of the weight is 1 / 255; an intercept of 1e9 is 2.55e11 of them.
-    with pytest.raises(HousingError, match=r"the int32 sum of the scheme 'integer' could reach 25500.*'per-channel'"):
-        QuantizedLinear.from_linear(linear([1.0], sign * 1e9), [[0.0], [255.0]], "integer")
+@pytest.mark.parametrize("intercept", [1e5, 1e9, 1e15])
+def test_beside_a_large_bias_the_steps_are_coarser_and_the_bound_holds(sign, intercept):
+    # Each step of the weight would be 1 / 255, and an intercept of 1e9 is 2.55e11 of them: int32 holds 2.1e9.
+    X = np.arange(256.0)[:, None]
+    model = linear([1.0], sign * intercept)
+    small = QuantizedLinear.from_linear(model, X, "integer")
+    deviation = np.abs(small.predict(X) - model.predict(X))
+    assert (deviation <= small.error_bound(X)).all()
+    assert deviation.max() <= 255 * max(1 / 255, intercept / 2**30)
 
 
 def test_the_largest_sum_that_int32_holds_is_accepted():

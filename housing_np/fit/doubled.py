@@ -63,9 +63,9 @@ class Doubled:
         return _normalized(quotient, (self - other * quotient).high / other.high)
 
     def sqrt(self) -> "Doubled":
-        """Return the square roots of positive numbers."""
+        """Return the square roots of numbers that are not negative."""
         root = np.sqrt(self.high)
-        return _normalized(root, (self - Doubled(root) * root).high / (2 * root))
+        return _normalized(root, (self - Doubled(root) * root).high / np.where(root > 0, 2 * root, 1.0))
 
     def sum(self, axis: int = 0) -> "Doubled":
         """Return the sum along an axis: the upper bits of all terms add up without rounding, then the lower ones."""

@@ -31,6 +31,7 @@ _NARROW = 16  # columns up to which BLAS uses one thread, for products of so man
 _ONE_THREAD = 1 << 18
 _STRETCH = 1 << 20  # numbers that a thread is worth
 _CHUNK, _CHUNK_ROWS = 1 << 19, 1 << 13  # numbers that stay in the cache, of so many rows at most
+_NOTHING_LEFT = 2.0**-190  # of a column's square: rounding in double-double
 _SAMPLE = 1024  # rows that tell where the means are
 
 
@@ -80,6 +81,14 @@ class Shifted:
         R[0, 1:] += R[0, 0] * (self.shift - shift)
         return R
 
+    def scaled(self) -> tuple[Floats, NDArray[np.int64], int, Floats]:
+        """Return the arguments of `solve` that tell the factor: columns of ordinary size, their units, the shift."""
+        k = len(self.shift)
+        size = np.maximum(np.abs(self.R[:, -k:]).max(axis=0), np.abs(self.shift))
+        unit = np.frexp(size)[1].astype(np.int64)
+        columns = np.concatenate([np.zeros(len(self.R) - k, np.int64), -unit])
+        return np.ldexp(self.R, columns), unit, 0, self.shift
+
     def __add__(self, other: "Shifted") -> "Shifted":
         """Return the factor of the rows of both."""
         return Shifted(_householder([self.R, other.about(self.shift)]), self.shift)
@@ -115,8 +124,8 @@ def shifted_factor(rows: Rows, fit_intercept: bool) -> Shifted:
         return Shifted(block.householder() if R is None else R, shift)
 
 
-def doubled_factor(rows: Rows, fit_intercept: bool) -> tuple[Doubled, NDArray[np.int64]]:
-    """Return the factor of rows [1, A / 2**unit] in double-double, and the units (p + k,) that make A at most 1."""
+def doubled_factor(rows: Rows, fit_intercept: bool) -> tuple[Doubled, NDArray[np.int64], int, Floats]:
+    """Return the arguments of `solve` that tell the factor of rows [1, A / 2**unit], in double-double."""
     columns = rows.columns()
     unit = np.frexp(np.abs(columns).max(axis=0))[1].astype(np.int64)
     ones = np.ones((len(columns), int(fit_intercept)))
@@ -124,22 +133,26 @@ def doubled_factor(rows: Rows, fit_intercept: bool) -> tuple[Doubled, NDArray[np
     if rows.weight is not None:
         exponent = int(np.frexp(rows.weight.max())[1]) // 2
         matrix *= Doubled(np.ldexp(rows.weight, -2 * exponent)[:, np.newaxis]).sqrt()
-    return _gram_schmidt(matrix).ldexp(exponent), unit
+    return _gram_schmidt(matrix), unit, exponent, np.zeros(len(unit))
 
 
 def _gram_schmidt(matrix: Doubled) -> Doubled:
     """Return the factor of A (n, m): modified Gram-Schmidt, as accurate as Householder's (Björck 1967).
 
-    Where nothing is left of a column, its row is 0.
+    Where only rounding is left of a column, its row is 0.
     """
-    m = matrix.high.shape[1]
+    n, m = matrix.high.shape
     factor = Doubled(np.zeros((m, m)))
+    squares = np.square(matrix.high).sum(axis=0)
     for i in range(m):
         column, others = matrix[:, :1], matrix[:, 1:]
         products = (column * matrix).sum()
-        if products.high[0] > 0:
+        if products.high[0] > _NOTHING_LEFT * squares[i]:
             factor[i, i:] = products / products[:1].sqrt()
             others = others - column * (products[1:] / products[:1])
+            n -= 1
+        if not n:  # the rows have no further dimension
+            break
         matrix = others
     return factor
 

@@ -52,7 +52,7 @@ def left_out(
             part = slice(start, start + _CHUNK_ROWS)
             leverage = solution.leverage(rows[part])
             room = 1 - (leverage if weights is None else leverage * weights[part])
-            residual = targets[part] - model.predict(rows[part])
+            residual = solution.residual(rows[part], targets[part], model.coef_)
             out[part] = targets[part] - (residual.T / room).T
             is_alone[part] = room < _NO_ROOM
     return out, is_alone
@@ -65,6 +65,6 @@ def determined_by(model: "LinearRegression", rows: Floats) -> list[str]:
     A v is the same in all other rows, so that these do not determine the coefficients in the direction v.
     """
     solution = model.require_solution("leverages")
-    v = np.abs((rows - solution.mean) / solution.norms @ solution.inverse @ solution.inverse.T)
+    v = np.abs(solution.centred(rows) / solution.norms @ solution.inverse @ solution.inverse.T)
     is_determined = (v > _ROUNDING * v.max(axis=1, initial=0.0, keepdims=True)).any(axis=0)
     return [name for name, is_one in zip(model.feature_names, is_determined, strict=True) if is_one]

@@ -41,8 +41,10 @@ class Solution:
         What rounding can make of a singular value that is 0.
     distinct : bool
         False where full rank and deficiency cannot be told apart.
-    mean, norms : (p,) arrays
-        Of the columns; norms after centring. Means are 0 without an intercept.
+    means, target_means : Doubled, (p,) and (k,)
+        Of the columns; 0 without an intercept.
+    norms : (p,) array
+        Of the columns after centring.
     residual_norm, total_norm : (k,) arrays
         Of the residuals and of the (centred) targets.
     design : (p, p) array
@@ -58,12 +60,28 @@ class Solution:
     rank: int
     tolerance: float
     distinct: bool
-    mean: Floats
+    means: Doubled
+    target_means: Doubled
     norms: Floats
     residual_norm: Floats
     total_norm: Floats
     design: Floats | Doubled
     rough_inverse: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """The means of the columns (p,) in double precision."""
+        return self.means.high
+
+    def centred(self, X: Floats) -> Floats:
+        """Return rows X (n, p) less the means: to all digits, which a leverage near 1 needs."""
+        return np.asarray((X - self.means.high) - self.means.low)
+
+    def residual(self, X: Floats, y: Floats, coef: Floats) -> Floats:
+        """Return the residuals of targets y (n,) or (n, k), computed from the means."""
+        high, low = self.target_means.high, self.target_means.low
+        high, low = (high, low) if y.ndim > 1 else (high[0], low[0])
+        return np.asarray(((y - high) - low) - self.centred(X) @ coef.T)
 
     @property
     def factor(self) -> Floats:
@@ -88,7 +106,7 @@ class Solution:
 
     def leverage(self, X: Floats) -> Floats:
         """Return the leverages (n,) of rows X (n, p): how much each row's own target counts in its prediction."""
-        spread = np.dot(X - self.mean, self.inverse / self.norms[:, None])
+        spread = np.dot(self.centred(X), self.inverse / self.norms[:, None])
         return np.asarray(np.einsum("ij,ij->i", spread, spread) + float(self.fit_intercept) / self.rows)
 
     def unit_stderr(self) -> Floats:
@@ -115,7 +133,7 @@ class Solution:
         p = len(self.norms)
         if self.rank == p:
             return np.ones(p + 1, np.bool_)
-        _, values, right = np.linalg.svd(self.factor)
+        _, values, right = np.linalg.svd(_rows_used(self.factor))
         null_space, kept = right[self.rank :], values[: self.rank]
         # A constant column has no norm: in units of itself it is a column of ones.
         one = 1 / math.sqrt(self.rows)
@@ -131,6 +149,7 @@ class Solution:
 def solve(
     R: Any,
     unit: npt.NDArray[np.int64],
+    exponent: int,
     shift: Floats,
     varies: npt.NDArray[np.bool_],
     p: int,
@@ -142,7 +161,7 @@ def solve(
     Parameters
     ----------
     R : (m, m) array, or Doubled
-        The factor of rows [1, (A - shift) / 2**unit], or A / 2**unit without an intercept.
+        The factor of rows [1, (A - shift) / 2**unit], or A / 2**unit without an intercept, divided by ``2**exponent``.
     unit, shift, varies : (p + k,) arrays
         ``varies`` says which columns are not constant; where there is an intercept, it alone stands for the others.
     p : int
@@ -152,26 +171,28 @@ def solve(
         How many there are.
     """
     fit_intercept = len(_high(R)) > len(unit)
-    means: Any = R[0] * 0.0
+    means = Doubled(np.zeros(len(unit)))
     length = 0.0
     if fit_intercept:
         length = float(_high(R)[0, 0])
-        means, R = R[0, 1:] / R[:1, 0] + np.ldexp(shift, -unit), R[1:, 1:]
+        offset = R[0, 1:] / R[:1, 0]
+        means = (offset if isinstance(offset, Doubled) else Doubled(offset)) + np.ldexp(shift, -unit)
+        R = R[1:, 1:]
         R[:, ~varies] = 0.0
     norms = np.linalg.norm(_high(R), axis=0)
     scale = np.where(norms > 0, norms, 1.0)[:p]
     design: Any = R[:p, :p] / scale
     # How far rounding moves each scaled column: centring loses digits that the data do not have.
-    noise = EPS * np.hypot(1.0, length * _high(means)[:p] / scale)
+    noise = EPS * np.hypot(1.0, np.where(norms[:p] > 0, length * means.high[:p] / scale, 0.0))
     inverse, rank, tolerance, distinct = _pseudo_inverse(design, noise, EPS * max(count, p))
     inverse[norms[:p] == 0] = 0.0
     x, rest = _solved(design, inverse, R[:p, p:])
     weights = x / scale[:, None]
-    parts = weights * means[:p, None]
-    intercept = _rounded(means[p:] - parts.sum(axis=0), np.abs(_high(means[p:])) + np.abs(_high(parts)).sum(axis=0))
+    parts = means[:p, None] * weights
+    intercept = _rounded(means[p:] - parts.sum(axis=0), np.abs(means.high[p:]) + np.abs(parts.high).sum(axis=0))
     with np.errstate(over="ignore"):
         coef = np.ldexp(_high(weights), unit[p:] - unit[:p, None])
-        offset, norms = np.ldexp(intercept, unit[p:]), np.ldexp(norms, unit)
+        offset, norms = np.ldexp(intercept, unit[p:]), np.ldexp(norms, unit + exponent)
         residual = np.hypot(np.linalg.norm(_high(rest), axis=0), np.linalg.norm(_high(R)[p:, p:], axis=0))
     if not (np.isfinite(coef).all() and np.isfinite(offset).all()):
         raise HousingError("a coefficient exceeds the range of double precision: rescale the columns")
@@ -183,9 +204,10 @@ def solve(
         rank=rank,
         tolerance=tolerance,
         distinct=distinct,
-        mean=np.ldexp(_high(means), unit)[:p],
+        means=means[:p].ldexp(unit[:p]),
+        target_means=means[p:].ldexp(unit[p:]),
         norms=np.where(norms > 0, norms, 1.0)[:p],
-        residual_norm=np.ldexp(residual, unit[p:]),
+        residual_norm=np.ldexp(residual, unit[p:] + exponent),
         total_norm=norms[p:],
         design=design,
         rough_inverse=inverse,
@@ -208,19 +230,26 @@ def _pseudo_inverse(design: Floats | Doubled, noise: Floats, least: float) -> tu
     A singular value counts as 0 where errors of ``noise`` (p,) in the columns could make it of 0, or one of `least`.
     """
     factor = _high(design)
-    try:
+    inverse = np.full_like(factor, np.inf)
+    if np.diag(factor).all():
         inverse = np.asarray(np.linalg.inv(factor), np.float64)
-    except np.linalg.LinAlgError:
-        inverse = np.full_like(factor, np.inf)
     if np.linalg.norm(inverse) * max(noise.sum(), least * math.sqrt(len(factor))) < 1 / DOUBT:
         return inverse, len(factor), 0.0, True
-    left, values, right = np.linalg.svd(factor)
+    used = _rows_used(factor)
+    left, values, right = np.linalg.svd(used, full_matrices=False)
     limits = np.maximum(np.minimum(np.abs(right) @ noise, NOTHING), min(least, MOST_ROUNDING) * values[0])
     kept = values > limits
     # What depends exactly leaves nothing in double-double.
     is_open = np.where(kept, values <= DOUBT * limits, isinstance(design, Doubled) & (values > EPS * EPS))
-    inverse = np.dot(right[kept].T / values[kept], left[:, kept].T)
-    return inverse, int(kept.sum()), float(limits.max(initial=0.0, where=~kept)), not is_open.any()
+    inverse = np.zeros_like(factor)
+    inverse[:, : len(used)] = np.dot(right[kept].T / values[kept], left[:, kept].T)
+    return inverse, int(kept.sum()), float(limits.max()), not is_open.any()
+
+
+def _rows_used(factor: Floats) -> Floats:
+    """Return the rows of a factor up to the last that is not 0: fewer than its columns where there were fewer rows."""
+    used = np.flatnonzero(factor.any(axis=1))
+    return factor[: used[-1] + 1] if len(used) else factor[:1]
 
 
 def _refined(design: Floats | Doubled, inverse: Floats) -> Floats:

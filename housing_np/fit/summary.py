@@ -85,6 +85,12 @@ class Summary:
         HousingError
             For other shapes or columns than those before, and for numbers that are not finite or not exact in float64.
         """
+        # An error in the middle leaves the summary as it was.
+        draft = copy(self)
+        draft._update(X, y, sample_weight)
+        self.__dict__ = draft.__dict__
+
+    def _update(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> None:
         if y is None:
             raise HousingError("the fit requires y to be passed, but the target y is None; give the true values")
         features, targets = as_matrix(X), as_numbers(y, "y")
@@ -139,11 +145,8 @@ class Summary:
         self._fold(FEW // self._width**2 if self._shifted is None else 0)
         given = self._varies, len(self.feature_names), self.rows, self._seen
         if self._shifted is None:
-            doubled, unit = doubled_factor(Rows.joined(self._kept), self.fit_intercept)
-            return solve(doubled, unit, np.zeros(len(unit)), *given)
-        R, shift = self._shifted.R, self._shifted.shift
-        unit = np.frexp(np.abs(R[:, -len(shift) :]).max(axis=0))[1].astype(np.int64)
-        return solve(np.ldexp(R, np.concatenate([np.zeros(len(R) - len(unit), np.int64), -unit])), unit, shift, *given)
+            return solve(*doubled_factor(Rows.joined(self._kept), self.fit_intercept), *given)
+        return solve(*self._shifted.scaled(), *given)
 
     def _require_block(self) -> None:
         if self._shape is None:
@@ -169,7 +172,7 @@ class Summary:
         self.rows += len(rows.X) if rows.weight is None else float(rows.weight.sum())
         self._note_varying(*varying(rows, self._varies))
         if len(rows.X) > self._most_kept:
-            self._shift(rows, first_row)
+            self._shifted = self._with(rows, first_row)
         else:
             self._refuse_nonfinite(rows, first_row)
             self._kept = [*self._kept, Rows.joined([rows])]  # a copy: who gave the block may write to it
@@ -192,16 +195,15 @@ class Summary:
     def _fold(self, most: int) -> None:
         """Sum up the rows that are kept, where there are more of them."""
         if sum(len(rows.X) for rows in self._kept) > most:
-            self._shift(Rows.joined(self._kept), 0)
-            self._kept = []
+            self._shifted, self._kept = self._with(Rows.joined(self._kept), 0), []
 
-    def _shift(self, rows: Rows, first_row: int) -> None:
-        """Add the factor of rows."""
+    def _with(self, rows: Rows, first_row: int) -> Shifted:
+        """Return the factor of all rows so far and of these."""
         part = shifted_factor(rows, self.fit_intercept)
         if not np.isfinite(part.R).all():
             self._refuse_nonfinite(rows, first_row)
             raise HousingError("a column exceeds the range of double precision: rescale it")
-        self._shifted = part if self._shifted is None else self._shifted + part
+        return part if self._shifted is None else self._shifted + part
 
     def _refuse_nonfinite(self, rows: Rows, first_row: int) -> None:
         for block, name, names in self._parts(rows):

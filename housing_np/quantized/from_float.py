@@ -24,6 +24,8 @@ def parts_of(
         if not np.isfinite(exact.coef).all():
             raise HousingError("a weight times the step of its feature is beyond float64: rescale the features")
         affine, weights, proven = _ROUND[rounding](scheme, exact, bits)
+        if (fitted := scheme.fitted(affine, exact)) is not affine:
+            affine, weights, proven = fitted, fitted.quantize(exact.coef), None
         error = scheme.values(affine, weights) - exact.coef
         bias = scheme.bias(np.asarray(exact.intercept - error @ exact.mean), affine)
         center = scheme.center(exact.mean)

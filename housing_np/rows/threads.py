@@ -4,6 +4,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
 
@@ -62,7 +63,8 @@ def parallel_map(function: Callable[[T], R], items: Sequence[T], threads: int) -
 
     started = []
     for _ in range(min(threads, len(items)) - 1):
-        thread = threading.Thread(target=work, daemon=True)
+        # A copy of the context: what the caller silences with np.errstate is silent in the thread too.
+        thread = threading.Thread(target=copy_context().run, args=(work,), daemon=True)
         try:
             thread.start()
         except RuntimeError:
@@ -94,7 +96,7 @@ def map_ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> I
         nonlocal threads
         if threads:
             try:
-                return pool.submit(function, item).result
+                return pool.submit(copy_context().run, function, item).result
             except RuntimeError:  # the system starts no more
                 threads = 0
         return partial(function, item)

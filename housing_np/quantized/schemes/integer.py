@@ -49,6 +49,15 @@ class Integer(QuantizationScheme):
             offset,
         )
 
+    def fitted(self, affine: Affine, exact: Exact) -> Affine:
+        """Return an affine map of the weights with which the sum fits int32: coarser beside a large bias."""
+        room = max(_INT32_MAX - 255 * 255 * exact.coef.shape[-1], _INT32_MAX // 2)
+        least = float(np.max(np.abs(exact.intercept), initial=0.0)) / room
+        if not affine.scale < least < np.inf:
+            return affine
+        scale = np.nextafter(np.float32(least), np.float32(np.inf))
+        return Affine(scale, affine.zero_point, bits=affine.bits)
+
     def values(self, affine: Affine, weights: NDArray[np.uint8]) -> Floats:
         """Return the numbers that the weights stand for: exact multiples of the scale, as in integer sums."""
         return (weights.astype(np.float64) - affine.zero_point) * affine.scale.astype(np.float64)
