@@ -155,10 +155,10 @@ def test_a_train_gate_that_fails_says_for_each_model_which_limit_and_why(tmp_pat
     assert (done.returncode, done.stdout) == (1, "")
     guilty = "most of the error is in the weight of"
     assert done.stderr.splitlines() == [
-        f"uint8-per-tensor: R² drops by 0.000174, over the limit 0.0001; {guilty} HouseAge",
-        f"uint8-per-tensor: the largest deviation is 0.555, over the limit 0.1; {guilty} HouseAge",
-        f"uint8-per-channel: the largest deviation is 0.135, over the limit 0.1; {guilty} AveBedrms",
-        f"uint8-integer: the largest deviation is 0.123, over the limit 0.1; {guilty} Latitude",
+        f"uint8-per-tensor: R² drops by 0.000174, over the limit 0.0001; {guilty} HouseAge; nothing is written",
+        f"uint8-per-tensor: the largest deviation is 0.555, over the limit 0.1; {guilty} HouseAge; nothing is written",
+        f"uint8-per-channel: the largest deviation is 0.135, over the limit 0.1; {guilty} AveBedrms; nothing is written",
+        f"uint8-integer: the largest deviation is 0.123, over the limit 0.1; {guilty} Latitude; nothing is written",
     ]
 
 
@@ -325,6 +325,15 @@ def test_quantize_on_a_users_rows(tmp_path):
         ("float64.npz", ["--out", "q.npz", "--scheme", "best"], 2, ["best", "per-channel"]),
         ("float64.npz", ["--out", "q.npz", "--data", "none.csv"], 2, ["none.csv"]),
         ("none.npz", ["--out", "q.npz"], 3, ["none.npz", "cannot be read"]),
+        *(
+            (
+                "float64.npz",
+                ["--out", "q.npz", "--percentile", "90", "--scheme", scheme],
+                2,
+                [f"--percentile is for --scheme integer, not {scheme}"],
+            )
+            for scheme in ("per-channel", "per-tensor")
+        ),
     ],
 )
 def test_quantize_refuses_a_users_mistake_in_one_line(model, arguments, status, texts, models, tmp_path):
