@@ -91,8 +91,10 @@ class Parser(argparse.ArgumentParser):
 
     def check_data(self, options: argparse.Namespace) -> None:
         """End the command if one of these options is given without the other."""
-        if (options.data is None) != (options.target is None):
-            self.error("--data and --target go together")
+        if options.data is not None and options.target is None:
+            self.error("--data needs --target NAME")
+        if options.data is None and options.target is not None:
+            self.error("--target needs --data FILE")
         if options.data is None and (options.features or options.ignore):
             self.error("--features and --ignore are for --data: the bundled data are fixed")
 
