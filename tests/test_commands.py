@@ -71,9 +71,9 @@ def test_train_prints_the_same_figures_as_json(trained, tmp_path):
     report = strict(answer("train", "--json", cwd=tmp_path))
     assert (report["rows"], report["target"], report["features"]) == (20_640, "MedHouseVal", HEADER.split(","))
     lines = {line.split()[0]: line.split() for line in trained[1].stdout.splitlines() if ".npz" in line}
-    assert [stage["file"] for stage in report["stages"]] == list(lines)
+    assert [stage["file"] for stage in report["stages"]] == [str(Path("models", name)) for name in lines]
     for stage in report["stages"]:
-        shown = lines[stage["file"]]
+        shown = lines[Path(stage["file"]).name]
         assert shown[1:5] == [
             f"{stage['r2']:.4f}",
             f"{stage['mse']:.4g}",
