@@ -97,7 +97,7 @@ def _parser() -> cli.Parser:
         "(default: the first bundled rows, for a model that was trained on them)",
     )
     parser.add_out("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
-    parser.add_reading(format="of the answers, and of rows with another or no extension")
+    parser.add_reading(format="format of the answers, and of rows if their extension is unknown")
     parser.add_argument(
         "--bounds",
         action="store_true",

@@ -627,7 +627,7 @@ def test_a_feature_whose_mean_has_moved_is_named_with_what_it_does(models, calif
     *_, told = done.stderr.splitlines()
     # 0.4 of the mean 3.87, and 0.437 for each that is missing.
     assert re.search(
-        r"moved by more than chance explains: MedInc 3\.871 → 1\.5\d+ \(moves predictions by -1\.0\d\)", told
+        r"means that shifted more than chance would: MedInc 3\.871 → 1\.5\d+ \(moves predictions by -1\.0\d\)", told
     )
 
 

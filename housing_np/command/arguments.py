@@ -59,7 +59,7 @@ class Parser(argparse.ArgumentParser):
             )
         self.add_reading()
 
-    def add_reading(self, format: str = "of --data, where its name does not tell") -> None:
+    def add_reading(self, format: str = "format of --data if its extension is unknown") -> None:
         """Add the options for how rows are read."""
         from ..rows.formats import TEXT_FORMATS
 
@@ -67,14 +67,14 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--separator",
             metavar="CHAR",
-            help="between the columns of CSV (default: commas, or what the first line has: semicolons, tabs or bars)",
+            help="column separator of CSV (default: commas, or what the first line has: semicolons, tabs or bars)",
         )
         self.add_argument(
             "--decimal",
             metavar="MARK",
             choices=(".", ","),
             default=".",
-            help="before the decimals of CSV, a point or a comma (default: .)",
+            help="decimal mark of CSV, a point or a comma (default: .)",
         )
         self.add_argument(
             "--no-header",

@@ -105,7 +105,7 @@ def _parser() -> cli.Parser:
     parser.add_argument(
         "--float32", action="store_true", help="ONNX that takes its inputs in float32 (default: float64)"
     )
-    parser.add_reading(format="of --range, where its name does not tell")
+    parser.add_reading(format="format of --range if its extension is unknown")
     parser.add_json()
     return parser
 
