@@ -66,7 +66,7 @@ def records_in(folder: Path) -> dict[str, Record]:
 
 def machine(records: dict[str, Record]) -> str:
     """Return what the records were measured on, and when, and how ratios and targets are meant."""
-    return "\n\n".join(["\n".join(map(_measured, records.values())), WORDS])
+    return "\n\n".join([*map(_measured, records.values()), WORDS])
 
 
 def page(records: dict[str, Record], pictures: Path) -> str:

@@ -45,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         # A command reads its own arguments: only the one that runs is imported.
         module = import_module(f".{command}", __package__)
     except (ImportError, SystemError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "numpy":
+            raise HousingError("numpy is not installed; in a checkout: pip install .") from None
         reason = error.__cause__ or error
         raise HousingError(f"numpy cannot be loaded ({reason}); give it more memory, or install it again") from None
     return int(module.main(arguments[1:]))

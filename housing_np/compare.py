@@ -108,7 +108,7 @@ def _worst(shares: Sequence[Share]) -> dict[str, Any]:
 
 def _text(rows: list[dict[str, Any]]) -> str:
     head = ["scheme", *tables.MEASURED]
-    cells = [[_short(row["scheme"]), *tables.measured(row)] for row in rows]
+    cells = [[_short(row["scheme"]), *cells] for row, cells in zip(rows, tables.measured(rows), strict=True)]
     reasons = [tables.paragraph(f"{row['scheme']}: {row['why']}; {_largest_error(row)}") for row in rows if row["why"]]
     return "\n".join([tables.table([head, *cells]), "", "what is wrong with the usual ways:", *reasons])
 

@@ -141,7 +141,7 @@ def _inside(report: dict[str, Any]) -> str:
         if isinstance(values, list) and isinstance(values[0], list):
             columns[name] = [" ".join(map(_number, value)) for value in zip(*values, strict=True)]
         elif isinstance(values, list) and not (name in fields and fields[name].per == "target"):
-            columns[name] = [_number(value) for value in values]
+            columns[name] = tables.numbers(values, 6)
         else:
             lines.append(f"{name}: {_number(values)}")
     return "\n".join([*lines, "", tables.table([list(columns), *zip(*columns.values(), strict=True)])])
@@ -154,16 +154,13 @@ def _number(value: Any) -> str:
 def _blame(shares: list[Share]) -> str:
     total = sum(share.effect for share in shares) or 1.0
     head = ["feature", "float weight", "this weight", "error of a prediction", "share", "after the refit"]
-    rows = [
-        [
-            share.feature,
-            tables.number(share.reference, 6),
-            tables.number(share.weight, 6),
-            tables.number(share.effect, 3),
-            f"{share.effect / total:.0%}",
-            tables.number(share.refitted, 3),
-        ]
-        for share in shares
+    columns = [
+        [share.feature for share in shares],
+        tables.numbers([share.reference for share in shares], 6),
+        tables.numbers([share.weight for share in shares], 6),
+        tables.numbers([share.effect for share in shares], 3),
+        [f"{share.effect / total:.0%}" for share in shares],
+        tables.numbers([share.refitted for share in shares], 3),
     ]
     worst, left = shares[0], max(shares, key=lambda share: share.refitted)
     return "\n".join(
@@ -172,7 +169,7 @@ def _blame(shares: list[Share]) -> str:
                 "error of a prediction: how far the weight is from the float one, times the feature's usual size (rms)"
             ),
             tables.paragraph("after the refit: the error left after the intercept absorbs the mean"),
-            tables.table([head, *rows]),
+            tables.table([head, *zip(*columns, strict=True)]),
             tables.paragraph(
                 f"{worst.feature} does most of it: its weight is off by "
                 f"{tables.number(abs(worst.weight - worst.reference), 3)}, "

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from io import TextIOWrapper
 from itertools import chain
+from pathlib import Path
 from typing import Any, TextIO
 
 from .checks.arrays import Floats
@@ -19,7 +20,7 @@ from .checks.paths import as_path, shown_path
 from .command import cli, tables
 from .command.answers import Answer, answered, can_write, written
 from .command.models import DEFAULT_MODEL, default_model
-from .errors import HousingError, listed, printable, quoted
+from .errors import ArtifactError, HousingError, listed, printable, quoted
 from .evaluation.ranges import Drift, drift_note, has_range
 from .quantized.calibration import Calibration
 from .quantized.model import Model
@@ -28,7 +29,7 @@ from .rows.california import california_rows, load_california
 from .rows.formats import ANSWER_FORMATS, any_of, titles
 from .rows.table import files
 from .store.artifact import load
-from .store.files import open_whole
+from .store.files import open_whole, unwritten
 
 SAMPLES = 5
 
@@ -46,14 +47,18 @@ def main(arguments: Sequence[str]) -> int:
     for name in (*inputs, *files(options.range or "-")):
         if name != "-":
             expect(name)
+    if model_name := next((name for name in inputs if _is_model(name)), None):
+        raise HousingError(f"{shown_path(model_name)} is a model; give it first: predict MODEL.npz INPUT")
     path = path or default_model()
     model = load(path)
     if options.bounds and model.scheme is None:
         raise HousingError(
             f"{shown_path(path)} is a float model: bounds are for quantized ones, which can be off from it"
         )
-    if options.fail_outside is not None and not (inputs and (options.range or has_range(model))):
-        parser.error("--fail-outside needs INPUT, and --range FILE or an integer model")
+    if options.fail_outside is not None:
+        needed = {"INPUT": inputs, "--range FILE or an integer model": options.range or has_range(model)}
+        if missing := [name for name, given in needed.items() if not given]:
+            parser.error(f"--fail-outside needs {', and '.join(missing)}")
     if not inputs:
         _require_bundled(path, model)
     with _output(options.output) as out:
@@ -92,7 +97,7 @@ def _parser() -> cli.Parser:
         "(default: the first bundled rows, for a model that was trained on them)",
     )
     parser.add_out("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
-    parser.add_reading(format="of the answers, and of rows with another or no extension")
+    parser.add_reading(format="format of the answers, and of rows if their extension is unknown")
     parser.add_argument(
         "--bounds",
         action="store_true",
@@ -129,9 +134,19 @@ def _is_unlike_rows(names: list[str]) -> bool:
     return len(names) > 1 and names[0] != "-" and format_of(names[0]) is None
 
 
+def _is_model(name: str) -> bool:
+    if not name.endswith(".npz"):
+        return False
+    try:
+        load(name)
+    except ArtifactError:
+        return False
+    return True
+
+
 @contextmanager
 def _output(path: str | None) -> Iterator[TextIO]:
-    if path in (None, "-"):
+    if path is None or path == "-":
         yield sys.stdout
         return
     if not can_write(path):
@@ -148,7 +163,7 @@ def _output(path: str | None) -> Iterator[TextIO]:
     except BrokenPipeError:
         sys.exit(cli.DONE)  # as on stdout
     except OSError as error:
-        raise HousingError(f"{shown_path(path)}: cannot be written ({error.strerror})") from None
+        raise HousingError(unwritten(path, error)) from None
 
 
 def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -> None:
@@ -168,8 +183,19 @@ def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -
         cli.note(str(skipped))
     limit = options.fail_outside
     if limit is not None and drift.share > limit:
-        cli.say(f"{drift.share:.3g} of the rows are outside the range, over the limit {limit:g}")
+        end = f"; {shown_path(options.output)} is not written" if _is_file(options.output) else ""
+        cli.say(
+            f"{100 * drift.share:.3g} % of the rows are outside the range, over the limit of {100 * limit:g} %{end}"
+        )
         sys.exit(cli.GATE_FAILED)
+
+
+def _is_file(output: str | None) -> bool:
+    """Whether the answers go to a file, which appears whole or not at all, and not to a stream."""
+    if output in (None, "-") or str(output).startswith(("/dev/", "/proc/")):
+        return False
+    path = Path(str(output))
+    return path.is_file() or not path.exists()
 
 
 def _reference(range: str | None, model: Model, of: Callable[[str], dict[str, Any]]) -> Calibration | None:

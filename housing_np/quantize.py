@@ -51,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
     """Quantize a float model on rows like those that it will be used on."""
     parser = _parser()
     options = parser.parse(arguments)
+    if options.percentile != 100 and options.scheme != "integer":
+        parser.error(f"--percentile is for --scheme integer, not {options.scheme}")
     model = load(options.model)
     if model.scheme is not None:
         raise HousingError(f"{options.model} is quantized already: give the float model that it was made from")

@@ -242,21 +242,25 @@ def _report(
 
 def _text(report: dict[str, Any]) -> str:
     head = ["file", *tables.MEASURED]
-    stages = [[stage["file"], *tables.measured(stage)] for stage in report["stages"]]
-    columns = list(report["samples"][0])
-    samples = [[str(row["row"]), *(tables.number(row[name], 4) for name in columns[1:])] for row in report["samples"]]
+    # The names of files alone: with their folder they would be too long for the table, and cut.
+    files = [Path(stage["file"]) for stage in report["stages"]]
+    stages = [[file.name, *cells] for file, cells in zip(files, tables.measured(report["stages"]), strict=True)]
+    columns = {"row": [str(row["row"]) for row in report["samples"]]}
+    for name in list(report["samples"][0])[1:]:
+        columns[name] = tables.numbers([row[name] for row in report["samples"]], 4)
     leave_one_out = report["leave_one_out_others"] or report["leave_one_out"]
     return "\n".join(
         [
             *_data_lines(report),
             "",
+            tables.paragraph(f"in {files[0].parent}:"),
             tables.table([head, *stages]),
             "",
             "on rows that the fit has not seen:",
             tables.paragraph(_out_of_sample("leave-one-out", leave_one_out)),
             tables.paragraph(_out_of_sample("held-out fifth", report["held_out"])),
             "",
-            tables.table([columns, *samples]),
+            tables.table([list(columns), *zip(*columns.values(), strict=True)]),
         ]
     )
 

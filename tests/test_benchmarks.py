@@ -73,6 +73,12 @@ def test_every_record_says_where_and_when_and_so_does_the_readme(records):
         assert f"Measured on {record['machine']['date']} on {name}, " in README
 
 
+def test_what_each_record_was_measured_on_is_a_paragraph(bench, two):
+    first, second, *_ = bench.pages.machine(two).split("\n\n")
+    assert first.startswith("Measured on ") and "\n" not in first
+    assert second.startswith("Measured on ") and "\n" not in second
+
+
 def test_every_record_is_in_the_file_of_its_processor(bench, records):
     assert {bench.pages.slug(record) for record in records.values()} == {path.stem for path in RESULTS.glob("*.json")}
 

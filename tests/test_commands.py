@@ -71,9 +71,9 @@ def test_train_prints_the_same_figures_as_json(trained, tmp_path):
     report = strict(answer("train", "--json", cwd=tmp_path))
     assert (report["rows"], report["target"], report["features"]) == (20_640, "MedHouseVal", HEADER.split(","))
     lines = {line.split()[0]: line.split() for line in trained[1].stdout.splitlines() if ".npz" in line}
-    assert [stage["file"] for stage in report["stages"]] == list(lines)
+    assert [stage["file"] for stage in report["stages"]] == [str(Path("models", name)) for name in lines]
     for stage in report["stages"]:
-        shown = lines[stage["file"]]
+        shown = lines[Path(stage["file"]).name]
         assert shown[1:5] == [
             f"{stage['r2']:.4f}",
             f"{stage['mse']:.4g}",
@@ -153,12 +153,12 @@ def test_a_train_gate_that_fails_writes_nothing(limit, value, tmp_path):
 def test_a_train_gate_that_fails_says_for_each_model_which_limit_and_why(tmp_path):
     done = run("train", "--max-deviation", "0.1", "--max-r2-drop", "0.0001", "--json", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    guilty = "most of the error is in the weight of"
+    guilty, end = "most of the error is in the weight of", "nothing is written"
     assert done.stderr.splitlines() == [
-        f"uint8-per-tensor: R² drops by 0.000174, over the limit 0.0001; {guilty} HouseAge",
-        f"uint8-per-tensor: the largest deviation is 0.555, over the limit 0.1; {guilty} HouseAge",
-        f"uint8-per-channel: the largest deviation is 0.135, over the limit 0.1; {guilty} AveBedrms",
-        f"uint8-integer: the largest deviation is 0.123, over the limit 0.1; {guilty} Latitude",
+        f"uint8-per-tensor: R² drops by 0.000174, over the limit 0.0001; {guilty} HouseAge; {end}",
+        f"uint8-per-tensor: the largest deviation is 0.555, over the limit 0.1; {guilty} HouseAge; {end}",
+        f"uint8-per-channel: the largest deviation is 0.135, over the limit 0.1; {guilty} AveBedrms; {end}",
+        f"uint8-integer: the largest deviation is 0.123, over the limit 0.1; {guilty} Latitude; {end}",
     ]
 
 
@@ -170,8 +170,8 @@ def test_a_train_gate_that_holds_changes_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "texts"),
     [
-        (["--data", "homes.csv"], ["--data and --target go together"]),
-        (["--target", "price"], ["--data and --target go together"]),
+        (["--data", "homes.csv"], ["--data needs --target NAME;"]),
+        (["--target", "price"], ["--target needs --data FILE;"]),
         (["--data", "homes.csv", "--target", "cost"], ["homes.csv", "no column 'cost'", "a, price"]),
         (["--data", "none.csv", "--target", "price"], ["none.csv", "cannot be read"]),
         (["--data", "constant.csv", "--target", "price"], ["constant.csv", "'price'", "nothing to predict"]),
@@ -324,7 +324,16 @@ def test_quantize_on_a_users_rows(tmp_path):
         ("float64.npz", ["--out", "q.npz", "--bits", "9"], 2, ["--bits"]),
         ("float64.npz", ["--out", "q.npz", "--scheme", "best"], 2, ["best", "per-channel"]),
         ("float64.npz", ["--out", "q.npz", "--data", "none.csv"], 2, ["none.csv"]),
-        ("none.npz", ["--out", "q.npz"], 3, ["none.npz", "cannot be read"]),
+        ("none.npz", ["--out", "q.npz"], 3, ["none.npz", "cannot be read", "make it with python -m housing_np.train"]),
+        *(
+            (
+                "float64.npz",
+                ["--out", "q.npz", "--percentile", "90", "--scheme", scheme],
+                2,
+                [f"--percentile is for --scheme integer, not {scheme}"],
+            )
+            for scheme in ("per-channel", "per-tensor")
+        ),
     ],
 )
 def test_quantize_refuses_a_users_mistake_in_one_line(model, arguments, status, texts, models, tmp_path):
@@ -423,6 +432,22 @@ def test_a_stream_that_the_caller_closed_is_no_traceback(closed, models, tmp_pat
     )
     assert b"Traceback" not in done.stderr
     assert done.returncode == (0 if closed else 2)
+
+
+def test_a_model_after_the_rows_is_told_to_go_first(models, rows):
+    done = run("predict", "rows.csv", models / "float64.npz", cwd=rows)
+    said = f"error: {models / 'float64.npz'} is a model; give it first: predict MODEL.npz INPUT\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+def test_answers_into_a_folder_that_is_missing_say_to_make_it(models, rows):
+    done = run("predict", models / "float64.npz", "rows.csv", "-o", "nodir/a.csv", cwd=rows)
+    assert_refused(done, 2, "nodir/a.csv: cannot be written (No such file or directory); make the folder nodir first")
+
+
+def test_a_folder_of_models_as_a_range_is_told_to_be_its_report(models, rows):
+    done = run("predict", models / "float64.npz", "rows.csv", "--range", models, cwd=rows)
+    assert_refused(done, 2, f"{models}: cannot be read (a folder); give the report in it: {models / REPORT}")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04"])
@@ -602,7 +627,7 @@ def test_a_feature_whose_mean_has_moved_is_named_with_what_it_does(models, calif
     *_, told = done.stderr.splitlines()
     # 0.4 of the mean 3.87, and 0.437 for each that is missing.
     assert re.search(
-        r"moved by more than chance explains: MedInc 3\.871 → 1\.5\d+ \(moves predictions by -1\.0\d\)", told
+        r"means that shifted more than chance would: MedInc 3\.871 → 1\.5\d+ \(moves predictions by -1\.0\d\)", told
     )
 
 
@@ -614,14 +639,20 @@ def test_too_large_a_share_outside_the_range_is_a_gate(limit, status, models, tm
     done = run(*arguments, "--output", "o.csv", cwd=tmp_path, input=rows)
     assert done.returncode == status
     assert (tmp_path / "o.csv").exists() == (status == 0)
-    assert ("0.5 of the rows are outside the range, over the limit 0.49" in done.stderr) == (status == 1)
+    said = "50 % of the rows are outside the range, over the limit of 49 %"
+    assert (f"{said}; o.csv is not written\n" in done.stderr) == (status == 1)
     done = run(*arguments, cwd=tmp_path, input=rows)
     assert (done.returncode, len(done.stdout.splitlines())) == (status, 3)
+    assert (f"{said}\n" in done.stderr) == (status == 1)
 
 
 def test_a_gate_needs_a_range_and_a_share(models, tmp_path):
     done = run("predict", models / "float64.npz", "-", "--fail-outside", "0.1", cwd=tmp_path, input="")
-    assert_refused(done, 2, "--fail-outside needs INPUT, and --range FILE or an integer model")
+    assert_refused(done, 2, "--fail-outside needs --range FILE or an integer model;")
+    done = run("predict", models / "uint8-integer.npz", "--fail-outside", "0.1", cwd=tmp_path)
+    assert_refused(done, 2, "--fail-outside needs INPUT;")
+    done = run("predict", models / "float64.npz", "--fail-outside", "0.1", cwd=tmp_path)
+    assert_refused(done, 2, "--fail-outside needs INPUT, and --range FILE or an integer model;")
     for share in ("1.5", "nan", "many"):
         done = run("predict", models / "uint8-integer.npz", "-", "--fail-outside", share, cwd=tmp_path, input="")
         assert_refused(done, 2, "expected a number from 0 to 1")

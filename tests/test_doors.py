@@ -225,7 +225,7 @@ def test_the_dialect_is_said_by_options(xy):
 
 def test_all_columns_that_are_missing_are_named(xy):
     done = run("predict", "model.npz", "-", cwd=xy, input="X,a\n1,2\n")
-    assert_refused(done, 2, "no column 'x', 'y'; the columns are: X, a (did you mean 'X'?)")
+    assert_refused(done, 2, "no column 'x', 'y'; the columns are: X, a; rename the columns")
 
 
 # The command line

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from housing_np import HousingError, LinearRegression, QuantizedLinear, load, save
+from housing_np import ArtifactError, HousingError, LinearRegression, QuantizedLinear, load, save
 from housing_np.explain import main
 
 
@@ -79,7 +79,7 @@ def test_without_a_float_model_the_data_give_one(explain, files, tmp_path, table
 
 def test_data_without_the_target_are_refused(files, tmp_path, table):
     (tmp_path / "rows.csv").write_text(",".join(table.feature_names) + "\n1,2,3,4,5,6,7,8\n")
-    with pytest.raises(HousingError, match="rows.csv: no column 'MedHouseVal'"):
+    with pytest.raises(HousingError, match="rows.csv: the rows lack the target 'MedHouseVal'; add it as a column$"):
         main([str(files / "per-tensor.npz"), "--data", str(tmp_path / "rows.csv")])
 
 
@@ -140,3 +140,9 @@ def test_as_many_targets_as_features_are_not_mixed_up(tmp_path, capsys):
     save(QuantizedLinear.from_linear(model, np.eye(2)), tmp_path / "small.npz")
     main([str(tmp_path / "small.npz")])
     assert "intercept: " in capsys.readouterr().out
+
+
+def test_rows_are_no_model_file(tmp_path):
+    (tmp_path / "rows.csv").write_text("x\n1\n")
+    with pytest.raises(ArtifactError, match=r"rows\.csv is not a model file; give one that train wrote \(\.npz\)$"):
+        main([str(tmp_path / "rows.csv")])

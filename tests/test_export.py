@@ -321,14 +321,14 @@ def test_where_one_file_cannot_be_written_none_is(xy):
 
 def test_a_folder_that_is_missing_is_named(xy):
     done = run("export", "integer.npz", "-o", "none/price.c", cwd=xy)
-    assert_refused(done, 2, "price.c: cannot be written (No such file or directory)")
+    assert_refused(done, 2, "price.c: cannot be written (No such file or directory); make the folder none first")
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ([], "--to says what to make (c, onnx, html), or the end of --out (.c, .h, .onnx, .html)"),
-        (["-o", "price.txt"], "--to says what to make"),
+        (["-o", "price.xyz"], "cannot tell the target from '.xyz'; give --to c, onnx or html"),
         (["--to", "c", "-o", "price"], "--out price does not fit --to c: end it in .c or .h"),
         (["--to", "onnx", "-o", "price.html"], "--out price.html does not fit --to onnx: end it in .onnx"),
         (["-o", "price.html", "--header-only"], "--header-only is for --to c, not html"),

@@ -170,7 +170,7 @@ def test_a_missing_file_is_refused_by_name(name, tmp_path):
 def test_a_folder_is_refused_by_name(tmp_path):
     folder = tmp_path / "folder.csv"
     folder.mkdir()
-    with pytest.raises(TableError, match=r"folder\.csv: cannot be read \(a folder\); name the files in it"):
+    with pytest.raises(TableError, match=r"folder\.csv: cannot be read \(a folder\); give a file in it$"):
         read_file(folder, ["x"])
 
 

@@ -277,7 +277,8 @@ def test_the_numbers_of_a_row_have_to_be_wrapped():
 
 
 def test_names_that_are_near_are_suggested():
-    assert refusal('[{"X": 1, "why": 2}]', format="json").endswith("(did you mean 'X'?)")
+    assert refusal('[{"X": 1, "y": 2}]', format="json").endswith("(did you mean 'X'?)")
+    assert "did you mean" not in refusal('[{"X": 1, "why": 2}]', format="json")
 
 
 @pytest.mark.parametrize("place", [0, 1, 150])

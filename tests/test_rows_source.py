@@ -129,6 +129,22 @@ def test_a_folder_of_parts_suggests_a_pattern_of_them(tmp_path):
         read_file(tmp_path, ["x"])
 
 
+@pytest.mark.parametrize(
+    ("names", "advice"),
+    [
+        (["a.md", "b.md", "c.csv"], r"name the files in it: '.*\*\.csv'$"),
+        (["a.md"], "give a file in it$"),
+        (["report.json", "float64.npz"], "give a file in it$"),
+        (["a.csv.gz"], r"name the files in it: '.*\*\.csv\.gz'$"),
+    ],
+)
+def test_a_folder_suggests_files_of_rows_alone(names, advice, tmp_path):
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(TableError, match=rf"cannot be read \(a folder\); {advice}"):
+        read_file(tmp_path, ["x"])
+
+
 @pytest.mark.parametrize("header", ["PAR1,x,y", "ORCHARD,x,y", "BZh,x,y", "ARROW1,x,y"])
 def test_a_name_that_begins_like_a_mark_is_a_name(header):
     assert read(f"{header}\n9,1,2\n9,3,4\n", ["x", "y"]) == PLAIN

@@ -442,3 +442,10 @@ def test_a_numpy_that_cannot_be_loaded_is_one_line(failing, tmp_path):
     path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
     done = run_process("predict", cwd=tmp_path, env={"PYTHONPATH": path})
     assert_refused(done, 2, "numpy cannot be loaded (no segment)", "more memory")
+
+
+def test_a_numpy_that_is_not_installed_is_said_to_be_that(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise ModuleNotFoundError(\"No module named 'numpy'\", name='numpy')")
+    path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
+    done = run_process("predict", cwd=tmp_path, env={"PYTHONPATH": path})
+    assert done.stderr == "error: numpy is not installed; in a checkout: pip install .\n"

@@ -86,6 +86,11 @@ def test_the_target_cannot_be_a_feature(write):
         read_table(write("a,price\n1,2\n3,4\n"), "price", ["a", "price"])
 
 
+def test_a_target_that_alone_is_missing_is_called_target(write):
+    with pytest.raises(TableError, match=r"homes\.csv: the rows lack the target 'price'; add it as a column$"):
+        read_table(write("a,cost\n1,2\n3,4\n"), "price", ["a"])
+
+
 def test_a_feature_that_is_missing_is_named(write):
     with pytest.raises(TableError, match=r"homes\.csv: no column 'b'; the columns are: a, price"):
         read_table(write("a,price\n1,2\n3,4\n"), "price", ["a", "b"])
@@ -171,7 +176,7 @@ def test_columns_that_are_ignored_are_no_features(write):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ignore": ["city"]}, r"no column 'city'; the columns are: a, price, town"),
+        ({"ignore": ["city"]}, r"no column 'city'; the columns are: a, price, town; name some of these$"),
         ({"ignore": ["Town"]}, r"no column 'Town'; .*did you mean 'town'"),
         ({"features": ["a", "town"], "ignore": ["town"]}, r"'town' is to be ignored: it cannot be a feature too"),
         ({"features": ["a", "price"]}, r"'price' is the target: it cannot be a feature too"),

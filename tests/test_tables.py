@@ -3,7 +3,7 @@
 import pytest
 from running import run
 
-from housing_np.command.tables import number, paragraph, table
+from housing_np.command.tables import number, numbers, paragraph, table
 
 ROWS = [
     ["file", "largest dev.", "file size"],
@@ -85,6 +85,29 @@ def test_a_head_without_a_break_is_not_wider_than_its_numbers_need():
 )
 def test_a_number_has_an_exponent_only_where_that_is_shorter(value, digits, text):
     assert number(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([-36_450_000.0, -1_312_000.0, 1e7], ["-3.645e7", "-1.312e6", "1e7"]),
+        ([-1_312_000.0, 452_600.0], ["-1,312,000", "452,600"]),
+        ([4.832e9, 999.0, 0.5], ["4.832e9", "999", "0.5"]),
+        ([1.31e-6, 40_740.4], ["1.31e-6", "40,740"]),
+        ([1e30, float("inf"), 1234.0], ["1e30", "inf", "1.234e3"]),
+    ],
+)
+def test_large_numbers_of_a_column_have_one_form(values, texts):
+    assert numbers(values, 4) == texts
+
+
+@pytest.mark.parametrize("out", ["my-models", "a/folder/with-a-long-name"])
+def test_names_of_models_are_shown_whole_below_their_folder(out, tmp_path):
+    lines = run("train", "--out", out, cwd=tmp_path, env={"COLUMNS": "80"}).stdout.splitlines()
+    start = lines.index(f"in {out}:")
+    names = [line.split()[0] for line in lines[start + 3 : start + 7]]
+    schemes = ["per-tensor", "per-channel", "integer"]
+    assert names == ["float64.npz", *(f"uint8-{scheme}.npz" for scheme in schemes)]
 
 
 def test_a_paragraph_is_as_wide_as_the_terminal(monkeypatch):

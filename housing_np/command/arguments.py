@@ -59,7 +59,7 @@ class Parser(argparse.ArgumentParser):
             )
         self.add_reading()
 
-    def add_reading(self, format: str = "of --data, where its name does not tell") -> None:
+    def add_reading(self, format: str = "format of --data if its extension is unknown") -> None:
         """Add the options for how rows are read."""
         from ..rows.formats import TEXT_FORMATS
 
@@ -67,14 +67,14 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--separator",
             metavar="CHAR",
-            help="between the columns of CSV (default: commas, or what the first line has: semicolons, tabs or bars)",
+            help="column separator of CSV (default: commas, or what the first line has: semicolons, tabs or bars)",
         )
         self.add_argument(
             "--decimal",
             metavar="MARK",
             choices=(".", ","),
             default=".",
-            help="before the decimals of CSV, a point or a comma (default: .)",
+            help="decimal mark of CSV, a point or a comma (default: .)",
         )
         self.add_argument(
             "--no-header",
@@ -91,8 +91,10 @@ class Parser(argparse.ArgumentParser):
 
     def check_data(self, options: argparse.Namespace) -> None:
         """End the command if one of these options is given without the other."""
-        if (options.data is None) != (options.target is None):
-            self.error("--data and --target go together")
+        if options.data is not None and options.target is None:
+            self.error("--data needs --target NAME")
+        if options.data is None and options.target is not None:
+            self.error("--target needs --data FILE")
         if options.data is None and (options.features or options.ignore):
             self.error("--features and --ignore are for --data: the bundled data are fixed")
 

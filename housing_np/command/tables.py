@@ -1,5 +1,6 @@
 """Tables and paragraphs that fit the terminal: names are cut before numbers are."""
 
+import math
 import shutil
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,16 +50,36 @@ def table(rows: Sequence[Sequence[str]], width: int | None = None) -> str:
     return "\n\n".join("\n".join(_lines(each)) for each in _groups(names, numbers, width))
 
 
-def measured(row: Mapping[str, Any]) -> list[str]:
-    """Return the cells below the heads `MEASURED`, for a model whose figures are known by name."""
-    return [
-        f"{row['r2']:.4f}" if abs(row["r2"]) < 1000 else f"{row['r2']:,.0f}",
-        number(row["mse"], 4),
-        number(row["largest_deviation"], 3),
-        number(row["rms_deviation"], 3),
-        f"{row['payload_bytes']:,} B",
-        f"{row['file_bytes']:,} B",
+def measured(models: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Return a row of cells below the heads `MEASURED` for each model, whose figures are known by name."""
+    columns = [
+        [f"{each['r2']:.4f}" if abs(each["r2"]) < 1000 else f"{each['r2']:,.0f}" for each in models],
+        numbers([each["mse"] for each in models], 4),
+        numbers([each["largest_deviation"] for each in models], 3),
+        numbers([each["rms_deviation"] for each in models], 3),
+        [f"{each['payload_bytes']:,} B" for each in models],
+        [f"{each['file_bytes']:,} B" for each in models],
     ]
+    return [list(cells) for cells in zip(*columns, strict=True)]
+
+
+def numbers(values: Sequence[float], digits: int) -> list[str]:
+    """Return the numbers of a column: if a large one has an exponent, all from 1,000 on have one.
+
+    >>> numbers([-3.645e7, -1312000.0, 0.5], 4)
+    ['-3.645e7', '-1.312e6', '0.5']
+    """
+    cells = [number(value, digits) for value in values]
+    is_large = [math.isfinite(value) and abs(value) >= 1000 for value in values]
+    if not any(large and "e" in cell for large, cell in zip(is_large, cells, strict=True)):
+        return cells
+    columns = zip(values, is_large, cells, strict=True)
+    return [_exponential(value, digits) if large else cell for value, large, cell in columns]
+
+
+def _exponential(value: float, digits: int) -> str:
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def number(value: float, digits: int) -> str:

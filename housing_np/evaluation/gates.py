@@ -33,11 +33,15 @@ class Gates(NamedTuple):
         """Return one line for each broken limit: by how much, and which feature has most of the error.
 
         >>> shares = [Share("rooms", 0.5, 0.4, 0.25, 0.1)]
-        >>> Gates(max_deviation=0.1).failures("uint8", Figures(0.5, 1, 0.25, 0.1), Figures(0.5, 1, 0, 0), shares)
-        ['uint8: the largest deviation is 0.25, over the limit 0.1; most of the error is in the weight of rooms']
+        >>> float_figures, its_figures = Figures(0.5, 1, 0, 0), Figures(0.5, 1, 0.25, 0.1)
+        >>> (line,) = Gates(max_deviation=0.1).failures("uint8", its_figures, float_figures, shares)
+        >>> print(*line.split("; "), sep="\\n")
+        uint8: the largest deviation is 0.25, over the limit 0.1
+        most of the error is in the weight of rooms
+        nothing is written
         """
         worst = max(shares, key=lambda share: share.refitted)
-        because = f"most of the error is in the weight of {cut(worst.feature)}"
+        because = f"most of the error is in the weight of {cut(worst.feature)}; nothing is written"
         drop = reference.r2 - quantized.r2
         lines = []
         if self.max_r2_drop is not None and not drop <= self.max_r2_drop:

@@ -146,11 +146,11 @@ def drift_note(shifts: Sequence[Shift], most: int = 4) -> str:
     """Return one line that names the largest shifts.
 
     >>> drift_note([Shift("MedInc", 3.87, 1.55, -1.01)])
-    'means that have moved by more than chance explains: MedInc 3.87 → 1.55 (moves predictions by -1.01)'
+    'means that shifted more than chance would: MedInc 3.87 → 1.55 (moves predictions by -1.01)'
     """
     each = [
         f"{cut(shift.feature)} {shift.was:.4g} → {shift.mean:.4g} (moves predictions by {shift.effect:.3g})"
         for shift in shifts[:most]
     ]
     more = f", … and {len(shifts) - most} more" if len(shifts) > most else ""
-    return f"means that have moved by more than chance explains: {', '.join(each)}{more}"
+    return f"means that shifted more than chance would: {', '.join(each)}{more}"

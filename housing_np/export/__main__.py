@@ -16,7 +16,7 @@ import numpy as np
 from ..checks.arrays import Floats
 from ..command import cli
 from ..command.models import float_model, float_model_beside
-from ..errors import HousingError, printable
+from ..errors import HousingError, printable, quoted
 from ..evaluation.ranges import own_range
 from ..fit.linear import LinearRegression
 from ..quantized.calibration import Calibration
@@ -105,7 +105,7 @@ def _parser() -> cli.Parser:
     parser.add_argument(
         "--float32", action="store_true", help="ONNX that takes its inputs in float32 (default: float64)"
     )
-    parser.add_reading(format="of --range, where its name does not tell")
+    parser.add_reading(format="format of --range if its extension is unknown")
     parser.add_json()
     return parser
 
@@ -120,6 +120,8 @@ def _target(parser: cli.Parser, options: Namespace) -> Target:
     """Return the target; end the command if the options do not fit together."""
     ending = _ENDINGS.get(Path(options.out or "").suffix)
     to: Target | None = options.to or ending
+    if to is None and options.out not in (None, "-"):
+        parser.error(f"cannot tell the target from {quoted(Path(options.out).suffix)}; give --to c, onnx or html")
     if to is None:
         parser.error("--to says what to make (c, onnx, html), or the end of --out (.c, .h, .onnx, .html)")
     if ending not in (None, to) or (to == "c" and ending is None and options.out not in (None, "-")):

@@ -19,10 +19,10 @@ from ..errors import HousingError
 from .doubled import Doubled, product
 
 EPS = 2.0**-52
-MOST_ROUNDING = 2.0**-33  # that the sums of any number of rows may have, relative to the largest
-DOUBT = 10  # a singular value above what rounding makes of 0, and less than so many times it
-NOTHING = 2.0**-20  # of a vector of length 1: a larger part is no rounding, whatever the singular values
-NO_DIGIT = 2.0**-80  # of a sum's terms: what is left of it is their rounding in double-double
+MAX_SUM_ROUNDING = 2.0**-33  # relative to the largest singular value; sums of any number of rows have no more
+UNCLEAR_FACTOR = 10  # a singular value above its limit by less than this factor leaves the rank unclear
+MAX_ROUNDING_SHARE = 2.0**-20  # of a vector of length 1; a larger part is never taken for rounding
+NOISE_SHARE = 2.0**-80  # of a sum's terms; a smaller sum is only their rounding in double-double
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -143,7 +143,7 @@ class Solution:
         parts = np.column_stack([null_space @ mean / largest, null_space])
         # What rounding of the data leaves in the null space where there is no part in it.
         rounding = 8 * self.tolerance / kept.min(initial=1.0)
-        return np.asarray(np.linalg.norm(parts, axis=0) <= min(NOTHING, rounding))
+        return np.asarray(np.linalg.norm(parts, axis=0) <= min(MAX_ROUNDING_SHARE, rounding))
 
 
 def solve(
@@ -221,7 +221,7 @@ def _high(values: Floats | Doubled) -> Floats:
 
 def _rounded(values: Floats | Doubled, size: Floats) -> Floats:
     """Return sums of terms of this size; where no more is left of them than the rounding of double-double, it is 0."""
-    return np.asarray(np.where(np.abs(_high(values)) <= NO_DIGIT * size, 0.0, _high(values)))
+    return np.asarray(np.where(np.abs(_high(values)) <= NOISE_SHARE * size, 0.0, _high(values)))
 
 
 def _pseudo_inverse(design: Floats | Doubled, noise: Floats, least: float) -> tuple[Floats, int, float, bool]:
@@ -233,14 +233,14 @@ def _pseudo_inverse(design: Floats | Doubled, noise: Floats, least: float) -> tu
     inverse = np.full_like(factor, np.inf)
     if np.diag(factor).all():
         inverse = np.asarray(np.linalg.inv(factor), np.float64)
-    if np.linalg.norm(inverse) * max(noise.sum(), least * math.sqrt(len(factor))) < 1 / DOUBT:
+    if np.linalg.norm(inverse) * max(noise.sum(), least * math.sqrt(len(factor))) < 1 / UNCLEAR_FACTOR:
         return inverse, len(factor), 0.0, True
     used = _rows_used(factor)
     left, values, right = np.linalg.svd(used, full_matrices=False)
-    limits = np.maximum(np.minimum(np.abs(right) @ noise, NOTHING), min(least, MOST_ROUNDING) * values[0])
+    limits = np.maximum(np.minimum(np.abs(right) @ noise, MAX_ROUNDING_SHARE), min(least, MAX_SUM_ROUNDING) * values[0])
     kept = values > limits
     # What depends exactly leaves nothing in double-double.
-    is_open = np.where(kept, values <= DOUBT * limits, isinstance(design, Doubled) & (values > EPS * EPS))
+    is_open = np.where(kept, values <= UNCLEAR_FACTOR * limits, isinstance(design, Doubled) & (values > EPS * EPS))
     inverse = np.zeros_like(factor)
     inverse[:, : len(used)] = np.dot(right[kept].T / values[kept], left[:, kept].T)
     return inverse, int(kept.sum()), float(limits.max()), not is_open.any()
@@ -283,5 +283,5 @@ def _solved(design: Any, inverse: Floats, right: Any) -> tuple[Any, Any]:
         rest = right - (product(design, x) if isinstance(design, Doubled) else np.dot(design, x))
         if size <= 2.0**-48 * first:  # the next step would be as much smaller again
             break
-    x[np.abs(_high(x)) <= NO_DIGIT * np.dot(np.abs(inverse), np.abs(_high(right)))] = 0.0
+    x[np.abs(_high(x)) <= NOISE_SHARE * np.dot(np.abs(inverse), np.abs(_high(right)))] = 0.0
     return x, rest

@@ -19,7 +19,7 @@ from .rows import (
     Rows,
     assembled,
     check_names,
-    nearest,
+    did_you_mean,
     refuse_text,
     stop,
 )
@@ -227,8 +227,7 @@ def _picker(wanted: Sequence[str], length: int | None, declared: tuple[str, ...]
         if lacking := [name for name in wanted if name not in row]:
             if ENVELOPES & set(row):
                 raise TableError(f": {_not_row(row, columns)}")
-            near = nearest(lacking[0], row)
-            raise TableError(f": no {listed(lacking, quoted)}{f' (did you mean {quoted(near)}?)' if near else ''}")
+            raise TableError(f": no {listed(lacking, quoted)}{did_you_mean(lacking, row)}")
         return [_number(row[name], name) for name in wanted]
 
     return pick

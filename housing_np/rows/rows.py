@@ -110,25 +110,26 @@ class Rows:
         """Return an iterator of blocks (rows, len(names)), all finite; a TableError names all that are missing."""
         return self.read(names)
 
-    def require(self, names: Sequence[str]) -> None:
+    def require(self, names: Sequence[str], advice: str = "") -> None:
         """Raise a TableError that names all columns that are missing."""
-        self.positions(names)
+        self.positions(names, advice)
 
-    def positions(self, names: Sequence[str]) -> list[int]:
+    def positions(self, names: Sequence[str], advice: str = "") -> list[int]:
         """Return the positions of columns; raise a TableError that names all that are missing."""
         found = self.layout.positions(names)
         if found is not None:
             return found
         if self.named:
-            raise self.missing(self.layout.missing(names))
+            raise self.missing(self.layout.missing(names), advice)
         count = counted(len(self.columns), "column")
         raise TableError(f"{self.source}: {count} without names; expected {len(names)}: {listed(names)}")
 
-    def missing(self, names: Sequence[str]) -> TableError:
-        """Return the error for names that no column has."""
-        near = nearest(names[0], self.columns)
+    def missing(self, names: Sequence[str], advice: str = "") -> TableError:
+        """Return the error for names that no column has; the advice is by default to rename columns."""
         text = f"no column {listed(names, quoted)}; the columns are: {listed(self.columns)}"
-        return TableError(f"{self.source}: {text}{f' (did you mean {quoted(near)}?)' if near else ''}{self.hint}")
+        cause = did_you_mean(names, self.columns) + self.hint
+        advice = advice or ("" if cause else f"; rename the column{'s' if len(names) > 1 else ''}")
+        return TableError(f"{self.source}: {text}{cause}{advice}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -142,6 +143,16 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     folded = {each.strip().lower(): each for each in reversed(list(known))}
     close = get_close_matches(name.strip().lower(), folded, n=1)
     return folded[close[0]] if close else None
+
+
+def did_you_mean(names: Sequence[str], known: Iterable[str]) -> str:
+    """Return the hint at the known name that is most similar to a missing one, if only one is missing.
+
+    >>> did_you_mean(["Income"], ["income", "age"]), did_you_mean(["Income", "Age"], ["income", "age"])
+    (" (did you mean 'income'?)", '')
+    """
+    near = nearest(names[0], known) if len(names) == 1 else None
+    return f" (did you mean {quoted(near)}?)" if near else ""
 
 
 def check_names(source: str, columns: Sequence[Any]) -> None:

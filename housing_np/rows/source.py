@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from ..checks.paths import as_path, shown_path
 from ..errors import TableError
-from .formats import FOREIGN, FORMATS
+from .formats import FOREIGN, FORMATS, format_of
 
 CHUNK_BYTES = 1 << 20
 
@@ -196,18 +196,29 @@ def readable(path: str | Path) -> Iterator[None]:
     try:
         yield
     except IsADirectoryError:
-        raise TableError(
-            f"{shown_path(path)}: cannot be read (a folder); name the files in it: {shown_path(_pattern(Path(path)))!r}"
-        ) from None
+        pattern = _pattern(Path(path))
+        advice = f"name the files in it: {shown_path(pattern)!r}" if pattern else "give a file in it"
+        raise TableError(f"{shown_path(path)}: cannot be read (a folder); {advice}") from None
     except OSError as error:
         reason = error.strerror or error
         raise TableError(f"{shown_path(path)}: cannot be read ({reason}); give the path of a file of rows") from None
 
 
-def _pattern(folder: Path) -> str:
-    """Return a pattern that matches most files of a folder, or of the folders in it."""
+def _pattern(folder: Path) -> str | None:
+    """Return a pattern that matches most files of rows in a folder, or in the folders in it; None if there are none."""
     for pattern in ("*", "*/*", "*/*/*"):
-        files = [file for file in folder.glob(pattern) if not file.name.startswith((".", "_")) and file.is_file()]
-        if endings := [file.suffix for file in files if file.suffix]:
+        endings = [_ending(file) for file in folder.glob(pattern) if _is_rows(file)]
+        if endings:
             return str(folder / f"{pattern}{max(endings, key=endings.count)}")
-    return str(folder / "*.csv")
+    return None
+
+
+def _is_rows(file: Path) -> bool:
+    """Whether a file's name is one of rows; report.json is the record of a training."""
+    hidden = file.name.startswith((".", "_")) or file.name == "report.json"
+    return not hidden and format_of(file) is not None and file.is_file()
+
+
+def _ending(file: Path) -> str:
+    """Return the ending of a name, with that of the uncompressed file before .gz."""
+    return "".join(file.suffixes[-2:]) if file.suffix.lower() == ".gz" else file.suffix

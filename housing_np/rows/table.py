@@ -333,9 +333,9 @@ def _with_columns(stream: Stream, rows: Rows, features: Sequence[str] | None, ig
     """Return the stream with its features, chosen from the columns of its first file."""
     target = as_name(stream.target_name, "target")
     features, ignore = as_names(features, "features"), as_names(ignore, "ignore")
-    rows.require([name for name in ignore if name not in rows.left_out])
+    rows.require([name for name in ignore if name not in rows.left_out], "; name some of these")
     if not features and target not in rows.columns:
-        raise TableError(f"{rows.missing([target])}; name one of these")
+        raise rows.missing([target], "; name one of these")
     index = {name: _INDEX for name in rows.columns if _UNNAMED.fullmatch(name) and name != target and not features}
     others = {target, *ignore}
     features = features or tuple(name for name in rows.columns if name not in others and name not in index)
@@ -346,12 +346,19 @@ def _with_columns(stream: Stream, rows: Rows, features: Sequence[str] | None, ig
         raise TableError(f"{rows.source}: no column beside the target {quoted(target)}; expected at least one feature")
     if len(set(features)) < len(features):
         raise TableError(f"{rows.source}: a feature is named twice in {cut(in_csv(features))}; name each once")
-    rows.require([*features, target])
+    _require(rows, features, target)
     chosen = {target, *features}
     left_out = (*rows.left_out, *(name for name in rows.columns if name not in chosen))
     ignored = [f"{quoted(name)} is left out ({why})" for name, why in {**rows.left_out, **index}.items()]
     notes = tuple(f"{rows.source}: {note}" for note in (*rows.notes, *ignored))
     return replace(stream, columns=Columns(features, rows.named), left_out=left_out, notes=notes)
+
+
+def _require(rows: Rows, features: Sequence[str], target: str) -> None:
+    """Raise a TableError for missing columns; a target that alone is missing is called target."""
+    if rows.named and rows.layout.missing([*features, target]) == [target]:
+        raise TableError(f"{rows.source}: the rows lack the target {quoted(target)}; add it as a column")
+    rows.require([*features, target])
 
 
 def read_rows(features: Sequence[str], path: str | Path, skipped: Skipped | None = None, **reading: Any) -> Floats:

@@ -104,6 +104,10 @@ def load(path: str | Path) -> LinearRegression | QuantizedLinear:
     try:
         return _from_npy(_inflated(content))
     except HousingError as error:
+        from ..rows.formats import format_of  # imported here because only an error needs it
+
+        if format_of(path):
+            raise ArtifactError(f"{shown_path(path)} is not a model file; give one that train wrote (.npz)") from None
         raise ArtifactError(f"{shown_path(path)}: {error}; make the file again with train or quantize") from None
 
 
@@ -282,9 +286,9 @@ def _content(path: Path) -> bytes:
             with path.open("rb") as file:
                 return file.read(status.st_size)
     except OSError as error:
-        raise ArtifactError(
-            f"{shown_path(path)}: cannot be read ({error.strerror or error}); expected a model file (.npz)"
-        ) from None
+        is_missing = isinstance(error, FileNotFoundError)
+        advice = "make it with python -m housing_np.train" if is_missing else "expected a model file (.npz)"
+        raise ArtifactError(f"{shown_path(path)}: cannot be read ({error.strerror or error}); {advice}") from None
     found = f"{status.st_size} bytes" if stat.S_ISREG(status.st_mode) else "not a regular file"
     raise ArtifactError(f"{shown_path(path)}: {found}; expected a model file (.npz) of at most {_SIZE_CAP} bytes")
 

@@ -126,8 +126,16 @@ def write_all(contents: Mapping[Path, bytes | None], error: type[HousingError], 
                     else:
                         path.unlink(missing_ok=True)
     except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or problem
-        raise error(f"{shown_path(path)}: cannot be written ({reason})") from None
+        raise error(unwritten(path, problem)) from None
+
+
+def unwritten(path: str | Path, problem: Exception) -> str:
+    """Return the message for a file that cannot be written: why, and what to do where its folder is missing."""
+    reason = getattr(problem, "strerror", None) or problem
+    folder = Path(path).parent
+    is_lost = isinstance(problem, FileNotFoundError) and not folder.exists()
+    advice = f"; make the folder {shown_path(folder)} first" if is_lost else ""
+    return f"{shown_path(path)}: cannot be written ({reason}){advice}"
 
 
 def _direct(path: str | Path) -> int | Path | None:

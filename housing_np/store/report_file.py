@@ -10,7 +10,7 @@ import numpy as np
 
 from ..checks.arrays import Floats
 from ..checks.paths import shown_path
-from ..errors import HousingError, quoted
+from ..errors import HousingError, TableError, quoted
 from ..quantized.calibration import Calibration
 from ..rows import open_rows
 from ..rows.table import files
@@ -110,6 +110,8 @@ def ranges_of(
     """
     total = Calibration()
     for name in files(path):
+        if (report := Path(name, NAME)).is_file():
+            raise TableError(f"{shown_path(name)}: cannot be read (a folder); give the report in it: {report}")
         if (content := None if name == "-" else _content(Path(name))) is not None:
             total += _reported(name, content, names)
             continue
