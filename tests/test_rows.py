@@ -61,8 +61,8 @@ def test_the_page_of_the_server_lists_the_media_type_of_every_format():
 
 
 def test_the_page_of_the_server_lists_the_formats_without_answers():
-    others = " and ".join(each.title for each in FORMATS.values() if not each.answer_type)
-    assert f"to {others} in JSON" in page("docs/serving.md")
+    others = " or ".join(each.title for each in FORMATS.values() if not each.answer_type)
+    assert f"Requests in {others} are answered in JSON" in page("docs/serving.md")
 
 
 def test_a_name_that_says_nothing_is_csv(tmp_path):
