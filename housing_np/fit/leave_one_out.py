@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..checks.arrays import Floats, as_weights, refuse_nonfinite
 from ..errors import HousingError, listed, quoted
+from .linear import refuse_nonfinite_rows
 
 if TYPE_CHECKING:
     from .linear import LinearRegression
@@ -53,6 +54,7 @@ def left_out(
             leverage = solution.leverage(rows[part])
             room = 1 - (leverage if weights is None else leverage * weights[part])
             residual = solution.residual(rows[part], targets[part], model.coef_)
+            refuse_nonfinite_rows(residual, rows[part], model.feature_names)
             out[part] = targets[part] - (residual.T / room).T
             is_alone[part] = room < _NO_ROOM
     return out, is_alone
