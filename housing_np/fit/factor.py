@@ -208,9 +208,12 @@ class _Block:
         for _, chunk in map_ahead(fill, zip(starts, buffers, strict=False), threads):
             yield chunk
 
+    def _chunk(self, start: int, starts: range) -> Rows:
+        return self.rows.at(slice(start, min(start + starts.step, starts.stop)))
+
     def _fill(self, place: tuple[int, Floats], starts: range) -> Floats:
         start, buffer = place
-        X, y, weight = self.rows.at(slice(start, min(start + starts.step, starts.stop)))
+        X, y, weight = self._chunk(start, starts)
         whole, p = buffer[: len(X)], X.shape[1]
         whole[:, : self.features.start] = 1.0
         np.subtract(X, self.tiled[: len(X)], out=whole[:, self.features])
@@ -225,7 +228,7 @@ class _Block:
         others = [*range(features.start), *range(features.stop, self.width)]
         gram = np.zeros((self.width, self.width))
         for start in starts:
-            X, y, _ = self.rows.at(slice(start, min(start + starts.step, starts.stop)))
+            X, y, _ = self._chunk(start, starts)
             rest = np.ones((len(X), len(others)))
             np.subtract(y, self.shift[p:], out=rest[:, features.start :])
             cross = np.dot(rest.T, X)
