@@ -9,6 +9,8 @@ import numpy.typing as npt
 from ..checks.arrays import Floats, as_numbers, as_rows, refuse_inexact, refuse_nonfinite, require_names
 from ..checks.names import as_names, require_apart
 from ..errors import HousingError, quoted, warn_caller
+from ..rows.columns import Columns, require_columns
+from ..rows.encoded import encoded
 from .estimator import Estimator, Names
 from .metrics import r2_score
 
@@ -90,6 +92,8 @@ class LinearRegression(Estimator):
         then used by position, as arrays are.
     feature_names, target_names_ : tuple of str
         The same as a tuple, x0, x1, … without names; and the names of the targets.
+    columns : Columns
+        What the features are made of: the columns of the user's table, with categories and fills if there are any.
 
     Examples
     --------
@@ -108,6 +112,7 @@ class LinearRegression(Estimator):
     target_names_: tuple[str, ...]
     _names: tuple[str, ...]
     _named: bool
+    _columns: Columns | None = None
     _solution: "Solution | None" = None
     scheme: None = None  # as a quantized model has one
 
@@ -121,6 +126,7 @@ class LinearRegression(Estimator):
         intercept: npt.ArrayLike,
         feature_names: Sequence[str],
         target_names: Sequence[str],
+        columns: Columns | None = None,
     ) -> Self:
         """Return a model with the given coefficients, as loaded from a file.
 
@@ -131,6 +137,8 @@ class LinearRegression(Estimator):
         coef : (p,) or (k, p)
         intercept : scalar or (k,)
         feature_names, target_names : sequences of p and k str
+        columns : Columns, optional
+            What the features are made of; its `feature_names` are these.
 
         Raises
         ------
@@ -150,6 +158,7 @@ class LinearRegression(Estimator):
             )
         model = cls()
         model._set_coefficients(weights.astype(np.float64), offset.astype(np.float64), features, targets)
+        model._set_columns(columns)
         return model
 
     @classmethod
@@ -167,6 +176,7 @@ class LinearRegression(Estimator):
         *,
         feature_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
         target_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
+        columns: Columns | None = None,
     ) -> Self:
         """Fit to n rows; the input is not copied, so memory-mapped arrays of any size will do.
 
@@ -179,6 +189,9 @@ class LinearRegression(Estimator):
             How many times each row counts: at least 0, and not only whole numbers. A row of weight 0 is left out.
         feature_names, target_names : sequences of str, optional
             Default: the columns of a data frame, else x0, x1, ... and y (or y0, y1, ...).
+        columns : Columns, optional
+            What the features are made of, such as the `columns` of `read_table`: `predict` then takes frames with the
+            columns of the user's table too. A frame X with these columns is encoded here.
 
         Raises
         ------
@@ -191,8 +204,12 @@ class LinearRegression(Estimator):
             When the features depend linearly on each other, as they do where there are fewer rows than unknowns; of all
             solutions this is then the one of least norm in units of the scaled columns.
         """
+        if columns is not None:
+            X, feature_names = encoded(X, columns), columns.feature_names
         blocks = [(X, y)] if sample_weight is None else [(X, y, sample_weight)]
-        return self.fit_blocks(blocks, feature_names=feature_names, target_names=target_names)
+        self.fit_blocks(blocks, feature_names=feature_names, target_names=target_names)
+        self._set_columns(columns)
+        return self
 
     def fit_blocks(
         self,
@@ -248,10 +265,20 @@ class LinearRegression(Estimator):
     def predict(self, X: npt.ArrayLike) -> Floats:
         """Return predictions for rows X (n, p): (n,), or (n, k) for several targets."""
         self.require_fitted()
-        rows = as_rows(X, self._names, named=self._named)
+        rows = self._rows(X)
         predictions = dot_rows(rows, self.coef_, self.intercept_)
         refuse_nonfinite_rows(predictions, rows, self._names)
         return predictions
+
+    def _rows(self, X: npt.ArrayLike) -> Floats:
+        if self._columns is not None:
+            X = encoded(X, self._columns)
+        return as_rows(X, self._names, named=self._named)
+
+    @property
+    def columns(self) -> Columns:
+        """What the features are made of."""
+        return self._columns or Columns(self._names, self._named)
 
     @property
     def singular_values_(self) -> Floats:
@@ -292,7 +319,7 @@ class LinearRegression(Estimator):
         from .leave_one_out import leave_one_out  # imported here because predict must start fast
 
         self.require_solution("leverages")
-        return leave_one_out(self, as_rows(X, self._names, named=self._named), as_targets(self, y), sample_weight)
+        return leave_one_out(self, self._rows(X), as_targets(self, y), sample_weight)
 
     def summary(self, confidence: float = 0.95) -> "Inference":
         """Return the statistics of the fit; print them for a table.
@@ -364,10 +391,16 @@ class LinearRegression(Estimator):
         intercept = intercept + 0.0  # an intercept of -0.0 becomes 0.0, in files and exports too
         self.coef_, self.intercept_ = coef, float(intercept) if coef.ndim == 1 else intercept
         self._names, self._named, self.target_names_ = tuple(feature_names), named, tuple(target_names)
+        self._columns = None
         vars(self).pop("feature_names_in_", None)
         if named:
             self.feature_names_in_ = Names.of(self._names)
         self.n_features_in_ = len(feature_names)
+
+    def _set_columns(self, columns: Columns | None) -> None:
+        """Keep what the features are made of, if that is more than plain numbers."""
+        if columns is not None and not columns.is_plain:
+            self._columns = require_columns(columns, self._names)
 
 
 def _dependence_note(solution: "Solution", names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..checks.arrays import Floats, as_rows, refuse_nonfinite
+from ..checks.arrays import Floats, refuse_nonfinite
 from ..errors import HousingError, counted, listed, quoted
 from ..fit.linear import LinearRegression
 from .affine import Affine
@@ -43,6 +43,7 @@ def parts_of(
             "input_offset": exact.input_offset,
             "proven": proven,
             "named": model._named,
+            "encoding": model._columns,
         }
 
 
@@ -71,7 +72,7 @@ def finite_model(estimator: Any) -> LinearRegression:
 
 
 def _finite_rows(model: LinearRegression, X: ArrayLike) -> Floats:
-    rows = as_rows(X, model.feature_names, named=model._named)
+    rows = model._rows(X)
     refuse_nonfinite(rows, "X", model.feature_names)
     return rows
 

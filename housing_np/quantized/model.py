@@ -14,6 +14,7 @@ from ..checks.objects import Rebuilt, Shown
 from ..errors import HousingError, counted, listed, quoted
 from ..fit.linear import FittedLinear, LinearRegression, as_targets
 from ..fit.metrics import r2_score
+from ..rows.columns import Columns, require_columns
 from .affine import Affine, as_bits
 from .calibration import Calibration
 from .schemes import BY_NAME, ROUNDINGS, SCHEMES, Rounding, Scheme
@@ -42,6 +43,10 @@ class Model(Protocol):
     @property
     def feature_names(self) -> tuple[str, ...]:
         """The names of the features."""
+
+    @property
+    def columns(self) -> Columns:
+        """What the features are made of: the columns of the user's table."""
 
     @property
     def target_names_(self) -> tuple[str, ...]:
@@ -87,6 +92,8 @@ class QuantizedLinear(Shown, Rebuilt):
         Not saved.
     named : bool
         Whether frames must have the features' names; False if the names are made up: x0, x1, … True for a loaded model.
+    encoding : Columns, optional
+        What the features are made of, if that is more than plain numbers.
 
     Raises
     ------
@@ -111,6 +118,7 @@ class QuantizedLinear(Shown, Rebuilt):
     input_offset: Floats | None = None
     proven: bool | None = None
     named: bool = True
+    encoding: Columns | None = None
 
     def __post_init__(self) -> None:
         require_option(self.scheme, SCHEMES, "scheme")
@@ -152,6 +160,8 @@ class QuantizedLinear(Shown, Rebuilt):
                 raise HousingError(f"{name} has {counted(len(names), 'name')}, expected {count}: {listed(names)}")
             object.__setattr__(self, name, names)
         require_apart(self.feature_names_in_, self.target_names_)
+        if self.encoding is not None:
+            require_columns(self.encoding, self.feature_names_in_)
 
     @classmethod
     def from_linear(
@@ -208,6 +218,7 @@ class QuantizedLinear(Shown, Rebuilt):
         numbers: Mapping[str, np.ndarray],
         feature_names: tuple[str, ...],
         target_names: tuple[str, ...],
+        encoding: Columns | None = None,
     ) -> Self:
         """Return the model that is made of these numbers, which `numbers` returned or a file holds."""
         require_option(scheme, SCHEMES, "scheme")
@@ -225,6 +236,7 @@ class QuantizedLinear(Shown, Rebuilt):
             center=stored.pop("center", np.zeros(len(feature_names), np.float32)),
             feature_names_in_=feature_names,
             target_names_=target_names,
+            encoding=encoding,
             **stored,
         )
 
@@ -237,6 +249,11 @@ class QuantizedLinear(Shown, Rebuilt):
     def feature_names(self) -> tuple[str, ...]:
         """The names of the features, as a float model has them too."""
         return self.feature_names_in_
+
+    @property
+    def columns(self) -> Columns:
+        """What the features are made of, as a float model has it too."""
+        return self.encoding or Columns(self.feature_names_in_, self.named)
 
     @property
     def payload_bytes(self) -> int:

@@ -1,29 +1,123 @@
-"""The columns that a model is fed."""
+"""The columns that a model is fed: numbers, categories, and what stands for a missing cell."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import isfinite
+from typing import Self
+
+import numpy as np
+
+from ..checks.arrays import Floats
+from ..checks.names import as_names
+from ..errors import HousingError, listed, quoted
+
+MISSING = "(missing)"  # the level of a category that missing cells have
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The names of columns, and whose names they are.
+    """The columns of a table, and what a model makes of each.
+
+    A number is one feature. A category is a feature of 0 and 1, ``name=level``, for each of its levels but the first,
+    the baseline.
 
     Attributes
     ----------
     names : tuple of str
     named : bool
         Whether the names are the user's; False for made-up ones: x0, x1, ….
+    levels : mapping of str to tuple of str
+        The levels of each category by its name, the baseline first; missing cells have the level ``(missing)``.
+    fills : mapping of str to float
+        The number that a missing cell of a column of numbers stands for.
+
+    Raises
+    ------
+    HousingError
+        For levels or fills of a column that is not there, or of both kinds for one; for levels that are fewer than
+        two, empty, or not apart; for a fill that is not finite.
 
     Examples
     --------
-    >>> Columns(("age", "rooms")).positions(["rooms"])
-    [1]
-    >>> Columns(("x0", "x1"), named=False).positions(["age", "rooms"])
-    [0, 1]
+    >>> columns = Columns(("age", "sea"), levels={"sea": ("far", "near", "(missing)")}, fills={"age": 30.0})
+    >>> columns.feature_names
+    ('age', 'sea=near', 'sea=(missing)')
+    >>> columns.encode(np.array([[10.0, 1.0], [np.nan, 0.0], [20.0, np.nan]]))
+    array([[10.,  1.,  0.],
+           [30.,  0.,  0.],
+           [20.,  0.,  1.]])
     """
 
     names: tuple[str, ...]
     named: bool = True
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fills: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = set(self.names)
+        for name in (*self.levels, *self.fills):
+            if name not in known:
+                raise HousingError(f"{quoted(name)} has levels or a fill and is no column; name a column")
+        for name, given in self.levels.items():
+            levels = as_names(given, f"levels of {quoted(name)}")
+            if len(levels) < 2 or len(set(levels)) < len(levels) or not all(levels):
+                raise HousingError(f"{quoted(name)} has the levels {quoted(levels)}: expected two or more, all apart")
+        for name, fill in self.fills.items():
+            if name in self.levels or isinstance(fill, str) or not isfinite(fill):
+                raise HousingError(f"{quoted(name)} has the fill {quoted(fill)}: expected a number, for a number")
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether all columns are numbers without a fill: each is a feature as it stands."""
+        return not self.levels and not self.fills
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the features, in the order of the columns and of their levels."""
+        return tuple(feature for name in self.names for feature in self.features_of(name))
+
+    def features_of(self, name: str) -> tuple[str, ...]:
+        """Return the names of a column's features."""
+        if name not in self.levels:
+            return (name,)
+        return tuple(f"{name}={level}" for level in self.levels[name][1:])
+
+    def encode(self, cells: Floats) -> Floats:
+        """Return rows of features (n, p) for rows of cells (n, columns).
+
+        A cell is a number, or the position of a category's level; NaN where it is missing.
+
+        Raises
+        ------
+        HousingError
+            For a missing cell of a category without the level ``(missing)``.
+        """
+        if self.is_plain:
+            return cells
+        X = np.zeros((len(cells), len(self.feature_names)))
+        place = 0
+        for name, column in zip(self.names, cells.T, strict=True):
+            if name in self.levels:
+                codes = self._codes(name, column)
+                rows = np.flatnonzero(codes)
+                X[rows, place - 1 + codes[rows]] = 1
+            else:
+                X[:, place] = column
+                if name in self.fills:
+                    X[np.isnan(column), place] = self.fills[name]
+            place += len(self.features_of(name))
+        return X
+
+    def _codes(self, name: str, column: Floats) -> np.ndarray:
+        is_missing = np.isnan(column)
+        levels = self.levels[name]
+        if is_missing.any():
+            if MISSING not in levels:
+                row = int(np.argmax(is_missing))
+                raise HousingError(f"{name} is missing in row {row}, and the model has no level {MISSING} for it")
+            column = np.where(is_missing, levels.index(MISSING), column)
+        return column.astype(np.intp)
 
     def missing(self, wanted: Sequence[str]) -> list[str]:
         """Return the wanted names that no column has."""
@@ -34,6 +128,13 @@ class Columns:
         """Return the positions of the wanted columns, None if there are others.
 
         Names are looked up. If they are made up, as many wanted columns as there are go by position.
+
+        Examples
+        --------
+        >>> Columns(("age", "rooms")).positions(["rooms"])
+        [1]
+        >>> Columns(("x0", "x1"), named=False).positions(["age", "rooms"])
+        [0, 1]
         """
         if not self.missing(wanted):
             places = {name: position for position, name in enumerate(self.names)}
@@ -41,6 +142,39 @@ class Columns:
         if self.named or len(wanted) != len(self.names):
             return None
         return list(range(len(wanted)))
+
+    def as_in(self, found: "Columns") -> Self:
+        """Return these columns as they are in a table: encoded are categories that it has as features of 0 and 1.
+
+        Examples
+        --------
+        >>> columns = Columns(("age", "sea"), levels={"sea": ("far", "near")})
+        >>> columns.as_in(Columns(("sea=near", "age"))).names
+        ('age', 'sea=near')
+        """
+        known = set(found.names)
+        encoded = [
+            name
+            for name in self.levels
+            if (name not in known and known.issuperset(self.features_of(name)))
+            or (not found.named and len(found.names) == len(self.feature_names) != len(self.names))
+        ]
+        if not encoded:
+            return self
+        names = (self.features_of(name) if name in encoded else (name,) for name in self.names)
+        levels = {name: levels for name, levels in self.levels.items() if name not in encoded}
+        return replace(self, names=tuple(feature for each in names for feature in each), levels=levels)
+
+
+def require_columns(columns: object, features: Sequence[str]) -> Columns:
+    """Return columns; refuse what is none, and columns that make other features than these."""
+    if not isinstance(columns, Columns):
+        raise HousingError(f"columns is {quoted(columns)}: expected Columns, as read_table gives them")
+    if columns.feature_names != tuple(features):
+        raise HousingError(
+            f"the columns make the features {listed(columns.feature_names)}: expected {listed(features)}"
+        )
+    return columns
 
 
 def positional_names(width: int) -> tuple[str, ...]:

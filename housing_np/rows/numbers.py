@@ -10,7 +10,8 @@ from ..errors import TableError, cut, quoted
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "nat", "-", "--", "?"})
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-_TRUTH = {"true": 1, "yes": 1, "t": 1, "y": 1, "false": 0, "no": 0, "f": 0, "n": 0}
+_NUMBERS = {"true": 1.0, "false": 0.0}
+_TRUTH = {"yes": 1, "t": 1, "y": 1, "no": 0, "f": 0, "n": 0}
 _CURRENCY = "$€£¥₹"
 _SPACES = " \u00a0\u202f'’"
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
@@ -67,7 +68,7 @@ _MISTAKES = (
 
 
 def of_text(text: str, decimal: str = ".") -> float:
-    """Return the number in a cell of text.
+    """Return the number in a cell of text; true and false, in any case, are 1 and 0.
 
     Raises
     ------
@@ -76,17 +77,19 @@ def of_text(text: str, decimal: str = ".") -> float:
 
     Examples
     --------
-    >>> of_text(" 1e3 "), of_text("1,5", decimal=",")
-    (1000.0, 1.5)
+    >>> of_text(" 1e3 "), of_text("1,5", decimal=","), of_text("True")
+    (1000.0, 1.5, 1.0)
     """
     text = text.strip()
+    if (truth := _NUMBERS.get(text.lower())) is not None:
+        return truth
     try:
         # float() also takes 1_000 and the digits of other scripts, which are mistakes in a table.
         value = float(_pointed(text, decimal)) if text.isascii() and "_" not in text else None
     except ValueError:
         value = None
     if value is None or value != value:
-        raise TableError(f": {_advice(text)}")
+        raise TableError(f": {advice(text)}")
     if not isfinite(value):
         raise TableError(f": {value} is not a finite number; fill it in")
     if abs(value) >= 2**53 and _INTEGER.fullmatch(text):
@@ -117,7 +120,7 @@ def of_plain(cells: Sequence[str], decimal: str = ".") -> list[float] | None:
 
 def of_json(value: Any) -> float:
     """Return a value of JSON as a number; raise as `of_text` does."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int):
         return of_integer(value)
     if isinstance(value, float):
         if not isfinite(value):
@@ -144,7 +147,7 @@ def is_words(text: str) -> bool:
     (True, False, False, False)
     """
     text = text.strip()
-    known = text.lower() in MISSING or text.lower() in _TRUTH or text.lower().lstrip("+-") in ("inf", "infinity")
+    known = text.lower() in {*MISSING, *_NUMBERS, *_TRUTH} or text.lower().lstrip("+-") in ("inf", "infinity")
     is_near = any(form.fullmatch(text) for form in (_UNIT, _DATE, _EXPONENT))
     return not known and not is_near and bool(re.search(r"[^\W\d_]", text))
 
@@ -170,7 +173,7 @@ def _pointed(text: str, decimal: str) -> str:
     return text.replace(decimal, ".") if "." not in text else "a point where the decimal mark is another"
 
 
-def _advice(text: str) -> str:
+def advice(text: str) -> str:
     """Return what is wrong with a cell that is not a number, and what to write instead."""
     if text.lower() in MISSING:
         return f"{quoted(text) + ' stands for a missing number' if text else 'the cell is empty'}; fill it in"
@@ -191,8 +194,6 @@ def _json_advice(value: Any) -> str:
         text = quoted(value)
     if value is None:
         return "null stands for a missing number; fill it in"
-    if isinstance(value, bool):
-        return f"{text} is a truth value, not a number; write {int(value)}"
     if isinstance(value, str) and value.strip().lower() in MISSING:
         return f"{text} stands for a missing number; fill it in"
     if isinstance(value, str) and re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", value.strip()):

@@ -21,9 +21,11 @@ from ..fit.linear import FittedLinear, LinearRegression
 from ..quantized.model import Model, QuantizedLinear, as_model
 from ..quantized.schemes import FIELDS, Scheme
 from ..quantized.schemes.scheme import Field
+from .columns_text import columns_of_text, columns_text
 from .files import write_all
 
 FORMAT = "housing_np 1"
+WITH_COLUMNS = "housing_np 2"  # the same record with what its features are made of
 SUMS = "models.sha256"
 _FLOAT = "float64"
 # The numbers of a record, after format and names, by the kind of model.
@@ -31,6 +33,7 @@ _FIELDS: dict[str, dict[str, Field]] = {
     _FLOAT: {"coef": Field("<f8", "weight"), "intercept": Field("<f8", "target")},
     **FIELDS,
 }
+_TEXTS = ("format", "names", "columns")
 _MEMBER = "m.npy"
 _SIZE_CAP = 16 << 20
 _HEAD = 1 << 17  # more than the longest header of an .npy file and the format behind it
@@ -174,7 +177,9 @@ def _to_record(model: Model | FittedLinear) -> np.ndarray:
             raise HousingError(f"{name} holds a number that is not finite in its file: rescale the features or targets")
     kind = ours.scheme or _FLOAT
     head = {"format": _format(kind), "names": "\0".join((*ours.feature_names, *ours.target_names_)).encode()}
-    record = np.zeros((), _layout(kind, ours.coef_.shape, len(head["names"])))
+    if not ours.columns.is_plain:
+        head |= {"format": _format(kind, WITH_COLUMNS), "columns": columns_text(ours.columns)}
+    record = np.zeros((), _layout(kind, ours.coef_.shape, {name: len(text) for name, text in head.items()}))
     for name, value in (head | numbers).items():
         record[name] = value
     return record
@@ -194,13 +199,13 @@ def _declared(data: bytes, size: int) -> tuple[str, tuple[int, ...], np.dtype, m
     fields, numbers = _split(data)
     if [(name, type[:2]) for name, type, _ in fields[:2]] != [("format", "|S"), ("names", "|S")]:
         raise HousingError("the record does not begin with a format and names, as bytes")
-    format_bytes, names_bytes = (int(type[2:]) for _, type, _ in fields[:2])
-    kind = _kind(bytes(numbers[:format_bytes]))
+    texts = {name: int(type[2:]) for name, type, _ in fields[:3] if name in _TEXTS and type[:2] == "|S"}
+    kind = _kind(bytes(numbers[: texts["format"]]), WITH_COLUMNS if "columns" in texts else FORMAT)
     field = "coef" if kind == _FLOAT else "weights"
     weights: tuple[int, ...] = next((shape for name, _, shape in fields if name == field), ())
     if len(weights) not in (1, 2) or not 0 < prod(weights) <= _SIZE_CAP:
         raise HousingError(f"{field} has shape {weights}, expected (features,) or (targets, features)")
-    layout = _layout(kind, weights, names_bytes)
+    layout = _layout(kind, weights, texts)
     expected = [(name, layout[name].base.str, layout[name].shape) for name in layout.names or ()]
     for found, wanted in zip_longest(fields, expected):
         if found != wanted:
@@ -209,9 +214,9 @@ def _declared(data: bytes, size: int) -> tuple[str, tuple[int, ...], np.dtype, m
     if found_bytes != layout.itemsize:
         raise HousingError(f"{_MEMBER} holds {found_bytes} bytes of numbers, expected {layout.itemsize}")
     count = prod(weights[:-1]) + weights[-1]
-    names = bytes(numbers[format_bytes : format_bytes + names_bytes])
-    if names_bytes < 2 * count - 1 or (len(names) < names_bytes and names.count(0) >= count):
-        raise HousingError(f"{names_bytes} bytes of names, expected {count} names that are not empty")
+    names = bytes(numbers[texts["format"] : texts["format"] + texts["names"]])
+    if texts["names"] < 2 * count - 1 or (len(names) < texts["names"] and names.count(0) >= count):
+        raise HousingError(f"{texts['names']} bytes of names, expected {count} names that are not empty")
     return kind, weights, layout, numbers
 
 
@@ -235,29 +240,32 @@ def _model(kind: str, record: np.void, targets: int, features: int) -> LinearReg
             raise HousingError(f"{name} holds a number that is not finite")
     names = _names(bytes(record["names"]), features + targets)
     _check_names(names[:features], names[features:])
+    columns = (
+        columns_of_text(bytes(record["columns"]), names[:features]) if "columns" in (record.dtype.names or ()) else None
+    )
     if kind == _FLOAT:
         return LinearRegression.from_coefficients(
-            numbers["coef"], numbers["intercept"], names[:features], names[features:]
+            numbers["coef"], numbers["intercept"], names[:features], names[features:], columns
         )
-    return QuantizedLinear.from_numbers(cast(Scheme, kind), numbers, names[:features], names[features:])
+    return QuantizedLinear.from_numbers(cast(Scheme, kind), numbers, names[:features], names[features:], columns)
 
 
-def _layout(kind: str, weights: tuple[int, ...], names_bytes: int) -> np.dtype:
-    """Return the dtype of a record for weights of this shape, (p,) or (k, p)."""
-    head = [("format", f"S{len(_format(kind))}", ()), ("names", f"S{names_bytes}", ())]
+def _layout(kind: str, weights: tuple[int, ...], texts: Mapping[str, int]) -> np.dtype:
+    """Return the dtype of a record for weights of this shape, (p,) or (k, p), and texts of these lengths."""
+    head = [(name, f"S{texts[name]}", ()) for name in _TEXTS if name in texts]
     return np.dtype([*head, *((name, field.type, field.shape(weights)) for name, field in _FIELDS[kind].items())])
 
 
-def _format(kind: str) -> bytes:
-    return f"{FORMAT} {kind}".encode()
+def _format(kind: str, version: str = FORMAT) -> bytes:
+    return f"{version} {kind}".encode()
 
 
-def _kind(format: bytes) -> str:
+def _kind(format: bytes, version: str) -> str:
     for kind in _FIELDS:
-        if format == _format(kind):
+        if format == _format(kind, version):
             return kind
     found = quoted(format.decode("ascii", "replace"))
-    raise HousingError(f"format is {found}, expected {FORMAT!r} and one of {', '.join(_FIELDS)}")
+    raise HousingError(f"format is {found}, expected {version!r} and one of {', '.join(_FIELDS)}")
 
 
 def _names(data: bytes, count: int) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...checks.arrays import Floats, as_numbers, as_rows, read_only, refuse_inexact, refuse_nonfinite
 from ...errors import HousingError
 from ...fit.linear import LinearRegression, dot_rows, refuse_nonfinite_rows
+from ...rows.encoded import encoded
 from ..affine import Affine
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class QuantizationScheme:
 
     def predict(self, model: "QuantizedLinear", X: ArrayLike) -> Floats:
         """Return predictions for rows X (n, p), in target units; shape (n,) or (n, k)."""
-        rows = as_rows(X, model.feature_names_in_, named=model.named)
+        rows = rows_of(model, X)
         predictions = dot_rows(rows, *model._kernel)
         refuse_nonfinite_rows(predictions, rows, model.feature_names_in_)
         return predictions
@@ -199,9 +200,16 @@ def search(
     return found.scale, found.zero_point, np.ascontiguousarray(found.q), found.proven
 
 
+def rows_of(model: "QuantizedLinear", X: ArrayLike) -> Floats:
+    """Return rows X (n, p) in float64, or those of a frame with the user's columns; refuse other columns."""
+    if model.encoding is not None:
+        X = encoded(X, model.encoding)
+    return as_rows(X, model.feature_names_in_, named=model.named)
+
+
 def finite_rows(model: "QuantizedLinear", X: ArrayLike) -> Floats:
     """Return rows X (n, p) in float64; refuse other columns than the model's, NaN and infinity."""
-    rows = as_rows(X, model.feature_names_in_, named=model.named)
+    rows = rows_of(model, X)
     refuse_nonfinite(rows, "X", model.feature_names_in_)
     return rows
 

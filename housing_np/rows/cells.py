@@ -1,0 +1,192 @@
+"""Cells as numbers: a number as it stands, the level of a category as its position, NaN for what is missing."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..checks.arrays import Floats, inexact_integer, rounded_by_float64
+from ..errors import TableError, listed, quoted
+from . import numbers
+from .columns import MISSING, Columns
+
+UNKNOWN = np.inf  # stands for a level that is not known
+_VALUE = re.compile(r"[+-]?\d+(\.0+)?|true|false", re.IGNORECASE)
+_growing = Lock()
+
+
+@dataclass(eq=False)
+class Cells:
+    """How the cells of one column are read.
+
+    Attributes
+    ----------
+    name : str
+        Of the column.
+    levels : dict of str to int, optional
+        The positions of a category's levels; None for a column of numbers.
+    takes_missing : bool
+        Whether a missing cell is NaN, and not an error.
+    most : int
+        Up to so many levels, a new one gets the next position. Further ones are all `UNKNOWN` and no error.
+    is_full : bool
+        Whether there were more levels than `most`.
+
+    Examples
+    --------
+    >>> sea = Cells("sea", {"far": 0, "near": 1})
+    >>> sea.of_text(" near"), Cells("age", takes_missing=True).of_text("NA")
+    (1.0, nan)
+    """
+
+    name: str
+    levels: dict[str, int] | None = None
+    takes_missing: bool = False
+    most: int = 0
+    is_full: bool = field(default=False, init=False)
+
+    def of_text(self, text: str, decimal: str = ".") -> float:
+        """Return a cell of text as a number; the message of a TableError continues one with the row."""
+        text = text.strip()
+        if self.levels is not None:
+            return self.of_level(text)
+        if self.takes_missing and text.lower() in numbers.MISSING:
+            return np.nan
+        with self._named():
+            return numbers.of_text(text, decimal)
+
+    def of_json(self, value: Any) -> float:
+        """Return a value of JSON, or any of Python's, as a number; raise as `of_text` does."""
+        if self.levels is not None:
+            return self.of_level(as_level(value))
+        if self.takes_missing and is_missing(value):
+            return np.nan
+        with self._named():
+            return numbers.of_json(value)
+
+    def of_level(self, text: str | None) -> float:
+        """Return the position of a level, None for a missing cell; raise as `of_text` does."""
+        assert self.levels is not None
+        found = self.levels.get(text) if text is not None else None
+        return self._new(text) if found is None else found
+
+    def codes(self, texts: Iterable[str]) -> Floats:
+        """Return the positions of levels, whose texts are stripped; raise as `of_text` does."""
+        assert self.levels is not None
+        found = list(map(self.levels.get, texts := list(texts)))
+        if None in found:
+            found = [self._new(text) if code is None else code for text, code in zip(texts, found, strict=True)]  # type: ignore[misc]
+        return np.array(found, np.float64)
+
+    def of_array(self, column: Any) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return a column (n,) as numbers, and which of them are bad; masked entries are missing."""
+        if self.levels is not None:
+            codes = np.array([self._code_or_unknown(value) for value in _values(column)], np.float64)
+            return codes, ~(np.isfinite(codes) | (np.isnan(codes) & self.takes_missing) | bool(self.most))
+        values = np.ma.filled(column, 0)
+        found = values.astype(np.float64)
+        rounded = rounded_by_float64(values)
+        is_missing = (
+            np.ma.getmaskarray(column) | np.isnan(found)
+            if self.takes_missing or np.ma.is_masked(column)
+            else np.isnan(found)
+        )
+        bad = ~np.isfinite(found) if rounded is None else rounded | ~np.isfinite(found)
+        bad |= is_missing
+        if self.takes_missing:
+            bad &= ~is_missing
+            found[is_missing] = np.nan
+        return found, bad
+
+    def problem(self, value: Any) -> TableError:
+        """Return what is wrong with a bad value of an array; the message continues one with the row."""
+        if self.levels is not None:
+            try:
+                self.of_level(as_level(value))
+            except TableError as error:
+                return error
+        if value is np.ma.masked or value is None:
+            text = "the value is missing (null); fill it in"
+        elif isinstance(value, int | np.integer):
+            text = inexact_integer(value)
+        else:
+            text = f"{value} is not a finite number; fill it in"
+        return TableError(f", column {quoted(self.name)}: {text}")
+
+    def _code_or_unknown(self, value: Any) -> float:
+        try:
+            return self.of_level(as_level(value))
+        except TableError:
+            return UNKNOWN
+
+    def _new(self, text: str | None) -> float:
+        """Return what stands for a text that is none of the known levels."""
+        assert self.levels is not None
+        if text is None or text.lower() in numbers.MISSING:
+            if self.takes_missing:
+                return np.nan
+            with self._named():
+                raise TableError(f": {numbers.advice(text or '')}")
+        if self.most:
+            with _growing:
+                if text not in self.levels and len(self.levels) >= self.most:
+                    self.is_full = True
+                    return UNKNOWN
+                return self.levels.setdefault(text, len(self.levels))
+        # The same value is written as 1 in one format and as 1.0 in another, as true or as True.
+        same = (text.partition(".")[0], f"{text}.0", text.lower(), text.capitalize(), text.upper())
+        for other in same if _VALUE.fullmatch(text) else ():
+            if other in self.levels:
+                return self.levels[other]
+        raise TableError(
+            f": {self.name} is {quoted(text)}, none of the {len(self.levels)} that the model knows: "
+            f"{listed(self.levels)}"
+        )
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except TableError as error:
+            raise TableError(f", column {quoted(self.name)}{error}") from None
+
+
+def cells_of(columns: Columns) -> list[Cells]:
+    """Return how the cells of a model's columns are read."""
+    return [
+        Cells(name, {level: i for i, level in enumerate(levels)}, MISSING in levels)
+        if (levels := columns.levels.get(name))
+        else Cells(name, None, name in columns.fills)
+        for name in columns.names
+    ]
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value of JSON, or of Python, stands for a missing cell."""
+    return value is None or value is np.ma.masked or (isinstance(value, float) and value != value)
+
+
+def as_level(value: Any) -> str | None:
+    """Return a value as the name of a level; None for what is missing.
+
+    >>> as_level(" near "), as_level(True), as_level(3.0), as_level(None)
+    ('near', 'true', '3', None)
+    """
+    if isinstance(value, str):
+        return value.strip()
+    if is_missing(value) or type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value.decode(errors="replace") if isinstance(value, bytes) else value).strip()
+
+
+def _values(column: Any) -> Sequence[Any]:
+    return list(np.ma.getdata(column)) if not np.ma.is_masked(column) else list(column)
