@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..errors import TableError, counted, cut, quoted
 from .columns import MISSING, Columns
-from .kinds import MOST_LEVELS, shell, too_many_levels
+from .kinds import FEW_LEVELS, MOST_LEVELS, shell, too_many_levels
 from .rows import by_count
 from .survey import Survey
 
@@ -70,6 +70,8 @@ def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> 
             found = kept.levels[i] + Counter({MISSING: missing})
             if len(found) < 2:
                 left_out[name] = f"it is {quoted(next(iter(found), ''))} in all rows"
+            elif len(found) == kept.rows and each.most == FEW_LEVELS:
+                left_out[name] = f"each row has a level of its own, such as {quoted(next(iter(found)))}"
             else:
                 counts[name] = dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
                 levels[name] = tuple(counts[name])
