@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _CHUNK_ROWS = 4096
 _NO_ROOM = 1e-10  # 1 - leverage, of a row that alone determines a coefficient
+_LEAST_ROWS = 256
+_PRODUCTS = 2**18  # of a chunk, above which BLAS starts threads that cost more than they save
 _ROUNDING = 2.0**-20  # of the largest part of a vector: a smaller one is 0
 
 
@@ -49,8 +51,9 @@ def left_out(
     solution = model.require_solution("leverages")
     out, is_alone = np.empty_like(targets), np.empty(len(rows), np.bool_)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for start in range(0, len(rows), _CHUNK_ROWS):
-            part = slice(start, start + _CHUNK_ROWS)
+        step = max(_LEAST_ROWS, min(_CHUNK_ROWS, _PRODUCTS // rows.shape[1] ** 2))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
             leverage = solution.leverage(rows[part])
             room = 1 - (leverage if weights is None else leverage * weights[part])
             residual = solution.residual(rows[part], targets[part], model.coef_)
