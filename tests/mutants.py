@@ -54,6 +54,7 @@ ROOMS = {
     "export/c_functions": ["export_c"],
     "export/c_text": ["export_c"],
     "export/fixed": ["export_c"],
+    "export/onnx_graph": ["export_onnx", "export_onnx_columns"],
     "fit/factor": ["least_squares", "linear", "threads"],
     "fit/passes": ["passes", "distributed"],
     "fit/solution": ["least_squares", "linear", "inference"],

@@ -229,8 +229,8 @@ def _description(facts: Facts, columns: Columns, output: str, float32: bool, bou
     names = (
         f"{INPUT}: a row of features each, {OUTPUT}: of targets, both in the order of the metadata."
         if columns.is_plain
-        else f"An input for each of the columns in the metadata: a number, or NaN for one with a fill; or text, which is "
-        f"one of the levels. Other text is answered with NaN. {output}: a row of targets each."
+        else f"An input for each of the columns in the metadata: numbers, or text, which is one of the levels. "
+        f"NaN stands for the fill, if there is one. Other text is answered with NaN. {output}: a row of targets each."
     )
     lines = [
         f"A linear model of housing_np, {facts.scheme}, from the file with the SHA-256 {facts.sha256}.",
