@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,16 @@ from .checks.arrays import Floats
 from .checks.paths import shown_path
 from .command import cli, tables
 from .command.models import float_model
-from .errors import HousingError, counted
+from .errors import HousingError, counted, cut
 from .evaluation.deviation import Share, error_shares, guarantee
+from .fit.display import grouped
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
 from .quantized.model import Model, is_quantized
 from .quantized.schemes import FIELDS
 from .rows import Skipped
 from .rows.california import california_rows
+from .rows.columns import Columns
 from .rows.table import open_table, read_rows
 from .store.artifact import load
 from .store.report_file import is_of_bundled_data
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     }
     if options.against or options.data:
         report |= _errors(model, options)
-    cli.show(cli.dumps(report) if options.json else "\n\n".join(_texts(report)))
+    cli.show(cli.dumps(report) if options.json else "\n\n".join(_texts(report, model.columns)))
     return cli.DONE
 
 
@@ -66,7 +69,7 @@ def _parser() -> cli.Parser:
 def _errors(model: Model, options: Namespace) -> dict[str, Any]:
     """Return each feature's share of the error, and of a quantized model how far predictions are from their bounds."""
     if options.against:
-        reference, X = float_model(options.against, model), _rows(model.feature_names, options)
+        reference, X = float_model(options.against, model), _rows(model, options)
     else:
         reference, X = _fitted(options, model)
     shares = error_shares(model, reference, Calibration.of(X))
@@ -76,17 +79,23 @@ def _errors(model: Model, options: Namespace) -> dict[str, Any]:
     return report
 
 
-def _rows(names: Sequence[str], options: Namespace) -> Floats:
+def _rows(model: Model, options: Namespace) -> Floats:
     """Return the user's rows, else the bundled ones if a report says that one of the two models was trained on them."""
     if options.data is None:
+        names = model.feature_names
         if any(is_of_bundled_data(path, names) for path in (options.model, options.against)):
             return california_rows(names)
         raise HousingError(
             f"{shown_path(options.model)}: no report.json beside it says which rows it was trained on; "
             "give rows to weigh the error with: --data FILE"
         )
+    return _read(model.columns, options)
+
+
+def _read(columns: Columns, options: Namespace) -> Floats:
+    """Return the user's rows of these columns as features."""
     skipped = Skipped() if options.on_error == "skip" else None
-    X = read_rows(names, options.data, skipped, **cli.reading(options))
+    X = read_rows(columns, options.data, skipped, **cli.reading(options))
     if skipped and skipped.count:
         cli.note(str(skipped))
     return X
@@ -95,8 +104,13 @@ def _rows(names: Sequence[str], options: Namespace) -> Floats:
 def _fitted(options: Namespace, model: Model) -> tuple[LinearRegression, np.ndarray]:
     if len(model.target_names_) > 1:
         raise HousingError("a model of several targets is explained against its float model: give it with --against")
+    columns, target = model.columns, model.target_names_[0]
+    if not columns.is_plain:
+        rows = _read(replace(columns, names=(*columns.names, target)), options)
+        X, y = rows[:, :-1], rows[:, -1]
+        return LinearRegression().fit(X, y, columns=columns, target_names=(target,)), X
     reading = {"on_error": options.on_error, **cli.reading(options)}
-    stream = open_table(options.data, model.target_names_[0], model.feature_names, in_memory=True, **reading)
+    stream = open_table(options.data, target, model.feature_names, in_memory=True, **reading)
     cli.notes(stream.told())
     table = stream.table()
     return LinearRegression().fit(table.X, table.y, feature_names=table.feature_names), table.X
@@ -112,12 +126,14 @@ def _contents(model: Model) -> dict[str, Any]:
     if is_quantized(model):
         numbers = {name: array.tolist() for name, array in model.numbers().items()}
         common |= {"numbers": numbers}
+    if not model.columns.is_plain:
+        common |= {"levels": dict(model.columns.levels), "fills": dict(model.columns.fills)}
     return common | {"payload_bytes": model.payload_bytes}
 
 
-def _texts(report: dict[str, Any]) -> list[str]:
+def _texts(report: dict[str, Any], made_of: Columns) -> list[str]:
     """Return the parts of the answer, to be separated by empty lines."""
-    parts = [_inside(report)]
+    parts = [_inside(report, made_of)]
     if "shares" in report:
         parts.append(_blame([Share(**share) for share in report["shares"]]))
     if "guarantee" in report:
@@ -126,11 +142,14 @@ def _texts(report: dict[str, Any]) -> list[str]:
     return parts
 
 
-def _inside(report: dict[str, Any]) -> str:
+def _inside(report: dict[str, Any], made_of: Columns) -> str:
     lines = [
         f"{report['file']}: {report['scheme']}, {report['file_bytes']} bytes, {report['payload_bytes']} of numbers",
         f"{counted(len(report['features']), 'feature')} to predict {', '.join(report['targets'])}",
     ]
+    if made_of.fills:
+        fills = (f"{name} with {tables.number(fill, 6)}" for name, fill in made_of.fills.items())
+        lines.append(tables.paragraph(f"filled where missing: {', '.join(fills)}"))
     numbers = report.get("numbers", {})
     if numbers:
         lines.append("")
@@ -144,7 +163,10 @@ def _inside(report: dict[str, Any]) -> str:
             columns[name] = tables.numbers(values, 6)
         else:
             lines.append(f"{name}: {_number(values)}")
-    return "\n".join([*lines, "", tables.table([list(columns), *zip(*columns.values(), strict=True)])])
+    zeros = _number([0 for _ in report["targets"]])
+    baseline = [zeros if name == "weight stands for" else "" for name in [*columns][1:]]
+    rows = grouped(made_of, [*zip(*columns.values(), strict=True)], baseline)
+    return "\n".join([*lines, "", tables.table([list(columns), *rows])])
 
 
 def _number(value: Any) -> str:
@@ -171,12 +193,13 @@ def _blame(shares: list[Share]) -> str:
             tables.paragraph("after the refit: the error left after the intercept absorbs the mean"),
             tables.table([head, *zip(*columns, strict=True)]),
             tables.paragraph(
-                f"{worst.feature} does most of it: its weight is off by "
+                f"{cut(worst.feature)} does most of it: its weight is off by "
                 f"{tables.number(abs(worst.weight - worst.reference), 3)}, "
                 f"and that moves a usual prediction by {tables.number(worst.effect, 3)}"
             ),
             tables.paragraph(
-                f"after a refit it is {left.feature}: it moves a usual prediction by {tables.number(left.refitted, 3)}"
+                f"after a refit it is {cut(left.feature)}: it moves a usual prediction by "
+                f"{tables.number(left.refitted, 3)}"
             ),
         ]
     )

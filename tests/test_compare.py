@@ -103,3 +103,14 @@ def test_a_picture_needs_matplotlib(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(HousingError, match=r"pip install '\.\[plot\]'"):
         main(["--plot", str(tmp_path / "a.png")])
+
+
+def test_names_of_levels_are_cut_and_command_no_terminal(tmp_path, capsys):
+    names = ["sea=" + "near, or far " * 40, "a=b=c", "sea=\x1b[31m"]
+    X = np.random.default_rng(0).normal(size=(20, 3)) * [100, 1, 1]
+    rows = [dict(zip([*names, "y"], row, strict=True)) for row in np.column_stack([X, X @ [1e-3, 50, 2]]).tolist()]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    assert main(["--data", str(tmp_path / "rows.json"), "--target", "y"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 100 and line.isprintable() for line in lines)
+    assert any("largest error: sea=near, or far" in line for line in lines)

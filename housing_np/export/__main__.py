@@ -23,6 +23,7 @@ from ..quantized.calibration import Calibration
 from ..quantized.model import Model
 from ..rows import Skipped, stop
 from ..rows.california import california_rows
+from ..rows.columns import Columns
 from ..store.artifact import load
 from ..store.files import write_all
 from ..store.report_file import is_of_bundled_data, ranges_of
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         if path.is_file() and not options.force:
             raise HousingError(f"{path}: is there already; give another name, or --force to replace it")
     model = load(options.model)
-    given, rows = (None, _test_rows(model, options)) if options.range is None else _read(model.feature_names, options)
+    given, rows = (None, _test_rows(model, options)) if options.range is None else _read(model.columns, options)
     name = paths[0].stem if paths else "model"
     facts = Facts.of_file(options.model, model, name, given, _against(model, options, to))
     if to == "c":
@@ -185,16 +186,16 @@ def _test_rows(model: Model, options: Namespace) -> Floats:
     return rows[:count]
 
 
-def _read(names: Sequence[str], options: Namespace) -> tuple[Calibration, Floats]:
+def _read(columns: Columns, options: Namespace) -> tuple[Calibration, Floats]:
     """Return the calibration of --range, and its first rows for --golden."""
     count, skipped = options.golden or 0, Skipped()
-    first = [np.empty((0, len(names)))]
+    first = [np.empty((0, len(columns.feature_names)))]
     reading = {"on_error": skipped.add if options.on_error == "skip" else stop, **cli.reading(options)}
 
     def keep(block: Floats) -> None:
         first.append(block[: max(0, count - sum(map(len, first)))].copy())
 
-    ranges = ranges_of(options.range, names, lambda name: reading, keep)
+    ranges = ranges_of(options.range, columns, lambda name: reading, keep)
     if skipped.count:
         cli.note(str(skipped))
     if not ranges.rows:
@@ -220,7 +221,16 @@ def _drawn(model: Model, count: int) -> Floats:
         )
     low, high = known
     span = high - low
-    return np.random.default_rng(0).uniform(low - span / 10, low + span * 1.1, (count, len(low)))
+    rng = np.random.default_rng(0)
+    X = rng.uniform(low - span / 10, low + span * 1.1, (count, len(low)))
+    columns, drawn = model.columns, dict(zip(model.feature_names, X.T, strict=True))
+    if columns.is_plain:
+        return X
+    cells = [
+        rng.integers(len(columns.levels[name]), size=count) if name in columns.levels else drawn[name]
+        for name in columns.names
+    ]
+    return columns.encode(np.column_stack(cells).astype(np.float64))
 
 
 def _exported(model: Model, facts: Facts, to: Target, float32: bool) -> str | bytes:

@@ -361,8 +361,10 @@ def _require(rows: Rows, features: Sequence[str], target: str) -> None:
     rows.require([*features, target])
 
 
-def read_rows(features: Sequence[str], path: str | Path, skipped: Skipped | None = None, **reading: Any) -> Floats:
-    """Return these columns of a file, or of all files that match a pattern; shape (n, len(features)).
+def read_rows(
+    features: Columns | Sequence[str], path: str | Path, skipped: Skipped | None = None, **reading: Any
+) -> Floats:
+    """Return these columns of a file, or of all files that match a pattern; shape (n, features).
 
     Bad rows are skipped and counted in ``skipped`` if it is given. The other arguments are those of `open_rows`.
 
