@@ -13,7 +13,7 @@ from ..checks.paths import shown_path
 from ..errors import HousingError, TableError, quoted
 from ..quantized.calibration import Calibration
 from ..rows import open_rows
-from ..rows.columns import Columns
+from ..rows.columns import Columns, as_columns
 from ..rows.table import files
 
 NAME = "report.json"
@@ -87,7 +87,7 @@ def report_beside(path: str | Path) -> dict[str, Any] | None:
 
 def ranges_of(
     path: str,
-    names: Columns | Sequence[str],
+    columns: Columns | Sequence[str],
     of: Callable[[str], dict[str, Any]] = lambda name: {},
     visit: Callable[[Floats], object] = lambda block: None,
 ) -> Calibration:
@@ -97,8 +97,8 @@ def ranges_of(
     ----------
     path : str
         A file or a pattern of several: rows, or the report of a training, which knows the figures of its rows.
-    names : Columns or sequence of str
-        What the features are made of, or the features.
+    columns : Columns, or sequence of str
+        Those of the model.
     of : callable
         From the name of a file to the options of `open_rows`.
     visit : callable
@@ -109,16 +109,15 @@ def ranges_of(
     HousingError
         If a file cannot be read, or a report is not whole or lacks a feature.
     """
-    features = names.feature_names if isinstance(names, Columns) else names
     total = Calibration()
     for name in files(path):
         if (report := Path(name, NAME)).is_file():
             raise TableError(f"{shown_path(name)}: cannot be read (a folder); give the report in it: {report}")
         if (content := None if name == "-" else _content(Path(name))) is not None:
-            total += _reported(name, content, features)
+            total += _reported(name, content, as_columns(columns).feature_names)
             continue
         with open_rows(name, **of(name)) as rows:
-            for block in rows.blocks(names):
+            for block in rows.blocks(columns):
                 total.update(block)
                 visit(block)
     return total
