@@ -114,3 +114,13 @@ def test_names_of_levels_are_cut_and_command_no_terminal(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= 100 and line.isprintable() for line in lines)
     assert any("largest error: sea=near, or far" in line for line in lines)
+
+
+def test_categories_and_fills_are_compared_too(tmp_path, capsys):
+    cells = [(i, ("far", "near", "")[i % 3], "" if i % 7 == 3 else i * i % 11) for i in range(60)]
+    lines = [f"{age},{sea},{rooms},{age + 10 * (sea == 'near') + i % 5}" for i, (age, sea, rooms) in enumerate(cells)]
+    (tmp_path / "rows.csv").write_text("\n".join(["age,sea,rooms,price", *lines]))
+    assert main(["--data", str(tmp_path / "rows.csv"), "--target", "price", "--missing", "mean", "--json"]) == 0
+    schemes = {row["scheme"]: row for row in json.loads(capsys.readouterr().out)["schemes"]}
+    assert {row["worst"] for row in schemes.values()} <= {"age", "sea=far", "sea=near", "sea=(missing)", "rooms"}
+    assert schemes["integer, 8 bits, nearest"]["r2"] == pytest.approx(schemes["float64"]["r2"], abs=1e-3)
