@@ -153,7 +153,7 @@ def test_rows_give_the_range_and_the_bad_ones_are_counted(xy):
     (xy / "rows.csv").write_text("y;x\n1,5;2\nn;3\n-1;4\n")
     options = ["--range", "rows.csv", "--decimal", ",", "--on-error", "skip"]
     done = run("export", "per-channel.npz", "-o", "price.h", *options, cwd=xy)
-    assert done.stderr.startswith("note: bad rows skipped: 1 (y 1); the first: rows.csv: row 2 (line 3), column 'y': ")
+    assert done.stderr.startswith("note: bad rows skipped: 1; the first: rows.csv: row 2 (line 3), column 'y': ")
     text = (xy / "price.h").read_text()
     assert '"x", from 2 to 4 */' in text and '"y", from -1 to 1.5 */' in text
 
