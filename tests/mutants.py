@@ -61,6 +61,7 @@ ROOMS = {
     "fit/summary": ["least_squares", "linear", "inference", "frames"],
     "predict": ["commands", "doors"],
     "quantize": ["commands", "doors"],
+    "quantized/display": ["shown"],
     "quantized/from_float": ["quantized"],
     "quantized/model": ["quantized"],
     "quantized/schemes/integer": ["quantized"],
