@@ -117,7 +117,7 @@ def _short(name: str) -> str:
 
 def _largest_error(row: dict[str, Any]) -> str:
     before, after = (tables.number(weight, 6) for weight in row["worst_weight"])
-    return f"largest error: {row['worst']}" + (f", stored as {after}" if before != after else "")
+    return f"largest error: {cut(row['worst'])}" + (f", stored as {after}" if before != after else "")
 
 
 def _plot(rows: list[dict[str, Any]], path: str) -> None:

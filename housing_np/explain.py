@@ -16,8 +16,9 @@ from .checks.arrays import Floats
 from .checks.paths import shown_path
 from .command import cli, tables
 from .command.models import float_model
-from .errors import HousingError, counted
+from .errors import HousingError, counted, cut
 from .evaluation.deviation import Share, error_shares, guarantee
+from .fit.display import grouped
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
 from .quantized.model import Model, is_quantized
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     }
     if options.against or options.data:
         report |= _errors(model, options)
-    cli.show(cli.dumps(report) if options.json else "\n\n".join(_texts(report)))
+    cli.show(cli.dumps(report) if options.json else "\n\n".join(_texts(report, model.columns)))
     return cli.DONE
 
 
@@ -113,12 +114,14 @@ def _contents(model: Model) -> dict[str, Any]:
     if is_quantized(model):
         numbers = {name: array.tolist() for name, array in model.numbers().items()}
         common |= {"numbers": numbers}
+    if not model.columns.is_plain:
+        common |= {"levels": dict(model.columns.levels), "fills": dict(model.columns.fills)}
     return common | {"payload_bytes": model.payload_bytes}
 
 
-def _texts(report: dict[str, Any]) -> list[str]:
+def _texts(report: dict[str, Any], made_of: Columns) -> list[str]:
     """Return the parts of the answer, to be separated by empty lines."""
-    parts = [_inside(report)]
+    parts = [_inside(report, made_of)]
     if "shares" in report:
         parts.append(_blame([Share(**share) for share in report["shares"]]))
     if "guarantee" in report:
@@ -127,11 +130,14 @@ def _texts(report: dict[str, Any]) -> list[str]:
     return parts
 
 
-def _inside(report: dict[str, Any]) -> str:
+def _inside(report: dict[str, Any], made_of: Columns) -> str:
     lines = [
         f"{report['file']}: {report['scheme']}, {report['file_bytes']} bytes, {report['payload_bytes']} of numbers",
         f"{counted(len(report['features']), 'feature')} to predict {', '.join(report['targets'])}",
     ]
+    if made_of.fills:
+        fills = (f"{name} with {tables.number(fill, 6)}" for name, fill in made_of.fills.items())
+        lines.append(tables.paragraph(f"filled where missing: {', '.join(fills)}"))
     numbers = report.get("numbers", {})
     if numbers:
         lines.append("")
@@ -145,7 +151,10 @@ def _inside(report: dict[str, Any]) -> str:
             columns[name] = tables.numbers(values, 6)
         else:
             lines.append(f"{name}: {_number(values)}")
-    return "\n".join([*lines, "", tables.table([list(columns), *zip(*columns.values(), strict=True)])])
+    zeros = _number([0 for _ in report["targets"]])
+    baseline = [zeros if name == "weight stands for" else "" for name in [*columns][1:]]
+    rows = grouped(made_of, [*zip(*columns.values(), strict=True)], baseline)
+    return "\n".join([*lines, "", tables.table([list(columns), *rows])])
 
 
 def _number(value: Any) -> str:
@@ -172,12 +181,13 @@ def _blame(shares: list[Share]) -> str:
             tables.paragraph("after the refit: the error left after the intercept absorbs the mean"),
             tables.table([head, *zip(*columns, strict=True)]),
             tables.paragraph(
-                f"{worst.feature} does most of it: its weight is off by "
+                f"{cut(worst.feature)} does most of it: its weight is off by "
                 f"{tables.number(abs(worst.weight - worst.reference), 3)}, "
                 f"and that moves a usual prediction by {tables.number(worst.effect, 3)}"
             ),
             tables.paragraph(
-                f"after a refit it is {left.feature}: it moves a usual prediction by {tables.number(left.refitted, 3)}"
+                f"after a refit it is {cut(left.feature)}: it moves a usual prediction by "
+                f"{tables.number(left.refitted, 3)}"
             ),
         ]
     )

@@ -103,3 +103,24 @@ def test_a_picture_needs_matplotlib(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(HousingError, match=r"pip install '\.\[plot\]'"):
         main(["--plot", str(tmp_path / "a.png")])
+
+
+def test_names_of_levels_are_cut_and_command_no_terminal(tmp_path, capsys):
+    names = ["sea=" + "near, or far " * 40, "a=b=c", "sea=\x1b[31m"]
+    X = np.random.default_rng(0).normal(size=(20, 3)) * [100, 1, 1]
+    rows = [dict(zip([*names, "y"], row, strict=True)) for row in np.column_stack([X, X @ [1e-3, 50, 2]]).tolist()]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    assert main(["--data", str(tmp_path / "rows.json"), "--target", "y"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 100 and line.isprintable() for line in lines)
+    assert any("largest error: sea=near, or far" in line for line in lines)
+
+
+def test_categories_and_fills_are_compared_too(tmp_path, capsys):
+    cells = [(i, ("far", "near", "")[i % 3], "" if i % 7 == 3 else i * i % 11) for i in range(60)]
+    lines = [f"{age},{sea},{rooms},{age + 10 * (sea == 'near') + i % 5}" for i, (age, sea, rooms) in enumerate(cells)]
+    (tmp_path / "rows.csv").write_text("\n".join(["age,sea,rooms,price", *lines]))
+    assert main(["--data", str(tmp_path / "rows.csv"), "--target", "price", "--missing", "mean", "--json"]) == 0
+    schemes = {row["scheme"]: row for row in json.loads(capsys.readouterr().out)["schemes"]}
+    assert {row["worst"] for row in schemes.values()} <= {"age", "sea=far", "sea=near", "sea=(missing)", "rooms"}
+    assert schemes["integer, 8 bits, nearest"]["r2"] == pytest.approx(schemes["float64"]["r2"], abs=1e-3)

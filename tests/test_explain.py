@@ -8,6 +8,7 @@ import pytest
 
 from housing_np import ArtifactError, HousingError, LinearRegression, QuantizedLinear, load, save
 from housing_np.explain import main
+from housing_np.rows.columns import Columns
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +147,89 @@ def test_rows_are_no_model_file(tmp_path):
     (tmp_path / "rows.csv").write_text("x\n1\n")
     with pytest.raises(ArtifactError, match=r"rows\.csv is not a model file; give one that train wrote \(\.npz\)$"):
         main([str(tmp_path / "rows.csv")])
+
+
+# Categories and fills
+
+SEA = Columns(("age", "sea"), levels={"sea": ("far", "near")}, fills={"age": 30.5})
+
+
+@pytest.fixture
+def by_the_sea(tmp_path):
+    """A folder with models of a category and a fill, float and quantized, and their rows in a user's columns."""
+    cells = np.array([[10, 0], [20, 1], [np.nan, 1], [40, 0], [55, 1]])
+    model = LinearRegression.from_coefficients([2.0, 30.0], 7.0, SEA.feature_names, ["price"], SEA)
+    save(model, tmp_path / "float.npz")
+    save(QuantizedLinear.from_linear(model, SEA.encode(cells), "integer"), tmp_path / "small.npz")
+    lines = ["age,sea,price", "10,far,27", "20,near,77", ",near,98", "40,far,87", "55,near,147"]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_the_levels_of_a_category_are_below_its_name_and_its_baseline_is_0(by_the_sea, capsys):
+    main([str(by_the_sea / "float.npz")])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[-4:]] == [["age", "2"], ["sea"], ["=", "far", "0"], ["=", "near", "30"]]
+
+
+def test_the_baseline_of_a_quantized_model_has_no_integer(by_the_sea, capsys):
+    main([str(by_the_sea / "small.npz")])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines if "far" in line] == [["=", "far", "0"]]
+
+
+def test_fills_are_shown(by_the_sea, capsys):
+    main([str(by_the_sea / "small.npz")])
+    assert "\nfilled where missing: age with 30.5\n" in capsys.readouterr().out
+
+
+def test_the_report_has_levels_and_fills(by_the_sea, capsys):
+    main([str(by_the_sea / "small.npz"), "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert (report["levels"], report["fills"]) == ({"sea": ["far", "near"]}, {"age": 30.5})
+    assert report["features"] == ["age", "sea=near"]
+
+
+def test_the_report_of_plain_numbers_has_neither(explain):
+    assert {"levels", "fills"}.isdisjoint(json.loads(explain("float", "--json")))
+
+
+def test_rows_of_a_user_s_columns_weigh_the_error(by_the_sea, capsys):
+    main(
+        [
+            str(by_the_sea / "small.npz"),
+            "--against",
+            str(by_the_sea / "float.npz"),
+            "--data",
+            str(by_the_sea / "rows.csv"),
+            "--json",
+        ]
+    )
+    shares = {share["feature"]: share for share in json.loads(capsys.readouterr().out)["shares"]}
+    rms = np.sqrt(np.mean(np.square([10, 20, 30.5, 40, 55])))
+    assert shares["age"]["effect"] == pytest.approx(abs(shares["age"]["weight"] - 2) * rms, rel=1e-9)
+    assert shares["sea=near"]["effect"] == pytest.approx(abs(shares["sea=near"]["weight"] - 30) * 0.6**0.5, rel=1e-9)
+
+
+def test_rows_of_a_user_s_columns_give_the_float_model(by_the_sea, capsys):
+    main([str(by_the_sea / "small.npz"), "--data", str(by_the_sea / "rows.csv"), "--json"])
+    shares = json.loads(capsys.readouterr().out)["shares"]
+    assert {share["feature"]: round(share["reference"], 9) for share in shares} == {"age": 2.0, "sea=near": 30.0}
+
+
+def test_bad_rows_of_a_user_s_columns_are_skipped(by_the_sea, capsys):
+    with (by_the_sea / "rows.csv").open("a") as rows:
+        rows.write("1,MARS,2\n")
+    main([str(by_the_sea / "small.npz"), "--data", str(by_the_sea / "rows.csv"), "--on-error", "skip"])
+    assert "note: bad rows skipped: 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("feature", ["x" * 500, "a=b", "\x1b[31m", "sea=near, or far"])
+def test_a_name_is_cut_and_commands_no_terminal(feature, tmp_path, capsys):
+    model = LinearRegression.from_coefficients([1.0], 0.0, [feature], ["y"])
+    save(model, tmp_path / "float.npz")
+    save(QuantizedLinear.from_linear(model, [[1.0], [3.0]]), tmp_path / "small.npz")
+    (tmp_path / "rows.json").write_text(json.dumps([{feature: 1.0}, {feature: 2.0}]))
+    main([str(tmp_path / "small.npz"), "--against", str(tmp_path / "float.npz"), "--data", str(tmp_path / "rows.json")])
+    _, *lines = capsys.readouterr().out.splitlines()  # the first has the path of the file
+    assert all(len(line) <= 100 and line.isprintable() for line in lines)

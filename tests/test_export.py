@@ -19,6 +19,7 @@ from housing_np.export import __main__ as command
 from housing_np.export import export, to_c, to_html, to_onnx
 from housing_np.export.facts import Facts
 from housing_np.rows.california import UNITS
+from housing_np.rows.columns import Columns
 
 CALIFORNIA = "from 0.4999 to 15.0001"
 
@@ -414,3 +415,43 @@ def test_names_that_were_changed_are_told_unless_it_is_quiet(tmp_path):
         'note: as constants of C, "a b" is MY_PRICE_FEATURE_a_b',
     ]
     assert run("export", *arguments, "--force", "--quiet", cwd=tmp_path).stderr == ""
+
+
+# Categories and fills
+
+SEA = Columns(("age", "sea"), levels={"sea": ("far", "near", "gone")}, fills={"age": 30.5})
+
+
+@pytest.fixture
+def by_the_sea(tmp_path):
+    """A folder with a model of a category and a fill, and rows in a user's columns."""
+    model = LinearRegression.from_coefficients([2.0, 30.0, 50.0], 7.0, SEA.feature_names, ["price"], SEA)
+    save(model, tmp_path / "float64.npz")
+    X = SEA.encode(np.array([[1, 0], [9, 1], [5, 2.0]]))
+    save(QuantizedLinear.from_linear(model, X, "integer"), tmp_path / "integer.npz")
+    (tmp_path / "rows.csv").write_text("sea,age\nfar,10\ngone,\nnear,50\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("to", ["c", "onnx", "html"])
+def test_a_model_of_categories_is_exported_in_every_form(to, by_the_sea):
+    done = run("export", "integer.npz", "-o", f"price.{to}", cwd=by_the_sea)
+    assert (done.returncode, (by_the_sea / f"price.{to}").stat().st_size > 0) == (0, True)
+
+
+def test_rows_of_a_user_s_columns_give_the_range_of_the_features(by_the_sea):
+    assert run("export", "float64.npz", "-o", "price.onnx", "--range", "rows.csv", cwd=by_the_sea).returncode == 0
+    known = {each.key: each.value for each in onnx.load(by_the_sea / "price.onnx").metadata_props}
+    assert (json.loads(known["low"]), json.loads(known["high"])) == ([10.0, 0.0, 0.0], [50.0, 1.0, 1.0])
+
+
+def test_a_frame_of_a_user_s_columns_gives_the_range_of_the_features(by_the_sea):
+    frame = np.array([("far", 10.0), ("gone", np.nan), ("near", 50.0)], [("sea", "U4"), ("age", float)])
+    model = load(by_the_sea / "float64.npz")
+    assert run("export", "float64.npz", "-o", "price.onnx", "--range", "rows.csv", cwd=by_the_sea).returncode == 0
+    assert export(model, "onnx", name="price", X=frame) == (by_the_sea / "price.onnx").read_bytes()
+
+
+def test_golden_rows_that_are_drawn_have_one_level_of_each_category(by_the_sea):
+    rows = command._drawn(load(by_the_sea / "integer.npz"), 100)
+    assert {tuple(row) for row in rows[:, 1:].tolist()} == {(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from housing_np import LinearRegression
+from housing_np.rows.columns import Columns
 
 
 def summary_of(X, y, fit_intercept=True, **names):
@@ -186,3 +187,31 @@ def test_with_an_intercept_r2_is_not_called_uncentred():
 def test_one_degree_of_freedom_is_not_called_degrees():
     title = str(LinearRegression().fit([[0.0], [1.0], [3.0]], [0.0, 1.0, 2.0]).summary()).splitlines()[0]
     assert title == "least squares: y, 3 rows, 1 degree of freedom"
+
+
+def by_the_sea(columns, fit_intercept=True):
+    cells = np.array([[1, 0], [2, 1], [3, 0], [5, 1], [8, 2], [9, 2.0]])
+    model = LinearRegression(fit_intercept=fit_intercept)
+    return model.fit(columns.encode(cells), [1, 5, 3, 9, 4, 8], columns=columns).summary()
+
+
+SEA = Columns(("age", "sea"), levels={"sea": ("far", "near", "gone")})
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_the_table_has_the_levels_of_a_category_below_its_name_and_its_baseline_as_0(fit_intercept):
+    lines = str(by_the_sea(SEA, fit_intercept)).splitlines()[2 + fit_intercept :]
+    assert [line.split()[:2] for line in lines[1:5]] == [["sea"], ["=", "far"], ["=", "near"], ["=", "gone"]]
+    assert (lines[1], lines[2].split()) == ("sea", ["=", "far", "0"])
+
+
+def test_the_statistics_are_those_of_the_features():
+    summary = by_the_sea(SEA)
+    assert summary.names == ("intercept", "age", "sea=near", "sea=gone")
+    line = next(line for line in str(summary).splitlines() if line.startswith("  = near"))
+    assert line.split()[2:5] == [f"{each[2]:.6g}" for each in (summary.coef, summary.stderr, summary.t)]
+
+
+def test_a_level_breaks_no_line_and_commands_no_terminal():
+    columns = Columns(("age", "sea"), levels={"sea": ("a\nb", "\x1b[31m", "\u202e")})
+    assert all(line.isprintable() for line in str(by_the_sea(columns)).splitlines())

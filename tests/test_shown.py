@@ -195,3 +195,38 @@ def test_nobody_pays_for_what_is_not_shown():
         "print({'housing_np.checks.display'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+
+
+# Categories
+
+SEA = Columns(("age", "sea"), levels={"sea": ("far", "near", "(missing)")})
+GROUPED = ["age", "sea", "  = far", "  = near", "  = (missing)"]
+
+
+def by_the_sea(coef=(2.0, 30.0, 50.0)):
+    return LinearRegression.from_coefficients(coef, 7.0, SEA.feature_names, ["price"], SEA)
+
+
+def test_a_model_shows_a_category_s_levels_below_its_name_and_its_baseline_as_0():
+    assert cells(by_the_sea()).rows[1:] == [
+        ["intercept", "7"],
+        *(list(row) for row in zip(GROUPED, ["2", "", "0", "30", "50"], strict=True)),
+    ]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_quantized_model_shows_a_baseline_of_weight_0_and_no_integer(scheme):
+    _, _, *rows = cells(QuantizedLinear.from_linear(by_the_sea(), np.eye(3), scheme)).rows
+    assert [name for name, *_ in rows] == GROUPED
+    assert rows[2] == ["  = far", "", "", "", "0"]
+
+
+def test_several_targets_have_a_baseline_each():
+    model = LinearRegression.from_coefficients(np.ones((2, 3)), [0, 0], SEA.feature_names, ["a", "b"], SEA)
+    assert cells(model).rows[4] == ["  = far", "0", "0"]
+
+
+def test_levels_in_a_notebook_are_text():
+    columns = Columns(("<b>",), levels={"<b>": ("<script>", "&amp;")})
+    model = LinearRegression.from_coefficients([1.0], 0.0, columns.feature_names, ["y"], columns)
+    assert [name for name, *_ in cells(model).rows[2:]] == ["<b>", "  = <script>", "  = &amp;"]

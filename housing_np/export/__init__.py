@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..fit.linear import FittedLinear, LinearRegression
     from ..quantized.calibration import Calibration
     from ..quantized.model import Model
+    from .facts import Facts
 
 Target = Literal["c", "onnx", "html"]
 
@@ -38,8 +39,8 @@ def export(
     name : str
         The name of the model there.
     X : array_like, shape (n, p), or Calibration, optional
-        Rows like those that the model is used on: the export tells their range. The default is the range that the
-        scheme "integer" has of its own; other models have none.
+        Rows like those that the model is used on, or a frame of its columns: the export tells their range. The default
+        is the range that the scheme "integer" has of its own; other models have none.
     units : mapping of str to str, optional
         The units of features and targets, by their names.
     against : LinearRegression, optional
@@ -96,10 +97,9 @@ def to_c(
     True
     """
     from .c import header
-    from .facts import Facts
 
     model = _checked(model)
-    return header(model, Facts.of(model, name, X, units=units))
+    return header(model, _facts(model, name, X, units))
 
 
 def to_onnx(
@@ -119,11 +119,10 @@ def to_onnx(
     >>> len(to_onnx(line)) > 0
     True
     """
-    from .facts import Facts
     from .onnx import graph
 
     model = _checked(model)
-    return graph(model, Facts.of(model, name, X, units=units), float32=float32)
+    return graph(model, _facts(model, name, X, units), float32=float32)
 
 
 def to_html(
@@ -143,11 +142,10 @@ def to_html(
     >>> print(to_html(line)[:15])
     <!doctype html>
     """
-    from .facts import Facts
     from .page import page
 
     model = _checked(model)
-    return page(model, Facts.of(model, name, X, against, units=units))
+    return page(model, _facts(model, name, X, units, against))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -155,6 +153,20 @@ def main(arguments: Sequence[str]) -> int:
     from .__main__ import main  # imported here because the functions do not need the command
 
     return main(arguments)
+
+
+def _facts(
+    model: Model,
+    name: str,
+    X: ArrayLike | Calibration | None,
+    units: Mapping[str, str] | None,
+    against: LinearRegression | None = None,
+) -> Facts:
+    """Return what the caller tells of a model, in rows of features or of its columns."""
+    from ..rows.encoded import encoded
+    from .facts import Facts
+
+    return Facts.of(model, name, encoded(X, model.columns), against, units=units)
 
 
 def _checked(model: Model | FittedLinear) -> Model:

@@ -221,7 +221,16 @@ def _drawn(model: Model, count: int) -> Floats:
         )
     low, high = known
     span = high - low
-    return np.random.default_rng(0).uniform(low - span / 10, low + span * 1.1, (count, len(low)))
+    rng = np.random.default_rng(0)
+    X = rng.uniform(low - span / 10, low + span * 1.1, (count, len(low)))
+    columns, drawn = model.columns, dict(zip(model.feature_names, X.T, strict=True))
+    if columns.is_plain:
+        return X
+    cells = [
+        rng.integers(len(columns.levels[name]), size=count) if name in columns.levels else drawn[name]
+        for name in columns.names
+    ]
+    return columns.encode(np.column_stack(cells).astype(np.float64))
 
 
 def _exported(model: Model, facts: Facts, to: Target, float32: bool) -> str | bytes:

@@ -1,38 +1,22 @@
 """A model as an ONNX graph, for ONNX Runtime and whatever else reads the format."""
 
 import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import HousingError, install_hint
 from ..quantized.model import Model, QuantizedLinear, is_quantized
+from ..rows.columns import Columns
 from .facts import Facts
+from .onnx_columns import inputs_of, with_columns
+from .onnx_graph import DOUBLE, FLOAT, UINT8, Graph, Input, Node
 
 # Converters of scikit-learn's models use the same names, so that servers and clients need no other configuration.
 INPUT, OUTPUT = "X", "variable"
-_FLOAT, _UINT8, _DOUBLE = 1, 2, 11  # as onnx.TensorProto numbers them
+_FEATURES = "features"  # made of a user's columns, where these are the inputs
 # The most products of two bytes whose sum fits int32, before zero points are subtracted.
 _MOST_FEATURES = (2**31 - 1) // 255**2
-
-
-class _Node(NamedTuple):
-    """One operation: the names of its inputs and its output, and its attributes."""
-
-    op: str
-    inputs: tuple[str, ...]
-    output: str
-    attributes: Mapping[str, Any] = {}
-
-
-class _Graph(NamedTuple):
-    """Nodes from the inputs in float64 to OUTPUT, and their constants."""
-
-    opset: int
-    nodes: list[_Node]
-    constants: Mapping[str, ArrayLike]
 
 
 def graph(model: Model, facts: Facts, *, float32: bool) -> bytes:
@@ -50,9 +34,11 @@ def graph(model: Model, facts: Facts, *, float32: bool) -> bytes:
     Returns
     -------
     bytes
-        Of a graph with the input "X" (batch, p) and the output "variable" (batch, k) in float64. The scheme "integer"
-        answers as `predict` does, to the last bit. In the others the weights are equal, and an answer is within the
-        rounding of a dot product. A row with NaN or infinity, which `predict` refuses, is answered with one of them.
+        Of a graph with the input "X" (batch, p) and the output "variable" (batch, k) in float64. A model with
+        categories or fills has an input (batch, 1) for each column, by its name; that of a category takes text. The
+        scheme "integer" answers as `predict` does, to the last bit. In the others the weights are equal, and an answer
+        is within the rounding of a dot product. A row with NaN or infinity, or with text that is no level, all of which
+        `predict` refuses, is answered with NaN or infinity.
 
     Raises
     ------
@@ -80,53 +66,60 @@ def graph(model: Model, facts: Facts, *, float32: bool) -> bytes:
     except ImportError:
         raise HousingError(f"ONNX takes the package onnx: {install_hint('onnx')}") from None
     deviation = _float32_deviation(model, facts) if float32 else None
-    opset, nodes, constants = _in_float32(model) if float32 else _graph(model, INPUT)
-    inputs = helper.make_tensor_value_info(INPUT, _FLOAT if float32 else _DOUBLE, ["batch", len(facts.features)])
-    outputs = helper.make_tensor_value_info(OUTPUT, _DOUBLE, ["batch", len(facts.targets)])
-    opsets = [helper.make_opsetid("", opset)]
-    made = helper.make_model(
+    inputs, made = _with_inputs(model, FLOAT if float32 else DOUBLE)
+    opsets = [helper.make_opsetid(domain, version) for domain, version in made.opsets.items()]
+    proto = helper.make_model(
         helper.make_graph(
-            [helper.make_node(node.op, node.inputs, [node.output], **node.attributes) for node in nodes],
+            [helper.make_node(op, given, [to], domain=in_, **more) for op, given, to, more, in_ in made.nodes],
             facts.name.encode(errors="replace").decode() or "model",
-            [inputs],
-            [outputs],
-            [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+            [helper.make_tensor_value_info(x.name, x.type, ["batch", x.width], x.description) for x in inputs],
+            [helper.make_tensor_value_info(made.output, DOUBLE, ["batch", len(facts.targets)])],
+            [numpy_helper.from_array(np.asarray(value), name) for name, value in made.constants.items()],
         ),
         opset_imports=opsets,
         ir_version=helper.find_min_ir_version_for(opsets),
         producer_name="housing_np",
-        doc_string=_description(facts, float32, deviation is not None),
+        doc_string=_description(facts, model.columns, made.output, float32, deviation is not None),
     )
-    helper.set_model_props(made, _metadata(facts, deviation))
-    checker.check_model(made, full_check=True)
-    content: bytes = made.SerializeToString()
+    helper.set_model_props(proto, _metadata(facts, model.columns, deviation))
+    checker.check_model(proto, full_check=True)
+    content: bytes = proto.SerializeToString()
     return content
 
 
-def _graph(model: Model, x: str) -> _Graph:
+def _with_inputs(model: Model, number: int) -> tuple[list[Input], Graph]:
+    """Return the inputs, whose numbers are of this type, and the graph of a model on them."""
+    if not model.columns.is_plain:
+        made = with_columns(_graph(model, _FEATURES), model.columns, number, _FEATURES)
+        return inputs_of(model.columns, number), made
+    made = _graph(model, INPUT) if number == DOUBLE else _in_float32(model)
+    return [Input(INPUT, number, len(model.feature_names))], made
+
+
+def _graph(model: Model, x: str) -> Graph:
     """Return the graph of a model on inputs x in float64."""
     if not is_quantized(model):
         constants = {"weights": np.atleast_2d(model.coef_), "bias": np.atleast_1d(model.intercept_)}
-        return _Graph(9, [_weighted_sum(x)], constants)
+        return Graph(9, [_weighted_sum(x)], constants)
     return _integer(model, x) if model.scheme == "integer" else _dequantized(model, x)
 
 
-def _in_float32(model: Model) -> _Graph:
+def _in_float32(model: Model) -> Graph:
     made = _graph(model, "wide")
-    return made._replace(nodes=[_Node("Cast", (INPUT,), "wide", {"to": _DOUBLE}), *made.nodes])
+    return made._replace(nodes=[Node("Cast", (INPUT,), "wide", {"to": DOUBLE}), *made.nodes])
 
 
-def _weighted_sum(x: str) -> _Node:
-    return _Node("Gemm", (x, "weights", "bias"), OUTPUT, {"transB": 1})
+def _weighted_sum(x: str) -> Node:
+    return Node("Gemm", (x, "weights", "bias"), OUTPUT, {"transB": 1})
 
 
-def _dequantized(model: QuantizedLinear, x: str) -> _Graph:
+def _dequantized(model: QuantizedLinear, x: str) -> Graph:
     affine, per_feature = model.affine, model.affine.axis is not None
     if np.any(np.abs(affine.dequantize(model.weights)) == np.finfo(np.float32).max):
         raise HousingError("a weight ends where float32 does, and ONNX makes it infinity: rescale the features")
     nodes = [
-        _Node("DequantizeLinear", ("integers", "scale", "zero_point"), "floats", {"axis": 1} if per_feature else {}),
-        _Node("Cast", ("floats",), "weights", {"to": _DOUBLE}),
+        Node("DequantizeLinear", ("integers", "scale", "zero_point"), "floats", {"axis": 1} if per_feature else {}),
+        Node("Cast", ("floats",), "weights", {"to": DOUBLE}),
         _weighted_sum(x),
     ]
     constants: dict[str, ArrayLike] = {
@@ -135,10 +128,10 @@ def _dequantized(model: QuantizedLinear, x: str) -> _Graph:
         "zero_point": affine.zero_point,
         "bias": np.atleast_1d(model.bias),
     }
-    return _Graph(13 if per_feature else 10, nodes, constants)
+    return Graph(13 if per_feature else 10, nodes, constants)
 
 
-def _integer(model: QuantizedLinear, x: str) -> _Graph:
+def _integer(model: QuantizedLinear, x: str) -> Graph:
     scale, offset = np.asarray(model.input_scale, np.float64), np.asarray(model.input_offset)
     if len(scale) > _MOST_FEATURES:
         raise HousingError(
@@ -146,21 +139,21 @@ def _integer(model: QuantizedLinear, x: str) -> _Graph:
             "overflow; use the scheme 'per-channel'"
         )
     nodes = [
-        _Node("Sub", (x, "input_offset"), "shifted"),
-        _Node("Div", ("shifted", "input_scale"), "steps"),
-        _Node("Round", ("steps",), "rounded"),
-        _Node("Max", ("rounded", "smallest"), "not_less"),
-        _Node("Min", ("not_less", "largest"), "saturated"),
-        _Node("Cast", ("saturated",), "inputs", {"to": _UINT8}),
+        Node("Sub", (x, "input_offset"), "shifted"),
+        Node("Div", ("shifted", "input_scale"), "steps"),
+        Node("Round", ("steps",), "rounded"),
+        Node("Max", ("rounded", "smallest"), "not_less"),
+        Node("Min", ("not_less", "largest"), "saturated"),
+        Node("Cast", ("saturated",), "inputs", {"to": UINT8}),
         # uint8 times uint8: with int8 weights, AVX2 without VNNI would saturate the sums of pairs at 16 bits.
-        _Node("MatMulInteger", ("inputs", "weights", "input_zero_point", "zero_point"), "products"),
-        _Node("Add", ("products", "bias"), "sums"),
-        _Node("Cast", ("sums",), "whole", {"to": _DOUBLE}),
-        _Node("Mul", ("whole", "scale"), "answers"),
+        Node("MatMulInteger", ("inputs", "weights", "input_zero_point", "zero_point"), "products"),
+        Node("Add", ("products", "bias"), "sums"),
+        Node("Cast", ("sums",), "whole", {"to": DOUBLE}),
+        Node("Mul", ("whole", "scale"), "answers"),
         # x - x is 0, but NaN for NaN and infinity, of which the cast to uint8 makes a number like any other.
-        _Node("Sub", (x, x), "zeros"),
-        _Node("ReduceSum", ("zeros",), "zero", {"axes": [1]}),
-        _Node("Add", ("answers", "zero"), OUTPUT),
+        Node("Sub", (x, x), "zeros"),
+        Node("ReduceSum", ("zeros",), "zero", {"axes": [1]}),
+        Node("Add", ("answers", "zero"), OUTPUT),
     ]
     constants: dict[str, ArrayLike] = {
         "input_offset": offset,
@@ -173,7 +166,7 @@ def _integer(model: QuantizedLinear, x: str) -> _Graph:
         "bias": np.atleast_1d(model.bias),
         "scale": model.affine.scale.astype(np.float64),
     }
-    return _Graph(11, nodes, constants)
+    return Graph(11, nodes, constants)
 
 
 def _float32_deviation(model: Model, facts: Facts) -> list[float] | None:
@@ -203,12 +196,15 @@ def _float32_deviation(model: Model, facts: Facts) -> list[float] | None:
     return bound.tolist() if np.isfinite(bound).all() else None
 
 
-def _metadata(facts: Facts, deviation: list[float] | None) -> dict[str, str]:
+def _metadata(facts: Facts, columns: Columns, deviation: list[float] | None) -> dict[str, str]:
     """Return the metadata, in ASCII, so that hostile names are harmless wherever they are shown."""
     names = (*facts.features, *facts.targets)
     facts_by_key = {
         "features": facts.features,
         "targets": facts.targets,
+        "columns": None if columns.is_plain else columns.names,
+        "levels": dict(columns.levels),
+        "fills": dict(columns.fills),
         "units": {name: facts.units[name] for name in names if name in facts.units},
         "low": None if facts.low is None else facts.low.tolist(),
         "high": None if facts.high is None else facts.high.tolist(),
@@ -218,7 +214,7 @@ def _metadata(facts: Facts, deviation: list[float] | None) -> dict[str, str]:
     return {"scheme": facts.scheme, "sha256": facts.sha256, **known}
 
 
-def _description(facts: Facts, float32: bool, bounded: bool) -> str:
+def _description(facts: Facts, columns: Columns, output: str, float32: bool, bounded: bool) -> str:
     """Return the description in the file: its input, its output, and how exact it is."""
     exactness = (
         "Equal to predict of the same numbers, to the last bit. A row with NaN or infinity is answered with NaN."
@@ -226,12 +222,19 @@ def _description(facts: Facts, float32: bool, bounded: bool) -> str:
         else "Weights equal to predict's; an answer differs at most by the rounding of a dot product in float64. "
         "A row with NaN or infinity is answered with NaN or infinity."
     )
-    rounded = f"Only the rounding of {INPUT} to float32 costs: " + (
+    numbers = INPUT if columns.is_plain else "numbers"
+    rounded = f"Only the rounding of {numbers} to float32 costs: " + (
         "within low and high at most float32_deviation." if bounded else "at most 2**-24 of each weight times feature."
+    )
+    names = (
+        f"{INPUT}: a row of features each, {OUTPUT}: of targets, both in the order of the metadata."
+        if columns.is_plain
+        else f"An input for each of the columns in the metadata: numbers, or text, which is one of the levels. "
+        f"NaN stands for the fill, if there is one. Other text is answered with NaN. {output}: a row of targets each."
     )
     lines = [
         f"A linear model of housing_np, {facts.scheme}, from the file with the SHA-256 {facts.sha256}.",
-        f"{INPUT}: a row of features each, {OUTPUT}: of targets, both in the order of the metadata.",
+        names,
         exactness,
     ]
     return "\n".join([*lines, rounded] if float32 else lines)

@@ -1,16 +1,19 @@
 """Text and tables about fitted models."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..checks.display import columns, html_table, titled
-from ..errors import counted, listed, quoted
+from ..errors import counted, listed, printable, quoted
+from ..rows.columns import Columns
 
 if TYPE_CHECKING:
     from .linear import LinearRegression
     from .solution import Solution
+
+_LEVEL = "  = "  # before the name of a level, below that of its category
 
 
 class Table(NamedTuple):
@@ -23,10 +26,11 @@ class Table(NamedTuple):
 
     def text(self) -> str:
         """Return the table for a terminal."""
-        width = max(len(name) for name, *_ in self.rows)
+        shown = [[printable(name), *cells] for name, *cells in self.rows]
+        width = max(len(name) for name, *_ in shown)
         rows = [
-            f"{name:<{width}}" + "".join(f"{cell:>14}" for cell in cells)
-            for name, *cells in [["", *self.heads], *self.rows]
+            (f"{name:<{width}}" + "".join(f"{cell:>14}" for cell in cells)).rstrip()
+            for name, *cells in [["", *self.heads], *shown]
         ]
         return "\n".join([self.title, *rows, *self.lines])
 
@@ -34,6 +38,34 @@ class Table(NamedTuple):
         """Return the table for a notebook."""
         names, *cells = zip(*self.rows, strict=True)
         return html_table(self.title, names, dict(zip(self.heads, cells, strict=True)), self.lines)
+
+
+def grouped(columns: Columns, rows: Sequence[Sequence[Any]], baseline: Sequence[Any]) -> list[list[Any]]:
+    """Return the rows of a table of features with the levels of each category below its name, the baseline too.
+
+    Parameters
+    ----------
+    columns : Columns
+        What the features are made of.
+    rows : sequence of sequences
+        The name and the cells of each feature.
+    baseline : sequence
+        The cells of a baseline.
+
+    Examples
+    --------
+    >>> grouped(Columns(("sea",), levels={"sea": ("far", "near")}), [["sea=near", 1.5]], [0.0])
+    [['sea', ''], ['  = far', 0.0], ['  = near', 1.5]]
+    """
+    left, found = iter(rows), []
+    for name in columns.names:
+        if name not in columns.levels:
+            found.append([*next(left)])
+            continue
+        first, *others = columns.levels[name]
+        found += [[name, *("" for _ in baseline)], [f"{_LEVEL}{first}", *baseline]]
+        found += [[f"{_LEVEL}{level}", *next(left)[1:]] for level in others]
+    return found
 
 
 def r2_name(fit_intercept: bool) -> str:
@@ -48,9 +80,10 @@ def model_html(model: "LinearRegression", solution: "Solution | None") -> str:
     facts = [columns(model.feature_names, model.target_names_), counted(model.payload_bytes, "byte")]
     if solution is not None:
         facts.append(f"{r2_name(solution.fit_intercept)} {1 - np.mean(solution.unexplained):.4f}")
-    rows = zip(model.target_names_, np.atleast_1d(model.intercept_), np.atleast_2d(model.coef_), strict=True)
-    weights = {name: [intercept, *coef] for name, intercept, coef in rows}
-    return html_table(titled(model, facts), ["intercept", *model.feature_names], weights)
+    rows = [list(row) for row in zip(model.feature_names, *np.atleast_2d(model.coef_), strict=True)]
+    rows = grouped(model.columns, rows, [0.0 for _ in model.target_names_])
+    names, *weights = zip(["intercept", *np.atleast_1d(model.intercept_)], *rows, strict=True)
+    return html_table(titled(model, facts), names, dict(zip(model.target_names_, weights, strict=True)))
 
 
 def dependence_note(solution: "Solution", names: Sequence[str]) -> str:

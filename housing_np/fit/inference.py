@@ -9,7 +9,8 @@ import numpy.typing as npt
 from ..checks.arrays import Floats, as_number
 from ..checks.display import columns, in_brackets
 from ..errors import HousingError, counted, install_hint
-from .display import Table, r2_name
+from ..rows.columns import Columns
+from .display import Table, grouped, r2_name
 
 if TYPE_CHECKING:
     from .solution import Solution
@@ -65,16 +66,14 @@ class Inference:
     distinct: bool
     identified: npt.NDArray[np.bool_]
 
-    def __init__(
-        self, solution: "Solution", feature_names: Sequence[str], target_names: Sequence[str], confidence: float
-    ) -> None:
+    def __init__(self, solution: "Solution", columns: Columns, target_names: Sequence[str], confidence: float) -> None:
         confidence = as_number(confidence, "confidence")
         if not 0 < confidence < 1:
             raise HousingError(f"confidence is {confidence:g}: expected a number between 0 and 1, such as 0.95")
         self.confidence, self.target_names = confidence, tuple(target_names)
         self.fit_intercept = bool(solution.fit_intercept)
-        self._feature_names = tuple(feature_names)
-        self.names = ("intercept", *feature_names) if self.fit_intercept else tuple(feature_names)
+        self._made_of, self._feature_names = columns, columns.feature_names
+        self.names = ("intercept", *self._feature_names) if self.fit_intercept else self._feature_names
         self.rows, self.rank = solution.rows, solution.rank + solution.fit_intercept
         self.degrees_of_freedom = max(self.rows - self.rank, 0)
         skip = 0 if solution.fit_intercept else 1
@@ -134,11 +133,17 @@ class Inference:
             Table(
                 f"least squares: {name}, {size}",
                 list(columns),
-                [_cells(*row) for row in zip(self.names, values[i], self.identified, strict=True)],
+                self._rows(values[i]),
                 [*self._quality(i), *missing],
             )
             for i, name in enumerate(self.target_names)
         ]
+
+    def _rows(self, values: Floats) -> list[list[str]]:
+        """Return the rows of a table: the intercept, if there is one, and the features."""
+        rows = [_cells(*row) for row in zip(self.names, values, self.identified, strict=True)]
+        first, baseline = int(self.fit_intercept), ["0", *("" for _ in values[0][1:])]
+        return rows[:first] + grouped(self._made_of, rows[first:], baseline)
 
     def _columns(self) -> tuple[dict[str, Floats], list[str]]:
         """Return the columns of the tables by their heads, and why any are missing."""

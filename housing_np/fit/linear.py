@@ -336,7 +336,7 @@ class LinearRegression(Estimator):
         """
         from .inference import Inference  # imported here because predict must start fast
 
-        return Inference(self.require_solution("statistics"), self.feature_names, self.target_names_, confidence)
+        return Inference(self.require_solution("statistics"), self.columns, self.target_names_, confidence)
 
     def require_solution(self, what: str) -> "Solution":
         """Return the solution of the fit; raise HousingError for a model built from coefficients, without `what`."""

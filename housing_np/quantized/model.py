@@ -367,21 +367,9 @@ class QuantizedLinear(Shown, Rebuilt):
         return [self.scheme, f"{self.affine.bits} bits", names, counted(self.payload_bytes, "byte")]
 
     def _table(self) -> tuple[list[str], dict[str, list[Any]]]:
-        """Return a row per feature, with the bias in target units, and scales per unit of the raw features."""
-        affine, shape, several = self.affine, self.weights.shape, len(self.target_names_) > 1
-        with np.errstate(over="ignore"):
-            scale = affine.aligned(affine.scale, self.weights) / (1.0 if self.input_scale is None else self.input_scale)
-        scales = np.atleast_2d(np.broadcast_to(scale, shape))
-        zeros = np.atleast_2d(np.broadcast_to(affine.aligned(affine.zero_point, self.weights), shape))
-        intercepts = np.atleast_1d(self.intercept)
-        weights, coef = np.atleast_2d(self.weights), np.atleast_2d(self.coef_)
-        columns: dict[str, list[Any]] = {}
-        for i, target in enumerate(self.target_names_):
-            of = f"{target}: " if several else ""
-            of_scale = of if self._rules.fields["scale"].per == "target" else ""
-            columns |= {f"{of_scale}scale": ["", *scales[i]], f"{of_scale}zero point": ["", *zeros[i]]}
-            columns |= {f"{of}uint8": ["", *weights[i]], f"{of}weight": [intercepts[i], *coef[i]]}
-        return ["intercept", *self.feature_names_in_], columns
+        from .display import notebook_table  # imported here because predict must start fast
+
+        return notebook_table(self)
 
 
 def is_quantized(model: Any) -> TypeGuard[QuantizedLinear]:
