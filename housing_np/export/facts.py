@@ -36,6 +36,8 @@ class Facts(NamedTuple):
         The float model that a quantized one was made from.
     example : ndarray, shape (p,), optional
         A row of the data that the model was trained on.
+    rows : Calibration, optional
+        Statistics of the caller's rows, else of those in the report of the model's training.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Facts(NamedTuple):
     sha256: str
     against: LinearRegression | None = None
     example: Floats | None = None
+    rows: Calibration | None = None
 
     @classmethod
     def of(
@@ -72,6 +75,7 @@ class Facts(NamedTuple):
             high=high,
             sha256=sha256(to_bytes(model) if content is None else content).hexdigest(),
             against=against,
+            rows=rows,
         )
 
     @classmethod
@@ -97,8 +101,16 @@ class Facts(NamedTuple):
         against : LinearRegression, optional
         """
         content, training = Path(path).read_bytes(), training_of(path, model.feature_names)
-        rows = known_range(model, given, training.ranges if training else None)
-        facts = cls.of(model, name, rows, against, content, training.units if training else None)
+        reported = training.ranges if training else None
+        facts = cls.of(
+            model,
+            name,
+            known_range(model, given, reported),
+            against,
+            content,
+            training.units if training else None,
+        )
+        facts = facts._replace(rows=reported if given is None else given)
         if training is None or not training.is_bundled:
             return facts
         return facts._replace(example=california_rows(facts.features, rows=1)[0])
