@@ -13,6 +13,7 @@ from hypothesis import given, reject
 from strategies import CONSTANT_FEATURES, SEVERAL_TARGETS, examples, integer_model, linear, quantizable
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, load
+from housing_np.export import export
 from housing_np.export.facts import Facts
 from housing_np.export.page import page
 from housing_np.quantized.calibration import Calibration
@@ -760,6 +761,13 @@ def test_a_value_beyond_the_slider_is_outside_only_beyond_the_range(reader):
     assert reader.texts(".warning") == [] and reader.numbers(".value") == [2001]
     reader.browser.type("#value0", "1300")
     assert reader.texts(".warning")[1] == "Outside 0.69 to 1243."
+
+
+def test_rows_of_the_user_s_own_columns_give_the_range(reader):
+    columns = Columns(("age", "sea"), levels={"sea": ("far", "near")})
+    rows = np.array([(3.0, "near"), (8.0, "far")], [("age", float), ("sea", "U4")])
+    reader.open(export(with_columns(columns, np.eye(2)), "html", X=rows))
+    assert reader.texts(".ends span") == ["3", "8"]
 
 
 def test_the_page_of_a_file_has_the_percentiles_of_its_report(reader, models):

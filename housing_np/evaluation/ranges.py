@@ -75,7 +75,7 @@ def is_truth_value(rows: Calibration) -> NDArray[np.bool_]:
     # No other values between 0 and 1 with this mean vary as much (Bhatia and Davis 2000).
     with np.errstate(over="ignore", invalid="ignore"):
         is_most = np.isclose(rows.deviation**2, rows.mean * (1 - rows.mean), rtol=1e-10, atol=0)
-    return (rows.low == 0) & (rows.high == 1) & is_most
+    return np.asarray((rows.low == 0) & (rows.high == 1) & is_most)
 
 
 def outside(model: Model, reference: Calibration | None) -> Callable[[Floats], NDArray[np.bool_]]:

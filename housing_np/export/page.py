@@ -119,7 +119,8 @@ def _columns(columns: Columns, facts: Facts, start: Floats) -> list[dict[str, An
 
 def _numbers(facts: Facts, start: Floats) -> list[dict[str, Any]]:
     """Return the figures of each feature: its range, the ends of its slider, its value at the start."""
-    figures = {"start": start}
+    unknown = np.full(len(start), None)
+    figures = {"low": unknown, "high": unknown, "start": start}
     if facts.low is not None and facts.high is not None:
         figures |= {"low": facts.low, "high": facts.high}
         if usual := usual_range(facts.low, facts.high, facts.rows):
