@@ -9,7 +9,8 @@ import os
 import browser as headless
 import numpy as np
 import pytest
-from hypothesis import given, reject
+from hypothesis import assume, given, reject
+from hypothesis import strategies as st
 from strategies import CONSTANT_FEATURES, SEVERAL_TARGETS, examples, integer_model, linear, quantizable
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, load
@@ -777,6 +778,41 @@ def test_the_page_of_a_file_has_the_percentiles_of_its_report(reader, models):
     ends = reader.numbers(".ends span")[10:12]
     occupancy = california_rows(model.feature_names)[:, 5]
     np.testing.assert_allclose(ends, np.percentile(occupancy, [1, 99]), atol=1e-4)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
+
+
+@st.composite
+def columns_and_cells(draw):
+    """Columns of all kinds with any names and levels, and some rows of cells."""
+    names = draw(st.lists(TEXTS, min_size=1, max_size=4, unique=True))
+    levels, fills, cells = {}, {}, []
+    for name in names:
+        if draw(st.booleans()):
+            levels[name] = tuple(draw(st.lists(TEXTS | st.just("(missing)"), min_size=2, max_size=5, unique=True)))
+            values = st.sampled_from(range(len(levels[name])))
+            is_filled = "(missing)" in levels[name]
+        else:
+            fills |= {name: draw(st.floats(-1e6, 1e6))} if draw(st.booleans()) else {}
+            values, is_filled = st.floats(-1e6, 1e6), name in fills
+        values |= st.just(np.nan) if is_filled else st.nothing()
+        cells.append(draw(st.lists(values, min_size=3, max_size=3)))
+    columns = Columns(tuple(names), levels=levels, fills=fills)
+    assume(len(set(columns.feature_names)) == len(columns.feature_names))
+    return columns, np.array(cells, np.float64).T
+
+
+@examples("case", [(COLUMNS, CELLS)])
+@given(case=columns_and_cells(), kind=st.sampled_from(KINDS))
+def test_all_names_and_levels_are_predicted_as_in_python(reader, case, kind):
+    columns, cells = case
+    X = columns.encode(cells)
+    model = with_columns(columns, X, kind)
+    reader.open(made(model, X=X))
+    there = answers_of_cells(reader, "((cells) => predict(encode(cells)))", cells)
+    assert_same_bits(there, model.predict(X))
+    assert reader.browser.told(*COMPLAINTS) == [] and reader.texts(".warning") == []
 
 
 def test_names_and_levels_do_no_harm(reader):
