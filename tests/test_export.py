@@ -19,6 +19,7 @@ from housing_np.export import __main__ as command
 from housing_np.export import export, to_c, to_html, to_onnx
 from housing_np.export.facts import Facts
 from housing_np.rows.california import UNITS
+from housing_np.rows.columns import Columns
 
 CALIFORNIA = "from 0.4999 to 15.0001"
 
@@ -182,6 +183,15 @@ def test_a_float_model_of_other_columns_beside_the_file_is_left_out_and_told(xy)
     assert page_data(xy, "integer.npz")["float"] is None
     done = run("export", "integer.npz", "--to", "html", cwd=xy)
     assert done.stderr.startswith("note: the page shows no float model beside this one: float64.npz has other features")
+
+
+def test_a_page_of_a_file_has_its_columns(tmp_path):
+    columns = Columns(("age", "sea"), levels={"sea": ("far", "(missing)")}, fills={"age": 30.0})
+    save(LinearRegression.from_coefficients([1, 2], 0, columns.feature_names, ["y"], columns), tmp_path / "m.npz")
+    assert page_data(tmp_path, "m.npz")["columns"] == [
+        {"name": "age", "unit": "", "low": None, "high": None, "start": 0.0, "fill": 30.0},
+        {"name": "sea", "unit": "", "levels": ["far", "(missing)"], "start": 0},
+    ]
 
 
 # What the report of a training tells
