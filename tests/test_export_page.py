@@ -586,6 +586,13 @@ def test_a_position_without_a_level_has_no_features(cell, houses, reader):
     assert reader.browser.run(f"String(encode([41, {cell}, 1, 3]))") == "41,NaN,NaN,NaN,1,3"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cells", ["[41, 4, 1, 3]", "[null, 1, 1, 3]"])
+def test_what_has_no_features_has_no_prediction(kind, cells, houses, reader):
+    reader.open(houses[kind][1])
+    assert reader.browser.run(f"String(predict(encode({cells})))") == "NaN"
+
+
 def test_a_missing_cell_without_a_fill_or_a_level_has_no_features(reader):
     columns = Columns(("age", "sea"), levels={"sea": ("far", "near")})
     reader.open(made(with_columns(columns, np.eye(2))))
