@@ -25,7 +25,7 @@ for number, end in zip((3, 4), ends):
 os.execv(sys.argv[3], sys.argv[3:])
 """
 SILENCE = 30
-KEYS = {"Tab": 9, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
+KEYS = {"Tab": 9, "Space": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39, "ArrowDown": 40}
 
 
 def path():
@@ -85,7 +85,8 @@ class Browser:
         for kind in ("rawKeyDown", "keyUp"):
             self.ask(
                 "Input.dispatchKeyEvent",
-                **{"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": KEYS[key], "modifiers": 8 * shift},
+                **{"type": kind, "code": key, "windowsVirtualKeyCode": KEYS[key], "modifiers": 8 * shift},
+                key=" " if key == "Space" else key,
             )
 
     def type(self, selector, text):

@@ -243,3 +243,10 @@ def test_a_deviation_is_rounding_up_to_2_to_the_minus_48_of_the_mean():
 def test_an_integer_that_float64_would_round_is_named():
     with pytest.raises(HousingError, match=r"X: row 1, column 'x0': 9007199254740993 is an integer beyond"):
         Calibration.of([[1], [2**53 + 1]])
+
+
+def test_percentiles_are_kept_until_other_rows_are_added():
+    ends = (np.array([1.0]), np.array([3.0]))
+    figures = Calibration.of_figures(2, np.array([2.0]), np.array([1.0]), np.array([0.0]), np.array([4.0]), ends)
+    assert (Calibration() + figures).percentiles == ends
+    assert (figures + Calibration.of([[2.0]])).percentiles is None

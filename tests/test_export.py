@@ -185,6 +185,15 @@ def test_a_float_model_of_other_columns_beside_the_file_is_left_out_and_told(xy)
     assert done.stderr.startswith("note: the page shows no float model beside this one: float64.npz has other features")
 
 
+def test_a_page_of_a_file_has_its_columns(tmp_path):
+    columns = Columns(("age", "sea"), levels={"sea": ("far", "(missing)")}, fills={"age": 30.0})
+    save(LinearRegression.from_coefficients([1, 2], 0, columns.feature_names, ["y"], columns), tmp_path / "m.npz")
+    assert page_data(tmp_path, "m.npz")["columns"] == [
+        {"name": "age", "unit": "", "low": None, "high": None, "start": 0.0, "fill": 30.0},
+        {"name": "sea", "unit": "", "levels": ["far", "(missing)"], "start": 0},
+    ]
+
+
 # What the report of a training tells
 
 
@@ -200,7 +209,7 @@ def berlin(tmp_path):
 def test_names_tell_neither_units_nor_a_range(tmp_path):
     save(LinearRegression.from_coefficients([2.0], 0.0, ["Population"], ["MedHouseVal"]), tmp_path / "float64.npz")
     assert '/* "Population" */' in answer("export", "float64.npz", "--to", "c", cwd=tmp_path)
-    (feature,) = page_data(tmp_path, "float64.npz")["features"]
+    (feature,) = page_data(tmp_path, "float64.npz")["columns"]
     assert feature == {"name": "Population", "unit": "", "low": None, "high": None, "start": 0.0}
 
 
@@ -208,14 +217,14 @@ def test_names_tell_neither_units_nor_a_range(tmp_path):
 def test_the_range_is_that_of_the_rows_that_the_model_was_trained_on(name, berlin):
     text = answer("export", f"models/{name}.npz", "--to", "c", cwd=berlin)
     assert re.search(r'/\* "Population", from 100 to 199[: ]', text)
-    (feature,) = page_data(berlin, f"models/{name}.npz")["features"]
+    (feature,) = page_data(berlin, f"models/{name}.npz")["columns"]
     assert (feature["unit"], feature["low"], round(feature["high"], 4)) == ("", 100.0, 199.0)
 
 
 def test_the_report_of_the_bundled_data_tells_units_and_the_first_row(models, california):
     data = page_data(models, "uint8-per-channel.npz")
-    assert [each["unit"] for each in (*data["features"], *data["targets"])] == list(UNITS.values())
-    assert [each["start"] for each in data["features"]] == california.table.X[0].tolist()
+    assert [each["unit"] for each in (*data["columns"], *data["targets"])] == list(UNITS.values())
+    assert [each["start"] for each in data["columns"]] == california.table.X[0].tolist()
 
 
 def test_a_report_of_another_file_tells_nothing(berlin):

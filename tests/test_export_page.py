@@ -9,14 +9,18 @@ import os
 import browser as headless
 import numpy as np
 import pytest
-from hypothesis import given, reject
+from hypothesis import assume, given, reject, settings
+from hypothesis import strategies as st
 from strategies import CONSTANT_FEATURES, SEVERAL_TARGETS, examples, integer_model, linear, quantizable
 
-from housing_np import HousingError, LinearRegression, QuantizedLinear
+from housing_np import HousingError, LinearRegression, QuantizedLinear, load
+from housing_np.export import export
 from housing_np.export.facts import Facts
 from housing_np.export.page import page
+from housing_np.quantized.calibration import Calibration
 from housing_np.quantized.schemes import SCHEMES
-from housing_np.rows.california import UNITS
+from housing_np.rows.california import UNITS, california_rows
+from housing_np.rows.columns import Columns
 
 KINDS = ("float64", *SCHEMES)
 # What a browser writes to its console, and what is thrown.
@@ -33,12 +37,31 @@ HOSTILE = (
 )
 
 
+# A category, a truth value, and a number with a fill.
+COLUMNS = Columns(
+    ("age", "sea", "pool", "beds"),
+    levels={"sea": ("far", "near", "(missing)", "on an island")},
+    fills={"beds": 537.875},
+)
+CELLS = np.array(
+    [[41.0, 1, 1, 900.5], [2.5, 0, 0, np.nan], [17.0, np.nan, 1, 3.0], [52.0, 3, 0, 80.0], [9.0, 0, 0, 77.0]]
+)
+
+
 def made(model, against=None, X=None, name="model", units=None, example=None):
     return page(model, Facts.of(model, name, X, against, units=units)._replace(example=example))
 
 
 def kind_of(kind, model, X, bits=8):
     return model if kind == "float64" else QuantizedLinear.from_linear(model, X, kind, bits)
+
+
+def with_columns(columns, X, kind="float64"):
+    """A model of these columns, whose coefficients have all their digits."""
+    rng = np.random.default_rng(0)
+    coef = rng.normal(size=X.shape[1]) * 100
+    model = LinearRegression.from_coefficients(coef, 1 / 3, columns.feature_names, ["price"], columns)
+    return kind_of(kind, model, X)
 
 
 class Reader:
@@ -471,10 +494,10 @@ CONTRASTS = """
   const ratio = (a, b) => (Math.max(light(a), light(b)) + 0.05) / (Math.min(light(a), light(b)) + 0.05);
   const all = [...document.body.querySelectorAll("*")].filter((it) => it.checkVisibility());
   const has_text = (it) => [...it.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
-  const texts = all.filter((it) => it.tagName === "INPUT" || has_text(it));
+  const texts = all.filter((it) => ["INPUT", "SELECT"].includes(it.tagName) || has_text(it));
   return {
     text: texts.map((it) => ratio(getComputedStyle(it).color, ground(it))),
-    edges: all.filter((it) => it.matches("[type=number], button"))
+    edges: all.filter((it) => it.matches("[type=number], select, button"))
       .map((it) => ratio(getComputedStyle(it).borderTopColor, ground(it))),
   };
 })()
@@ -498,3 +521,367 @@ def test_nothing_moves_for_those_who_want_no_motion(pages, reader):
     lasts = "parseFloat(getComputedStyle(document.querySelector('.gauge i')).transitionDuration)"
     assert reader.open(pages["integer"][1]).browser.run(lasts) > 0
     assert reader.open(pages["integer"][1], prefers_reduced_motion="reduce").browser.run(lasts) == 0
+
+
+@pytest.fixture(scope="module")
+def houses():
+    """A model of columns of all kinds, in each kind of numbers, and its page."""
+    X = COLUMNS.encode(CELLS)
+    models = {kind: with_columns(COLUMNS, X, kind) for kind in KINDS}
+    units = {"age": "years", "sea": "as seen from it"}
+    return {kind: (each, made(each, X=X, units=units)) for kind, each in models.items()}
+
+
+def nulls(cells):
+    return [[None if np.isnan(cell) else cell for cell in row] for row in cells.tolist()]
+
+
+def answers_of_cells(reader, function, cells):
+    call = f"{json.dumps(nulls(cells))}.map((cells) => {function}(cells)).flat().map(String)"
+    return np.array([*map(float, reader.browser.run(call))]).reshape(len(cells), -1)
+
+
+def assert_predicts_in_the_page(reader, model, row):
+    """What the page predicts for what is chosen in it is what Python predicts for a row of cells."""
+    there = float(reader.browser.run("String(predict(x)[0])"))
+    assert_same_bits(np.array([there]), model.predict(model.columns.encode(np.array([row], np.float64))))
+
+
+def chosen(reader):
+    """What the lists and checkboxes show."""
+    lists = "[...document.querySelectorAll('select')].map((each) => each.selectedOptions[0].text)"
+    boxes = "[...document.querySelectorAll('[type=checkbox]')].map((each) => each.checked)"
+    return reader.browser.run(f"[...{lists}, ...{boxes}]")
+
+
+def levels_of(reader, selector):
+    return reader.browser.run(f"[...document.querySelector({selector!r}).options].map((each) => each.text)")
+
+
+def focus(reader, selector):
+    reader.browser.run(f"document.querySelector({selector!r}).focus()")
+
+
+def test_cells_are_encoded_as_python_encodes_them(houses, reader):
+    reader.open(houses["float64"][1])
+    assert_same_bits(answers_of_cells(reader, "encode", CELLS), COLUMNS.encode(CELLS))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_predictions_of_cells_are_those_of_python_to_the_last_bit(kind, houses, reader):
+    model, text = houses[kind]
+    rng = np.random.default_rng(1)
+    cells = np.column_stack(
+        [rng.normal(30, 20, 300), rng.integers(0, 4, 300), rng.integers(0, 2, 300), rng.normal(500, 300, 300)]
+    )
+    cells[::7, 1] = cells[::5, 3] = np.nan
+    reader.open(text)
+    there = answers_of_cells(reader, "((cells) => predict(encode(cells)))", cells)
+    assert_same_bits(there, model.predict(COLUMNS.encode(cells)))
+
+
+@pytest.mark.parametrize("cell", ["4", "-1", "0.5", "NaN"])
+def test_a_position_without_a_level_has_no_features(cell, houses, reader):
+    reader.open(houses["integer"][1])
+    assert reader.browser.run(f"String(encode([41, {cell}, 1, 3]))") == "41,NaN,NaN,NaN,1,3"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cells", ["[41, 4, 1, 3]", "[null, 1, 1, 3]"])
+def test_what_has_no_features_has_no_prediction(kind, cells, houses, reader):
+    reader.open(houses[kind][1])
+    assert reader.browser.run(f"String(predict(encode({cells})))") == "NaN"
+
+
+def test_a_missing_cell_without_a_fill_or_a_level_has_no_features(reader):
+    columns = Columns(("age", "sea"), levels={"sea": ("far", "near")})
+    reader.open(made(with_columns(columns, np.eye(2))))
+    assert reader.browser.run("String(encode([null, null]))") == "NaN,NaN"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_level_that_keys_choose_gives_the_prediction_of_python(kind, houses, reader):
+    model, text = houses[kind]
+    reader.open(text).browser.type("#value0", "41")
+    reader.browser.type("#value3", "3.25")
+    reader.browser.run("document.querySelector('#value2').checked || document.querySelector('#value2').click()")
+    focus(reader, "select")
+    reader.browser.press("Home")
+    for level in range(4):
+        assert_predicts_in_the_page(reader, model, [41.0, level, 1.0, 3.25])
+        reader.browser.press("ArrowDown")
+
+
+def test_a_list_has_all_levels_with_the_baseline_first_and_missing_cells_as_unknown(houses, reader):
+    reader.open(houses["integer"][1])
+    assert levels_of(reader, "select") == ["far", "near", "unknown", "on an island"]
+
+
+def test_a_level_called_unknown_is_told_from_missing_cells(reader):
+    columns = Columns(("sea",), levels={"sea": ("unknown", "(missing)")})
+    reader.open(made(with_columns(columns, np.ones((1, 1)))))
+    assert levels_of(reader, "select") == ["unknown", "(missing)"]
+
+
+def test_the_page_begins_with_the_baseline(houses, reader):
+    assert chosen(reader.open(houses["per-channel"][1]))[0] == "far"
+
+
+@pytest.mark.parametrize(("row", "level"), [(0, "near"), (1, "far"), (2, "unknown"), (3, "on an island")])
+def test_the_page_begins_with_the_level_of_its_example(row, level, houses, reader):
+    reader.open(made(houses["integer"][0], X=COLUMNS.encode(CELLS), example=COLUMNS.encode(CELLS)[row]))
+    assert chosen(reader)[0] == level
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_truth_value_is_a_checkbox_that_the_space_bar_turns(kind, houses, reader):
+    model, text = houses[kind]
+    reader.open(text).browser.type("#value0", "41")
+    reader.browser.type("#value3", "3.25")
+    focus(reader, "#value2")
+    for value in (1.0, 0.0):
+        reader.browser.press("Space")
+        assert chosen(reader)[1] == bool(value)
+        assert_predicts_in_the_page(reader, model, [41.0, 0, value, 3.25])
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.5, 1.0], [0.0, 1.0, 2.0], [1.0, 1.0, 1.0]])
+def test_a_number_with_other_values_than_0_and_1_is_no_truth_value(values, reader):
+    X = np.array(values)[:, np.newaxis]
+    reader.open(made(linear([2.0], 1.0), X=X))
+    assert len(reader.texts("[type=number]")) == 1 and reader.texts("[type=checkbox]") == []
+
+
+def test_a_number_that_may_be_unknown_is_no_truth_value(reader):
+    columns = Columns(("pool",), fills={"pool": 1.0})
+    reader.open(made(with_columns(columns, np.array([[0.0], [1.0]])), X=[[0.0], [1.0]]))
+    assert len(reader.texts("[type=number]")) == 1 and len(reader.texts("[type=checkbox]")) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_unknown_number_is_its_fill(kind, houses, reader):
+    model, text = houses[kind]
+    reader.open(text).browser.type("#value0", "41")
+    reader.browser.run("document.querySelector('#value2').checked && document.querySelector('#value2').click()")
+    focus(reader, ".unknown input")
+    reader.browser.press("Space")
+    assert reader.values()[1] is None
+    assert_predicts_in_the_page(reader, model, [41.0, 0, 0, 537.875])
+    assert reader.texts(".warning") == []
+
+
+def test_the_choice_of_an_unknown_number_tells_the_fill(houses, reader):
+    assert reader.open(houses["integer"][1]).texts(".unknown") == ["unknown, taken as 537.88"]
+
+
+def test_a_number_comes_back_when_it_is_unknown_no_more(houses, reader):
+    reader.open(houses["integer"][1]).browser.type("#value3", "12.5")
+    focus(reader, ".unknown input")
+    reader.browser.press("Space")
+    reader.browser.press("Space")
+    assert reader.values()[1] == 12.5 and chosen(reader)[2] is False
+
+
+def test_the_last_number_comes_back_to_an_empty_field(houses, reader):
+    reader.open(houses["integer"][1]).browser.type("#value3", "12.5")
+    reader.browser.type("#value3", "")
+    focus(reader, ".unknown input")
+    reader.browser.press("Space")
+    assert reader.values()[1] == 12.5
+
+
+def test_an_empty_field_of_a_number_with_a_fill_is_unknown_until_a_number_is_typed(houses, reader):
+    reader.open(houses["integer"][1]).browser.type("#value3", "")
+    assert chosen(reader)[2] is True and reader.texts(".warning") == []
+    reader.browser.type("#value3", "7")
+    assert chosen(reader)[2] is False
+
+
+def test_a_slider_ends_what_is_unknown(houses, reader):
+    reader.open(houses["integer"][1]).browser.type("#value3", "")
+    reader.browser.run("document.querySelectorAll('[type=range]')[1].focus()")
+    reader.browser.press("Home")
+    assert reader.values()[1] == 3 and chosen(reader)[2] is False
+
+
+def test_what_is_no_number_is_not_unknown(houses, reader):
+    reader.open(houses["integer"][1]).browser.type("#value3", "e")
+    assert chosen(reader)[2] is False
+    assert reader.texts(".warning") == ["Without a number: \u2068beds\u2069.", "Enter a number."]
+
+
+def test_an_empty_field_of_a_number_without_a_fill_has_no_prediction(houses, reader):
+    reader.open(houses["integer"][1]).browser.type("#value0", "")
+    assert reader.texts(".warning") == ["Without a number: \u2068age\u2069.", "Enter a number."]
+
+
+def test_columns_can_be_reset(houses, reader):
+    reader.open(houses["integer"][1])
+    first = reader.values(), chosen(reader)
+    reader.browser.type("#value3", "")
+    reader.browser.run("document.querySelector('#value2').click()")
+    focus(reader, "select")
+    reader.browser.press("End")
+    assert chosen(reader) != first[1]
+    reader.browser.run("document.querySelector('#restart').click()")
+    assert (reader.values(), chosen(reader)) == first
+
+
+def test_the_steps_name_the_features_that_columns_are_made_of(houses, reader):
+    reader.open(houses["integer"][1]).browser.run("document.querySelector('details').open = true")
+    reader.browser.run("new Promise(requestAnimationFrame)")
+    names = ["age", "sea=near", "sea=(missing)", "sea=on an island", "pool", "beds"]
+    assert reader.texts("tbody th") == names
+    assert len(reader.texts("#encoding")) == 1
+
+
+def test_a_page_of_numbers_alone_says_nothing_of_lists_and_unknown_numbers(pages, reader):
+    reader.open(pages["integer"][1]).browser.run("document.querySelector('details').open = true")
+    assert reader.texts("#encoding") == reader.texts("select") == reader.texts("[type=checkbox]") == []
+    assert reader.texts("#about")[0].endswith(
+        "Move a slider or type a number: this page computes by itself, and sends nothing."
+    )
+
+
+def test_the_page_says_what_can_be_done_with_its_columns(houses, reader):
+    assert reader.open(houses["float64"][1]).texts("#about") == [
+        "A linear model of 6 features, made of 4 columns. "
+        "Set the values: this page computes by itself, and sends nothing."
+    ]
+
+
+def percentiles_of(X, ends):
+    """What a report tells of rows: their figures, and two percentiles."""
+    rows = Calibration.of(X)
+    return Calibration.of_figures(rows.rows, rows.mean, rows.deviation, rows.low, rows.high, ends)
+
+
+@pytest.mark.parametrize("kind", ["float64", "integer"])
+def test_sliders_go_from_the_1st_to_the_99th_percentile_that_a_report_tells(kind, reader):
+    X = np.array([[0.69], [2.5], [3.0], [1243.0]])
+    model = kind_of(kind, linear([2.0], 1.0), X)
+    rows = percentiles_of(X, (np.array([1.5]), np.array([5.25])))
+    reader.open(page(model, Facts.of(model, "model", X)._replace(rows=rows)))
+    focus(reader, "[type=range]")
+    for key, expected in (("Home", 1.5), ("ArrowRight", 1.51), ("End", 5.25)):
+        reader.browser.press(key)
+        assert reader.values() == [expected]
+    assert reader.texts(".ends span") == ["1.5", "5.25"]
+
+
+def test_a_value_beyond_the_slider_is_outside_only_beyond_the_range(reader):
+    X = np.array([[0.69], [2.5], [3.0], [1243.0]])
+    rows = percentiles_of(X, (np.array([1.5]), np.array([5.25])))
+    model = linear([2.0], 1.0)
+    reader.open(page(model, Facts.of(model, "model", X)._replace(rows=rows))).browser.type("#value0", "1000")
+    assert reader.texts(".warning") == [] and reader.numbers(".value") == [2001]
+    reader.browser.type("#value0", "1300")
+    assert reader.texts(".warning")[1] == "Outside 0.69 to 1243."
+
+
+def test_rows_of_the_user_s_own_columns_give_the_range(reader):
+    columns = Columns(("age", "sea"), levels={"sea": ("far", "near")})
+    rows = np.array([(3.0, "near"), (8.0, "far")], [("age", float), ("sea", "U4")])
+    reader.open(export(with_columns(columns, np.eye(2)), "html", X=rows))
+    assert reader.texts(".ends span") == ["3", "8"]
+
+
+def test_the_page_of_a_file_has_the_percentiles_of_its_report(reader, models):
+    path = models / "uint8-integer.npz"
+    model = load(str(path))
+    reader.open(page(model, Facts.of_file(str(path), model, "model")))
+    ends = reader.numbers(".ends span")[10:12]
+    occupancy = california_rows(model.feature_names)[:, 5]
+    np.testing.assert_allclose(ends, np.percentile(occupancy, [1, 99]), atol=1e-4)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
+
+
+@st.composite
+def columns_and_cells(draw):
+    """Columns of all kinds with any names and levels, and some rows of cells."""
+    names = draw(st.lists(TEXTS, min_size=1, max_size=4, unique=True))
+    levels, fills, cells = {}, {}, []
+    for name in names:
+        if draw(st.booleans()):
+            levels[name] = tuple(draw(st.lists(TEXTS | st.just("(missing)"), min_size=2, max_size=5, unique=True)))
+            values = st.sampled_from(range(len(levels[name])))
+            is_filled = "(missing)" in levels[name]
+        else:
+            fills |= {name: draw(st.floats(-1e6, 1e6))} if draw(st.booleans()) else {}
+            values, is_filled = st.floats(-1e6, 1e6), name in fills
+        values |= st.just(np.nan) if is_filled else st.nothing()
+        cells.append(draw(st.lists(values, min_size=3, max_size=3)))
+    columns = Columns(tuple(names), levels=levels, fills=fills)
+    assume(len(set(columns.feature_names)) == len(columns.feature_names))
+    return columns, np.array(cells, np.float64).T
+
+
+@settings(max_examples=30)
+@given(case=columns_and_cells(), kind=st.sampled_from(KINDS))
+def test_all_names_and_levels_are_predicted_as_in_python(reader, case, kind):
+    columns, cells = case
+    X = columns.encode(cells)
+    model = with_columns(columns, X, kind)
+    reader.open(made(model, X=X))
+    there = answers_of_cells(reader, "((cells) => predict(encode(cells)))", cells)
+    assert_same_bits(there, model.predict(X))
+    assert reader.browser.told(*COMPLAINTS) == [] and reader.texts(".warning") == []
+
+
+def test_names_and_levels_do_no_harm(reader):
+    levels = ("</select><script>hacked = 1</script>", "</option>", "a=b", "a,b", *HOSTILE, "&lt;b&gt;", "__proto__")
+    names = (HOSTILE[0], "x=</label>", HOSTILE[5])
+    columns = Columns(names, levels={names[0]: levels, names[1]: levels[::-1]}, fills={names[2]: 0.1})
+    cells = np.array([[i, (i + 3) % len(levels), np.nan if i % 2 else i] for i in range(len(levels))], np.float64)
+    model = with_columns(columns, columns.encode(cells), "integer")
+    text = made(model, X=columns.encode(cells))
+    assert text.isascii() and text.lower().count("</script") == 3 and text.lower().count("</select") == 1
+    reader.open(text).browser.run("document.querySelector('details').open = true")
+    there = answers_of_cells(reader, "((cells) => predict(encode(cells)))", cells)
+    assert_same_bits(there, model.predict(columns.encode(cells)))
+    shown = levels_of(reader, "select")
+    assert shown[:4] == list(levels[:4]) and shown[-2:] == ["&lt;b&gt;", "__proto__"]
+    assert shown[9] == r"\u202egnp.exe\u2066 line\u2028paragraph\u2029\r\n\t\x1b[31m"
+    assert reader.browser.run("typeof hacked") == "undefined"
+    assert reader.browser.told(*COMPLAINTS) == []
+
+
+def test_a_screen_reader_is_told_what_each_list_and_checkbox_is(houses, reader):
+    reader.open(houses["integer"][1])
+    (sea,) = reader.nodes("combobox")
+    assert (sea["name"]["value"], sea["value"]["value"]) == ("sea", "far")
+    assert sea["description"]["value"] == "as seen from it"
+    names = [node["name"]["value"] for node in reader.nodes("checkbox")]
+    assert names == ["pool", "beds unknown, taken as 537.88"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_tab_key_reaches_lists_and_checkboxes_and_their_focus_is_seen(size, houses, reader):
+    reader.open(houses["integer"][1], size)
+    look = """(({ activeElement: it }) => {
+      const { x, y, width, height } = it.getBoundingClientRect();
+      const onTop = document.elementFromPoint(x + width / 2, y + height / 2);
+      return [it.type ?? it.tagName, getComputedStyle(it).outlineStyle, it === onTop];
+    })(document)"""
+    reached = []
+    for _ in range(8):
+        reader.browser.press("Tab")
+        reached.append(reader.browser.run(look))
+    kinds = ["number", "range", "select-one", "checkbox", "number", "range", "checkbox", "button"]
+    assert reached == [[kind, "solid", True] for kind in kinds]
+
+
+def test_long_levels_are_not_wider_than_a_narrow_screen(reader):
+    columns = Columns(("sea", "a" * 90), levels={"sea": ("w" * 300, "near")}, fills={"a" * 90: 1e300 / 3})
+    reader.open(made(with_columns(columns, np.eye(2)), X=np.eye(2)), "narrow")
+    assert reader.browser.run("document.documentElement.scrollWidth") == 320
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_lists_and_what_is_beside_checkboxes_stand_out_from_their_ground(scheme, houses, reader):
+    reader.open(houses["integer"][1], prefers_color_scheme=scheme)
+    contrasts = reader.browser.run(CONTRASTS)
+    assert min(contrasts["text"]) >= 4.5
+    assert len(contrasts["edges"]) == 4 and min(contrasts["edges"]) >= 3

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from housing_np import LinearRegression
 from housing_np.errors import HousingError
-from housing_np.evaluation.ranges import Drift, Shift, drift_note
+from housing_np.evaluation.ranges import Drift, Shift, drift_note, is_truth_value, usual_range
 from housing_np.quantized.calibration import Calibration
 from housing_np.store.report_file import ranges_of
 
@@ -152,3 +152,52 @@ def test_the_share_outside_is_of_the_rows():
 def test_many_shifts_are_cut():
     line = drift_note([Shift(f"x{i}", 0.0, 1.0, 1.0) for i in range(9)])
     assert line.endswith("x3 0 → 1 (moves predictions by 1), … and 5 more")
+
+
+# The usual range, and truth values
+
+
+def usual(first, last, low=0.0, high=100.0):
+    """The usual range of a feature whose report has these percentiles."""
+    ends = (np.array([first]), np.array([last]))
+    rows = Calibration.of_figures(9, np.array([1.0]), np.array([1.0]), np.array([0.0]), np.array([100.0]), ends)
+    return [end.tolist() for end in usual_range(np.array([low]), np.array([high]), rows)]
+
+
+def test_the_usual_range_is_that_of_the_percentiles():
+    assert usual(1.5, 5.25) == [[1.5], [5.25]]
+
+
+def test_the_usual_range_is_not_beyond_the_range():
+    assert usual(1.5, 5.25, low=2.0, high=4.0) == [[2.0], [4.0]]
+
+
+def test_a_feature_that_hardly_ever_varies_has_its_whole_range():
+    assert usual(0.0, 0.0) == [[0.0], [100.0]]
+
+
+@pytest.mark.parametrize("rows", [None, Calibration.of([[0.0], [1.0]])])
+def test_without_percentiles_no_usual_range_is_known(rows):
+    assert usual_range(np.zeros(1), np.ones(1), rows) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 1], True),
+        ([0, 1, 1, 1], True),
+        ([0] * 9999 + [1], True),
+        ([0, 1] * 5000 + [0.5], False),
+        ([0, 1] * 5000 + [1e-5], False),
+        ([0, 0], False),
+        ([1, 1], False),
+        ([-1, 1], False),
+        ([0, 2], False),
+        ([0, 1e300], False),
+    ],
+)
+def test_a_truth_value_is_0_or_1(values, expected):
+    rows = Calibration()
+    for block in np.array_split(np.array(values, np.float64)[:, np.newaxis], 3):
+        rows += Calibration.of(block) if len(block) else Calibration()
+    assert is_truth_value(rows).tolist() == [expected]

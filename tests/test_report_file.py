@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from hashlib import sha256
 
+import numpy as np
 import pytest
 from running import answer, assert_refused, command, environment, run, strict
 
@@ -55,6 +56,32 @@ def test_the_report_of_other_data_tells_ranges_alone(own):
     training = training_of(own / "models" / "float64.npz", ["a"])
     assert (training.is_bundled, training.units) == (False, {})
     assert (training.ranges.low.tolist(), training.ranges.high.tolist()) == ([1.0], [8.0])
+
+
+def test_the_report_tells_the_1st_and_the_99th_percentile(bundled, california):
+    training = training_of(bundled / "uint8-integer.npz", california.table.feature_names)
+    np.testing.assert_allclose(training.ranges.percentiles, np.percentile(california.table.X, [1, 99], axis=0))
+
+
+def changed_report(folder, **figures):
+    """What a report tells with other figures of its feature a; without those that are None."""
+    path = folder / "models" / "report.json"
+    report = json.loads(path.read_text())
+    report["features"]["a"] = {
+        key: value for key, value in (report["features"]["a"] | figures).items() if value is not None
+    }
+    path.write_text(json.dumps(report))
+    return training_of(folder / "models" / "float64.npz", ["a"])
+
+
+def test_a_report_without_percentiles_tells_the_rest(own):
+    ranges = changed_report(own, percentile_1=None, percentile_99=None).ranges
+    assert (ranges.percentiles, ranges.low.tolist()) == (None, [1.0])
+
+
+@pytest.mark.parametrize("figures", [{"percentile_1": 0.5}, {"percentile_99": 9.0}, {"percentile_1": 8.0}])
+def test_percentiles_that_are_out_of_range_are_not_told(figures, own):
+    assert changed_report(own, **figures).ranges.percentiles is None
 
 
 def test_a_file_that_was_changed_has_no_report(bundled):

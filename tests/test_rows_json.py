@@ -12,6 +12,7 @@ from housing_np import TableError
 from housing_np.rows import json as json_rows
 from housing_np.rows import open_rows, source
 from housing_np.rows import text as lines_of
+from housing_np.rows.json_forms import find_rows
 
 JSONS = {
     "objects": [{"x": 1, "y": 2}, {"y": 4, "x": 3, "z": "ignored"}],
@@ -212,6 +213,21 @@ def test_a_tensor_that_is_not_one_is_refused(tensor, message):
     whole = {"name": "in", "shape": [2, 2], "datatype": "FP64", "data": [1, 2, 3, 4], **tensor}
     with pytest.raises(TableError, match=message):
         read(json.dumps({"inputs": [whole]}), ["x", "y"], "json")
+
+
+@pytest.mark.parametrize("shape", [[3], [3, 1]])
+def test_a_tensor_of_text_is_a_column(shape):
+    tensor = {"name": "sea", "shape": shape, "datatype": "BYTES", "data": ["far", "", "a, b"]}
+    assert find_rows({"inputs": [tensor]}).rows == [["far"], [""], ["a, b"]]
+
+
+def test_a_tensor_of_text_beside_others_stays_text():
+    inputs = [
+        {"name": "sea", "shape": [2, 1], "datatype": "BYTES", "data": [["1"], ["near"]]},
+        {"name": "age", "shape": [2], "datatype": "FP64", "data": [41, 2]},
+    ]
+    found = find_rows({"inputs": inputs})
+    assert (found.columns, found.rows) == (("sea", "age"), [["1", 41], ["near", 2]])
 
 
 @pytest.mark.parametrize("bad", ['{"x": 3, "y": 4, "x": 5}', '{"x": 3, "y": 4, "z": [{"x": 1, "x": 2}]}'])

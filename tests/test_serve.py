@@ -17,7 +17,8 @@ import pytest
 import requests
 from running import ROOT, assert_refused, command, environment, run
 
-from housing_np import load, load_california
+from housing_np import LinearRegression, load, load_california, save
+from housing_np.rows.columns import Columns
 from housing_np.service.answering import RefusedError, uncompressed
 
 NAMES = load_california(1).feature_names
@@ -193,6 +194,88 @@ def test_the_document_of_the_routes_is_valid(integer):
         assert requests.request("OPTIONS", f"{integer}{path}", timeout=30).status_code == 405
         if "get" in methods:
             assert requests.get(f"{integer}{path}", timeout=30).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory):
+    """A server of a model with two categories, a number with a fill and one without."""
+    columns = Columns(
+        ("age", "sea", "beds", "town"),
+        levels={"sea": ("far", "near"), "town": ("a, b", "(missing)", "</c>")},
+        fills={"beds": 537.5},
+    )
+    model = LinearRegression.from_coefficients([1, 2, 3, 4, 5], 0.5, columns.feature_names, ["price"], columns)
+    folder = tmp_path_factory.mktemp("houses")
+    save(model, folder / "houses.npz")
+    with served("houses.npz", cwd=folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def house_document(houses):
+    return requests.get(f"{houses}/openapi.json", timeout=30).json()
+
+
+def row_schemas(document):
+    """The schemas of a row as an object and as a list."""
+    body = document["paths"]["/invocations"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    return body["anyOf"][0]["items"]["anyOf"]
+
+
+def test_the_document_of_a_model_with_categories_is_valid(house_document):
+    pytest.importorskip("openapi_spec_validator").validate(house_document)
+
+
+def test_the_document_lists_the_levels(house_document):
+    cells = row_schemas(house_document)[0]["properties"]
+    assert cells["sea"] == {"type": "string", "enum": ["far", "near"]}
+
+
+def test_the_document_says_what_may_be_missing(house_document):
+    cells = row_schemas(house_document)[0]["properties"]
+    assert cells["town"] == {"type": ["string", "null"], "enum": ["a, b", "(missing)", "</c>", None]}
+    assert cells["beds"] == {"type": ["number", "null"]}
+    assert cells["age"] == {"type": "number"}
+
+
+def test_the_document_has_examples_of_rows_with_the_user_s_columns(house_document):
+    as_object, as_list = row_schemas(house_document)
+    assert as_object["examples"] == [{"age": 0.0, "sea": "far", "beds": 537.5, "town": "a, b"}]
+    assert as_list["examples"] == [[0.0, "far", 537.5, "a, b"]]
+
+
+@pytest.mark.parametrize(
+    ("row", "is_valid"),
+    [
+        ([1, "near", None, None], True),
+        ([1, "near", 3.5, "</c>"], True),
+        ([1, "on Mars", 3.5, "</c>"], False),
+        ([None, "near", 3.5, "</c>"], False),
+        ([1, None, 3.5, "</c>"], False),
+        ([1, "near", 3.5], False),
+    ],
+)
+def test_rows_fit_the_schemas_of_the_document_or_not(row, is_valid, house_document):
+    validator = pytest.importorskip("jsonschema").Draft202012Validator
+    as_object, as_list = row_schemas(house_document)
+    assert validator(as_list).is_valid(row) is is_valid
+    names = ["age", "sea", "beds", "town"][: len(row)]
+    assert validator(as_object).is_valid(dict(zip(names, row, strict=True))) is is_valid
+
+
+def test_a_category_is_an_input_of_text_in_the_protocol(houses):
+    told = requests.get(f"{houses}/v2/models/houses", timeout=30).json()
+    assert told["inputs"] == [
+        {"name": "age", "datatype": "FP64", "shape": [-1]},
+        {"name": "sea", "datatype": "BYTES", "shape": [-1]},
+        {"name": "beds", "datatype": "FP64", "shape": [-1]},
+        {"name": "town", "datatype": "BYTES", "shape": [-1]},
+    ]
+    assert told["outputs"] == [{"name": "price", "datatype": "FP64", "shape": [-1]}]
+
+
+def test_the_page_of_a_model_with_categories_is_served(houses):
+    assert '"levels":["a, b","(missing)","\\u003c/c>"]' in requests.get(houses, timeout=30).text
 
 
 def test_no_other_site_may_ask_unless_it_is_named(integer, models):

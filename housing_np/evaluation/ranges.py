@@ -43,6 +43,41 @@ def own_range(model: Model) -> tuple[Floats, Floats] | None:
     return model.input_offset, model.input_offset + 255 * model.input_scale.astype(np.float64)
 
 
+def usual_range(low: Floats, high: Floats, rows: Calibration | None) -> tuple[Floats, Floats] | None:
+    """Return the 1st and the 99th percentile of each feature, both of shape (p,); None if they are not known.
+
+    Parameters
+    ----------
+    low, high : ndarray, shape (p,)
+        The range of all values: the percentiles are inside it, and it stands for two that are equal.
+    rows : Calibration, optional
+        Of a report, which knows the percentiles.
+
+    Examples
+    --------
+    >>> figures = (np.array([each]) for each in (3.0, 30.0, 0.7, 1243.0))
+    >>> rows = Calibration.of_figures(100, *figures, percentiles=(np.array([1.5]), np.array([5.5])))
+    >>> usual_range(rows.low, rows.high, rows)
+    (array([1.5]), array([5.5]))
+    """
+    if rows is None or rows.percentiles is None:
+        return None
+    first, last = (np.clip(each, low, high) for each in rows.percentiles)
+    return np.where(first < last, first, low), np.where(first < last, last, high)
+
+
+def is_truth_value(rows: Calibration) -> NDArray[np.bool_]:
+    """Return for each feature whether its values in some rows were 0 and 1, both of them, and no others.
+
+    >>> is_truth_value(Calibration.of([[0.0, 0.0], [1.0, 0.5], [1.0, 1.0]]))
+    array([ True, False])
+    """
+    # No other values between 0 and 1 with this mean vary as much (Bhatia and Davis 2000).
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_most = np.isclose(rows.deviation**2, rows.mean * (1 - rows.mean), rtol=1e-10, atol=0)
+    return np.asarray((rows.low == 0) & (rows.high == 1) & is_most)
+
+
 def outside(model: Model, reference: Calibration | None) -> Callable[[Floats], NDArray[np.bool_]]:
     """Return the function that finds the rows outside the range of the reference rows, else outside the model's own."""
     if reference is not None:

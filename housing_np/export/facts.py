@@ -13,6 +13,7 @@ from ..fit.linear import LinearRegression
 from ..quantized.calibration import Calibration
 from ..quantized.model import Model
 from ..rows.california import california_rows
+from ..rows.encoded import encoded
 from ..store.artifact import to_bytes
 from ..store.report_file import training_of
 
@@ -36,6 +37,8 @@ class Facts(NamedTuple):
         The float model that a quantized one was made from.
     example : ndarray, shape (p,), optional
         A row of the data that the model was trained on.
+    rows : Calibration, optional
+        Statistics of the caller's rows, else of those in the report of the model's training.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Facts(NamedTuple):
     sha256: str
     against: LinearRegression | None = None
     example: Floats | None = None
+    rows: Calibration | None = None
 
     @classmethod
     def of(
@@ -60,7 +64,7 @@ class Facts(NamedTuple):
         units: Mapping[str, str] | None = None,
     ) -> Self:
         """Return what the caller knows of a model; `content` is that of its file, by default as `save` writes it."""
-        rows = X if isinstance(X, Calibration) or X is None else Calibration.of(X)
+        rows = X if isinstance(X, Calibration) or X is None else Calibration.of(encoded(X, model.columns))
         low, high = (rows.low, rows.high) if rows is not None else own_range(model) or (None, None)
         return cls(
             name=name,
@@ -72,6 +76,7 @@ class Facts(NamedTuple):
             high=high,
             sha256=sha256(to_bytes(model) if content is None else content).hexdigest(),
             against=against,
+            rows=rows,
         )
 
     @classmethod
@@ -97,8 +102,16 @@ class Facts(NamedTuple):
         against : LinearRegression, optional
         """
         content, training = Path(path).read_bytes(), training_of(path, model.feature_names)
-        rows = known_range(model, given, training.ranges if training else None)
-        facts = cls.of(model, name, rows, against, content, training.units if training else None)
+        reported = training.ranges if training else None
+        facts = cls.of(
+            model,
+            name,
+            known_range(model, given, reported),
+            against,
+            content,
+            training.units if training else None,
+        )
+        facts = facts._replace(rows=reported if given is None else given)
         if training is None or not training.is_bundled:
             return facts
         return facts._replace(example=california_rows(facts.features, rows=1)[0])

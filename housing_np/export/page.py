@@ -11,23 +11,26 @@ import numpy as np
 
 from ..checks.arrays import Floats
 from ..errors import HousingError
+from ..evaluation.ranges import is_truth_value, usual_range
 from ..fit.linear import LinearRegression
 from ..quantized.model import Model, QuantizedLinear, is_quantized
+from ..rows.columns import Columns
 from .facts import Facts
 
 
 def page(model: Model, facts: Facts) -> str:
-    """Return HTML, in ASCII, that needs no other file: sliders and fields for the features, and the predictions.
+    """Return HTML, in ASCII, that needs no other file: sliders, fields and lists for the columns, and the predictions.
 
-    Its script has a function ``predict(x)``, from an array of numbers in the model's order to an array of one number
-    for each target: those that ``predict`` gives in Python, to the last bit.
+    Its script has a function ``predict(x)``, from an array of numbers, the features in the model's order, to an array
+    of one number for each target: those that ``predict`` gives in Python, to the last bit. ``encode(cells)`` makes
+    the features of a row of the user's columns, as `Columns.encode` does, with null for a missing cell.
 
     Parameters
     ----------
     model : LinearRegression or QuantizedLinear
     facts : Facts
-        The sliders have their range; the page starts with ``example``, and shows the float model ``against`` beside a
-        quantized one.
+        The sliders have their range; a number that was 0 or 1 in ``rows`` has a checkbox; the page starts with
+        ``example``, and shows the float model ``against`` beside a quantized one.
 
     Raises
     ------
@@ -86,20 +89,49 @@ def _in_a_script(data: Any) -> str:
 
 
 def _data(model: Model, facts: Facts, start: Floats) -> dict[str, Any]:
-    unknown = [None] * len(start)
-    low, high = (unknown if end is None else end.tolist() for end in (facts.low, facts.high))
     return {
         "scheme": facts.scheme,
-        "features": [
-            {"name": _visible(name), "unit": _unit(facts, name), "low": a, "high": b, "start": c}
-            for name, a, b, c in zip(facts.features, low, high, start.tolist(), strict=True)
-        ],
+        "columns": _columns(model.columns, facts, start),
         "targets": [{"name": _visible(name), "unit": _unit(facts, name)} for name in facts.targets],
         "quantized": _quantized(model) if is_quantized(model) else None,
         "float": _float(facts.against if is_quantized(model) else model),
         "bytes": model.payload_bytes,
         "sha256": facts.sha256,
     }
+
+
+def _columns(columns: Columns, facts: Facts, start: Floats) -> list[dict[str, Any]]:
+    """Return what the page shows of each column: a category's levels, a truth value, or a number's range and fill."""
+    found, place, numbers = [], 0, _numbers(facts, start)
+    is_truth = np.zeros(len(start), np.bool_) if facts.rows is None else is_truth_value(facts.rows)
+    for name in columns.names:
+        end = place + len(columns.features_of(name))
+        if name in columns.levels:
+            kind = {"levels": [*map(_visible, columns.levels[name])], "start": _level(start[place:end])}
+        elif name in columns.fills:
+            kind = numbers[place] | {"fill": columns.fills[name]}
+        else:
+            kind = {"truth": True, "start": round(start[place])} if is_truth[place] else numbers[place]
+        found.append({"name": _visible(name), "unit": _unit(facts, name), **kind})
+        place = end
+    return found
+
+
+def _numbers(facts: Facts, start: Floats) -> list[dict[str, Any]]:
+    """Return the figures of each feature: its range, the ends of its slider, its value at the start."""
+    unknown = np.full(len(start), None)
+    figures = {"low": unknown, "high": unknown, "start": start}
+    if facts.low is not None and facts.high is not None:
+        figures |= {"low": facts.low, "high": facts.high}
+        if usual := usual_range(facts.low, facts.high, facts.rows):
+            figures |= zip(("from", "to"), usual, strict=True)
+    rows = zip(*(each.tolist() for each in figures.values()), strict=True)
+    return [dict(zip(figures, row, strict=True)) for row in rows]
+
+
+def _level(features: Floats) -> int:
+    """Return the position of the level that most of some rows have, of its features' means; else 0."""
+    return next((i for i, share in enumerate(features.tolist(), start=1) if share > 0.5), 0)
 
 
 def _unit(facts: Facts, name: str) -> str:

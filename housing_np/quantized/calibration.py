@@ -26,6 +26,8 @@ class Calibration(Shown):
         Standard deviation; 0 where it is no more than the rounding of the mean.
     rms : ndarray, shape (p,)
         Root of the mean of x²: the usual size of a feature.
+    percentiles : tuple of two ndarrays of shape (p,), optional
+        The 1st and the 99th percentile, if the figures come with them.
 
     Raises
     ------
@@ -74,7 +76,15 @@ class Calibration(Shown):
         return total
 
     @classmethod
-    def of_figures(cls, rows: int, mean: Floats, deviation: Floats, low: Floats, high: Floats) -> Self:
+    def of_figures(
+        cls,
+        rows: int,
+        mean: Floats,
+        deviation: Floats,
+        low: Floats,
+        high: Floats,
+        percentiles: tuple[Floats, Floats] | None = None,
+    ) -> Self:
         """Return a calibration with these figures, each of shape (p,); covariances between features are NaN.
 
         >>> Calibration.of_figures(2, np.array([1.0]), np.array([1.0]), np.array([0.0]), np.array([2.0])).rms
@@ -84,7 +94,7 @@ class Calibration(Shown):
         with np.errstate(over="ignore"):
             np.fill_diagonal(covariance, np.square(deviation))
         total = cls()
-        total._moments = _Moments(rows, mean, covariance, low, high)
+        total._moments = _Moments(rows, mean, covariance, low, high, percentiles)
         return total
 
     def update(self, X: ArrayLike, y: ArrayLike | None = None) -> None:
@@ -142,6 +152,10 @@ class Calibration(Shown):
         return np.asarray(np.hypot(self.deviation, self.mean))
 
     @property
+    def percentiles(self) -> tuple[Floats, Floats] | None:
+        return self._known.percentiles
+
+    @property
     def _known(self) -> "_Moments":
         if self._moments is None:
             raise HousingError("X has no rows: calibration needs at least one")
@@ -163,6 +177,7 @@ class _Moments(NamedTuple):
     covariance: Floats
     low: Floats
     high: Floats
+    percentiles: tuple[Floats, Floats] | None = None  # they do not add up
 
     @classmethod
     def of(cls, X: Floats) -> "_Moments":

@@ -103,7 +103,7 @@ def _tensors(document: dict[str, Any]) -> Found:
             case _:
                 raise TableError(": an input needs 'name', 'shape', 'datatype' and 'data'")
         values = _flat(data)
-        if datatype not in _DATATYPES and len(document["inputs"]) == 1:
+        if datatype not in _DATATYPES and len(document["inputs"]) == 1 and not _is_text_column(datatype, shape):
             raise TableError(
                 f": input {quoted(name)} has datatype {cut(datatype)}; expected one of {', '.join(_DATATYPES)}"
             )
@@ -134,6 +134,11 @@ _DATATYPES = (
     "FP32",
     "FP64",
 )
+
+
+def _is_text_column(datatype: str, shape: list[Any]) -> bool:
+    """Whether a tensor is that of one category."""
+    return datatype == "BYTES" and len(shape) in (1, 2) and shape[1:] in ([], [1])
 
 
 def _flat(data: list[Any]) -> list[Any]:

@@ -32,7 +32,7 @@ from ..store.report_file import ranges_of, training_of
 from .answering import RefusedError, Wanted, reply, uncompressed, wanted
 from .limits import Limits, Memory
 from .metrics import Metrics
-from .openapi import document
+from .openapi import document, input_tensors, output_tensors
 from .settings import Settings
 
 # Bodies of this many bytes are answered in a thread; for smaller ones, a thread would take more time than it saves.
@@ -135,13 +135,12 @@ class Service:
 
     def _metadata(self) -> dict[str, Any]:
         """Return the model's metadata in the form of the Open Inference Protocol."""
-        tensor = {"datatype": "FP64", "shape": [-1]}
         return {
             "name": self.name,
             "versions": [],
             "platform": "housing_np",
-            "inputs": [{"name": name, **tensor} for name in self.model.feature_names],
-            "outputs": [{"name": name, **tensor} for name in self.model.target_names_],
+            "inputs": input_tensors(self.model),
+            "outputs": output_tensors(self.model),
         }
 
     async def _unknown(self, request: Any, error: Any) -> JSONResponse:

@@ -1,9 +1,11 @@
 """The OpenAPI document of a server: its routes, and the rows of its model."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import __version__
 from ..quantized.model import Model
+from ..rows.columns import MISSING, Columns
 from .answering import ANSWERS, TYPES
 from .settings import Settings
 
@@ -34,13 +36,28 @@ def document(model: Model, name: str, settings: Settings) -> dict[str, Any]:
     answers: dict[str, Any] = {kind: {} for kind in dict.fromkeys(each.split(";")[0] for each in ANSWERS.values())}
     answers["application/json"] = {"schema": _predictions(model)}
     paths["/invocations"] = {"post": _posted(rows, _bodies(model), answers, model, settings, "message")}
-    tensors = {"application/json": {"schema": _tensors(model.target_names_, "outputs")}}
-    bodies = _bodies(model) | {"application/json": {"schema": _tensors(model.feature_names, "inputs")}}
+    tensors = {"application/json": {"schema": _tensors(output_tensors(model), "outputs")}}
+    bodies = _bodies(model) | {"application/json": {"schema": _tensors(input_tensors(model), "inputs")}}
     paths[f"{of_model}/infer"] = {
         "post": _posted("The same in the protocol's own form", bodies, tensors, model, settings, "error")
     }
     about = {"title": f"housing_np: {name}", "version": __version__}
     return {"openapi": "3.1.0", "info": about, "paths": paths}
+
+
+def input_tensors(model: Model) -> list[dict[str, Any]]:
+    """Return the inputs of a model in the form of the Open Inference Protocol: a tensor a column."""
+    levels = model.columns.levels
+    return [_tensor(name, "BYTES" if name in levels else "FP64") for name in model.columns.names]
+
+
+def output_tensors(model: Model) -> list[dict[str, Any]]:
+    """Return the outputs of a model in the form of the Open Inference Protocol: a tensor a target."""
+    return [_tensor(name, "FP64") for name in model.target_names_]
+
+
+def _tensor(name: str, datatype: str) -> dict[str, Any]:
+    return {"name": name, "datatype": datatype, "shape": [-1]}
 
 
 def _posted(
@@ -78,22 +95,46 @@ def _content(description: str, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bodies(model: Model) -> dict[str, Any]:
-    names = list(model.feature_names)
-    row = {"type": "object", "properties": dict.fromkeys(names, _NUMBER), "required": names}
-    numbers = {"type": "array", "items": _NUMBER, "minItems": len(names), "maxItems": len(names)}
-    rows = {"type": "array", "items": {"anyOf": [row, numbers]}, "minItems": 1}
+    columns = model.columns
+    names, cell = list(columns.names), _NUMBER if columns.is_plain else {"type": ["number", "string", "null"]}
+    cells = {name: _cell(columns, name) for name in names}
+    row: dict[str, Any] = {"type": "object", "properties": cells, "required": names}
+    values: dict[str, Any] = {"type": "array", "items": cell, "minItems": len(names), "maxItems": len(names)}
+    if not columns.is_plain:
+        example = _example(columns)
+        row["examples"] = [example]
+        values |= {"prefixItems": [*cells.values()], "examples": [[*example.values()]]}
+    rows = {"type": "array", "items": {"anyOf": [row, values]}, "minItems": 1}
     split = {
         "type": "object",
         "properties": {
             "columns": {"type": "array", "items": {"type": "string"}},
-            "data": {"type": "array", "items": {"type": "array", "items": _NUMBER}},
+            "data": {"type": "array", "items": {"type": "array", "items": cell}},
         },
         "required": ["columns", "data"],
     }
     envelopes = {"dataframe_split": split, "dataframe_records": rows, "instances": rows, "inputs": rows}
     wrapped = [{"type": "object", "properties": {key: each}, "required": [key]} for key, each in envelopes.items()]
-    documents = {"schema": {"anyOf": [rows, row, *wrapped, _tensors(model.feature_names, "inputs")]}}
+    documents = {"schema": {"anyOf": [rows, row, *wrapped, _tensors(input_tensors(model), "inputs")]}}
     return {kind: documents if format == "json" else {} for kind, format in TYPES.items()}
+
+
+def _cell(columns: Columns, name: str) -> dict[str, Any]:
+    """Return the schema of a cell: a number or one of the levels, null if the model takes a missing one."""
+    if name not in columns.levels:
+        return {"type": ["number", "null"]} if name in columns.fills else _NUMBER
+    levels = columns.levels[name]
+    if MISSING not in levels:
+        return {"type": "string", "enum": [*levels]}
+    return {"type": ["string", "null"], "enum": [*levels, None]}
+
+
+def _example(columns: Columns) -> dict[str, Any]:
+    """Return a row: the baseline of each category, and each fill."""
+    return {
+        name: columns.levels[name][0] if name in columns.levels else columns.fills.get(name, 0.0)
+        for name in columns.names
+    }
 
 
 def _predictions(model: Model) -> dict[str, Any]:
@@ -103,13 +144,13 @@ def _predictions(model: Model) -> dict[str, Any]:
     return {"type": "object", "properties": lists, "required": ["predictions"]}
 
 
-def _tensors(names: Any, key: str) -> dict[str, Any]:
+def _tensors(tensors: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:
     tensor = {
         "type": "object",
         "properties": {
-            "name": {"type": "string", "examples": list(names)},
+            "name": {"type": "string", "examples": [each["name"] for each in tensors]},
             "shape": {"type": "array", "items": {"type": "integer"}},
-            "datatype": {"type": "string", "examples": ["FP64"]},
+            "datatype": {"type": "string", "examples": [*dict.fromkeys(each["datatype"] for each in tensors)]},
             "data": {"type": "array"},
         },
         "required": ["name", "shape", "datatype", "data"],

@@ -32,7 +32,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-_QUARTILES = ("quartile_1", "median", "quartile_3")
+_PERCENTILES = {"percentile_1": 1, "quartile_1": 25, "median": 50, "quartile_3": 75, "percentile_99": 99}
 
 
 def report_of(
@@ -61,7 +61,7 @@ def report_of(
     -------
     dict
         Of dicts by name, lists, text and numbers. Figures are in target units, and those of a feature in its own;
-        quartiles and bounds are those of ``sampled`` rows, which are all rows if they are few.
+        percentiles, quartiles and bounds are those of ``sampled`` rows, which are all rows if they are few.
     """
     X, y = first.sample.X, first.sample.y
     assert X is not None and y is not None
@@ -161,7 +161,7 @@ def _columns(names: Iterable[str], seen: Calibration, X: Floats) -> dict[str, di
     """Return the figures of each column by its name."""
     figures = {"low": seen.low, "high": seen.high, "mean": seen.mean, "deviation": seen.deviation}
     with np.errstate(over="ignore", invalid="ignore"):
-        figures |= zip(_QUARTILES, np.percentile(X, (25, 50, 75), axis=0), strict=True)
+        figures |= zip(_PERCENTILES, np.percentile(X, [*_PERCENTILES.values()], axis=0), strict=True)
     rows = zip(*(column.tolist() for column in figures.values()), strict=True)
     return {name: dict(zip(figures, row, strict=True)) for name, row in zip(names, rows, strict=True)}
 

@@ -21,6 +21,7 @@ FORMAT = 1  # the version of its layout
 KEY = "housing_np_report"  # its first key, whose value is the version
 _LARGEST = 16 << 20
 _FIGURES = ("mean", "deviation", "low", "high")
+_PERCENTILES = ("percentile_1", "percentile_99")
 # What Python raises for a report that is cut, or holds values of other types.
 _BROKEN = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
@@ -165,10 +166,14 @@ def _reported(path: str, content: bytes, names: Sequence[str]) -> Calibration:
 
 
 def _ranges(report: Mapping[str, Any], names: Sequence[str]) -> Calibration:
-    rows, features = int(report["data"]["rows"]), report["features"]
-    mean, deviation, low, high = (
-        np.array([features[name][figure] for name in names], np.float64) for figure in _FIGURES
-    )
+    rows, features = int(report["data"]["rows"]), [report["features"][name] for name in names]
+    mean, deviation, low, high = (np.array([each[figure] for each in features], np.float64) for figure in _FIGURES)
     if rows < 1 or not np.all((low <= mean) & (mean <= high)):
         raise ValueError
-    return Calibration.of_figures(rows, mean, deviation, low, high)
+    return Calibration.of_figures(rows, mean, deviation, low, high, _percentiles(features, low, high))
+
+
+def _percentiles(features: Sequence[Mapping[str, float]], low: Floats, high: Floats) -> tuple[Floats, Floats] | None:
+    """Return the 1st and the 99th percentile; None if the report is older than they are, or they are out of range."""
+    first, last = (np.array([each.get(key, np.nan) for each in features], np.float64) for key in _PERCENTILES)
+    return (first, last) if np.all((low <= first) & (first <= last) & (last <= high)) else None
