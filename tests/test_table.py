@@ -196,7 +196,9 @@ def test_a_name_with_a_comma_is_quoted_in_the_advice_as_a_shell_needs_it(write):
 
 
 def test_a_target_of_text_is_not_to_be_left_out(write):
-    with pytest.raises(TableError, match=r"column 'price' holds text \('x'\), not numbers; the target has to be a column of numbers"):
+    with pytest.raises(
+        TableError, match=r"column 'price' holds text \('x'\), not numbers; the target has to be a column of numbers"
+    ):
         read_table(write("a,price\n1,x\n2,y\n"), "price")
 
 
