@@ -219,8 +219,14 @@ def _drawn(model: Model, count: int) -> Floats:
             "give some with --range FILE"
         )
     low, high = known
-    span = high - low
-    return np.random.default_rng(0).uniform(low - span / 10, low + span * 1.1, (count, len(low)))
+    span, rng = high - low, np.random.default_rng(0)
+    X = rng.uniform(low - span / 10, low + span * 1.1, (count, len(low)))
+    places = {name: i for i, name in enumerate(model.feature_names)}
+    for name in filter(model.columns.levels.__contains__, model.columns.names):
+        features = model.columns.features_of(name)
+        level = rng.integers(len(features) + 1, size=(count, 1))
+        X[:, [places[each] for each in features]] = level == np.arange(1, len(features) + 1)
+    return X
 
 
 def _exported(model: Model, facts: Facts, to: Target, float32: bool) -> str | bytes:
