@@ -21,7 +21,15 @@ class NumbersError(HousingError, TypeError):
 
 
 class TableError(HousingError):
-    """A table of rows cannot be read or used."""
+    """A table of rows cannot be read or used; `column` is the one that a bad cell is in."""
+
+    def __init__(self, message: str = "", column: str = "") -> None:
+        super().__init__(message)
+        self.column: str = column
+
+    def after(self, place: str, advice: str = "") -> "TableError":
+        """Return the error with what comes before and after its message."""
+        return TableError(f"{place}{self}{advice}", self.column)
 
 
 class ArtifactError(HousingError):

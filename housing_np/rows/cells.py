@@ -50,6 +50,11 @@ class Cells:
     most: int = 0
     is_full: bool = field(default=False, init=False)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether only numbers are taken."""
+        return self.levels is None and not self.takes_missing
+
     def of_text(self, text: str, decimal: str = ".") -> float:
         """Return a cell of text as a number; the message of a TableError continues one with the row."""
         text = text.strip()
@@ -59,6 +64,13 @@ class Cells:
             return np.nan
         with self._named():
             return numbers.of_text(text, decimal)
+
+    def of_texts(self, texts: Sequence[str], decimal: str = ".") -> Floats:
+        """Return a column of cells of text as numbers; raise as `of_text` does."""
+        if self.levels is not None:
+            return self.codes(map(str.strip, texts))
+        found = numbers.of_plain(texts, decimal)
+        return np.array([self.of_text(text, decimal) for text in texts] if found is None else found, np.float64)
 
     def of_json(self, value: Any) -> float:
         """Return a value of JSON, or any of Python's, as a number; raise as `of_text` does."""
@@ -78,10 +90,9 @@ class Cells:
     def codes(self, texts: Iterable[str]) -> Floats:
         """Return the positions of levels, whose texts are stripped; raise as `of_text` does."""
         assert self.levels is not None
-        found = list(map(self.levels.get, texts := list(texts)))
-        if None in found:
-            found = [self._new(text) if code is None else code for text, code in zip(texts, found, strict=True)]  # type: ignore[misc]
-        return np.array(found, np.float64)
+        known, texts = self.levels, list(texts)
+        codes = {text: known[text] if text in known else self._new(text) for text in set(texts)}
+        return np.array([codes[text] for text in texts], np.float64)
 
     def of_array(self, column: Any) -> tuple[Floats, NDArray[np.bool_]]:
         """Return a column (n,) as numbers, and which of them are bad; masked entries are missing."""
@@ -116,7 +127,7 @@ class Cells:
             text = inexact_integer(value)
         else:
             text = f"{value} is not a finite number; fill it in"
-        return TableError(f", column {quoted(self.name)}: {text}")
+        return TableError(f", column {quoted(self.name)}: {text}", self.name)
 
     def _code_or_unknown(self, value: Any) -> float:
         try:
@@ -145,7 +156,8 @@ class Cells:
                 return self.levels[other]
         raise TableError(
             f": {self.name} is {quoted(text)}, none of the {len(self.levels)} that the model knows: "
-            f"{listed(self.levels)}"
+            f"{listed(self.levels)}",
+            self.name,
         )
 
     @contextmanager
@@ -153,7 +165,7 @@ class Cells:
         try:
             yield
         except TableError as error:
-            raise TableError(f", column {quoted(self.name)}{error}") from None
+            raise TableError(f", column {quoted(self.name)}{error}", self.name) from None
 
 
 def cells_of(columns: Columns) -> list[Cells]:

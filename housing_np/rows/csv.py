@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from itertools import chain, islice, repeat
 from operator import itemgetter
 from typing import Any
@@ -9,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..errors import TableError, quoted
+from ..errors import TableError
 from . import numbers
+from .cells import Cells
 from .columns import Columns, positional_names
 from .csv_dialect import QUOTED, SEP_LINE, Dialect, detect, is_json, missing_hint
 from .csv_records import Cutter
 from .rows import (
     BLOCK_NUMBERS,
     FIRST_ROWS,
+    SAMPLE_ROWS,
     OnError,
     Record,
     Rows,
@@ -34,7 +37,8 @@ _PART = 1 << 16  # characters that are parsed at once if a whole chunk cannot be
 _PLACE = "row {} (line {})"
 _INDEX = "an index that pandas wrote? to_csv(index=False) writes none"
 # A parser of whole lines, and how many threads to start for it.
-_Parser = tuple[Callable[[str, int, list[int], Dialect], Floats | None], int]
+_Parser = tuple[Callable[[str, int, "_Chosen", Dialect], Floats | None], int]
+_Chosen = list[tuple[int, Cells]]  # the places of the wanted columns, and how their cells are read
 
 
 def read(source: Source, on_error: OnError, **options: Any) -> Rows:
@@ -65,19 +69,23 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     check_names(source.name, [name or (i,) for i, name in enumerate(names)])
     left_out = {f"column {i}": f"no name; {_INDEX}" for i, name in enumerate(names, start=1) if not name}
 
-    def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
+    def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
         texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
-        if not dialect.header and not set(wanted) <= set(names):
+        found = [each.name for each in wanted]
+        if not dialect.header and not set(found) <= set(names):
             # Rows without names have the wanted columns in their order; a row of another width is bad.
-            cutter.names = list(wanted)
-            return _blocks(source.name, texts, cutter, list(range(len(wanted))), parser, on_error)
-        chosen = [places[i] for i in rows.positions(wanted)]
-        return _blocks(source.name, texts, cutter, chosen, parser, on_error)
+            cutter.names = found
+            return _blocks(source.name, texts, cutter, list(enumerate(wanted)), parser, on_error)
+        chosen = [places[i] for i in rows.positions(found)]
+        return _blocks(source.name, texts, cutter, list(zip(chosen, wanted, strict=True)), parser, on_error)
+
+    def sample() -> dict[str, list[Any]]:
+        found = _records(copy(cutter), deque(queue), SAMPLE_ROWS)
+        return {names[i]: [_value(record[i], dialect.decimal) for record in found] for i in places}
 
     columns = tuple(filter(None, names))
-    rows = Rows(
-        source.name, Columns(columns, dialect.header), blocks, left_out, tuple(notes), missing_hint(columns, dialect)
-    )
+    layout, hint = Columns(columns, dialect.header), missing_hint(columns, dialect)
+    rows = Rows(source.name, layout, blocks, sample, left_out, tuple(notes), hint)
     return rows
 
 
@@ -127,13 +135,15 @@ def _blocks(
     source: str,
     texts: Iterator[str],
     cutter: Cutter,
-    chosen: list[int],
+    chosen: _Chosen,
     parser: _Parser,
     on_error: OnError,
 ) -> Iterator[Floats]:
     row = 0
     decimal = cutter.dialect.decimal
-    of_chosen = _getter(chosen)
+    is_plain = all(each.is_plain for _, each in chosen)
+    of_chosen = _getter([i for i, _ in chosen])
+    numbers_only = [(i, each.name) for i, each in chosen if each.levels is None]
 
     def numbered(found: Iterable[tuple[int, list[str] | TableError]]) -> Iterator[Record]:
         nonlocal row
@@ -145,14 +155,16 @@ def _blocks(
     def pick(record: list[str] | TableError) -> list[float]:
         if isinstance(record, TableError):
             raise record
-        if (found := numbers.of_plain(of_chosen(record), decimal)) is not None:
+        if is_plain and (found := numbers.of_plain(of_chosen(record), decimal)) is not None:
             return found
         try:
-            return [_number(record[i], cutter.names[i], decimal) for i in chosen]
+            return [each.of_text(record[i], decimal) for i, each in chosen]
         except TableError:
             if row == 1 and on_error is stop:
                 first = [record, *_next_records(cutter, queue, (chunk for chunk, _ in coming))]
-                refuse_text(source, [[each[i] for i in chosen] for each in first], [cutter.names[i] for i in chosen])
+                refuse_text(
+                    source, [[each[i] for i, _ in numbers_only] for each in first], [name for _, name in numbers_only]
+                )
             raise
 
     queue: deque[str] = deque()
@@ -169,7 +181,7 @@ def _blocks(
 
 
 def _pieces(
-    texts: Iterator[str], parser: _Parser, chosen: list[int], cutter: Cutter
+    texts: Iterator[str], parser: _Parser, chosen: _Chosen, cutter: Cutter
 ) -> Iterator[tuple[str, Floats | None]]:
     """Yield texts with their numbers, None for a text that must be cut into records; most of it is parsed at once."""
     parse, threads = parser
@@ -197,18 +209,26 @@ def _getter(places: list[int]) -> Callable[[Sequence[str]], Sequence[str]]:
     return itemgetter(*places) if len(places) > 1 else lambda record: [record[places[0]]]
 
 
-def _number(text: str, column: str, decimal: str) -> float:
+def _value(text: str, decimal: str) -> float | str | None:
+    """Return what a cell is: a number, text, or None where it is missing."""
+    if text.strip().lower() in numbers.MISSING:
+        return None
     try:
         return numbers.of_text(text, decimal)
-    except TableError as error:
-        raise TableError(f", column {quoted(column)}{error}") from None
+    except TableError:
+        return text
+
+
+def _records(cutter: Cutter, queue: deque[str], most: int) -> list[list[str]]:
+    """Return the first valid records of the lines."""
+    return list(islice((each for _, each in cutter.cut(queue) if isinstance(each, list) and each), most))
 
 
 def _next_records(cutter: Cutter, queue: deque[str], texts: Iterator[str]) -> list[list[str]]:
     """Return the valid records among the next ones, `FIRST_ROWS` at most."""
     found: list[list[str]] = []
     while len(found) < FIRST_ROWS:
-        found += [each for _, each in islice(cutter.cut(queue), FIRST_ROWS) if isinstance(each, list) and each]
+        found += _records(cutter, queue, FIRST_ROWS)
         text = next(texts, None)
         if text is None:
             break
@@ -231,7 +251,7 @@ def _parser(source: Source) -> _Parser:
     return block, allowed_threads()
 
 
-def _plain_block(chunk: str, width: int, chosen: list[int], dialect: Dialect) -> Floats | None:
+def _plain_block(chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> Floats | None:
     """Parse whole lines with NumPy; return None if there is anything to unquote, skip or refuse."""
     if undecoded(chunk) or ('"' in chunk and not dialect.plainly_quoted.fullmatch(chunk)):
         return None
@@ -243,13 +263,30 @@ def _plain_block(chunk: str, width: int, chosen: list[int], dialect: Dialect) ->
         return None
     if not any(map(str.strip, rows)):
         return None
+    block = _numbers(rows, chosen, dialect) if all(each.levels is None for _, each in chosen) else None
+    return _by_column(rows, chosen, dialect) if block is None else block
+
+
+def _numbers(rows: list[str], chosen: _Chosen, dialect: Dialect) -> Floats | None:
     if dialect.decimal != ".":
-        if dialect.decimal == separator or "." in chunk:
+        if dialect.decimal == dialect.between or any("." in row for row in rows):
             return None
         rows = [row.replace(dialect.decimal, ".") for row in rows]
+    places = [i for i, _ in chosen]
     try:
-        block = np.loadtxt(rows, delimiter=separator, usecols=chosen, comments=None, ndmin=2)
+        block = np.loadtxt(rows, delimiter=dialect.between, usecols=places, comments=None, ndmin=2)
     except ValueError:
         return None
     # None for values that must be refused or checked singly: not finite, or integers that may have been rounded.
     return block if (np.abs(block) < 2.0**53).all() else None
+
+
+def _by_column(rows: list[str], chosen: _Chosen, dialect: Dialect) -> Floats | None:
+    """Parse lines column by column, with levels, truth values and missing cells; return None for a bad cell."""
+    if all(each.is_plain for _, each in chosen):
+        return None
+    columns = list(zip(*(row.split(dialect.between) for row in rows), strict=True))
+    try:
+        return np.column_stack([each.of_texts(columns[i], dialect.decimal) for i, each in chosen])
+    except TableError:
+        return None

@@ -9,11 +9,12 @@ from typing import Any
 
 from ..checks.arrays import Floats
 from ..errors import TableError, counted, listed, quoted
-from . import numbers
+from .cells import Cells, is_missing
 from .columns import Columns, positional_names
 from .json_forms import ENVELOPES, EXPECTED, find_rows, unwrapped
 from .rows import (
     FIRST_ROWS,
+    SAMPLE_ROWS,
     OnError,
     Record,
     Rows,
@@ -94,7 +95,7 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
         raise TableError(f"{source.name}: no rows{among}; expected one JSON object a line")
     columns, named = _columns(rows)
 
-    def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
+    def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
         ahead: list[Record] = []
 
         def first_rows() -> list[Any]:
@@ -107,7 +108,22 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
         for records in chain([first], coming):
             yield from assembled(source.name, "line {}", records, lambda text: pick(_line(text)), on_error)
 
-    return Rows(source.name, Columns(columns, named), blocks)
+    def sample() -> dict[str, list[Any]]:
+        return _sample((_row_or_none(text) for _, text in first[:SAMPLE_ROWS]), columns)
+
+    return Rows(source.name, Columns(columns, named), blocks, sample)
+
+
+def _sample(rows: Iterable[Any], columns: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the values of each column in these rows, None where one is missing."""
+    rows = [unwrapped(row) for row in rows]
+    found = [
+        dict(zip(columns, row, strict=True)) if isinstance(row, list) and len(row) == len(columns) else row
+        for row in rows
+        if _is_row(row)
+    ]
+    objects = [row for row in found if isinstance(row, dict)]
+    return {name: [None if is_missing(row.get(name)) else row[name] for row in objects] for name in columns}
 
 
 def _records(text: str, numbered: Iterator[int]) -> list[Record]:
@@ -133,7 +149,7 @@ def _problem(text: str) -> TableError:
 def _first_checked(
     source: str,
     first_rows: Callable[[], Sequence[Any]],
-    wanted: Sequence[str],
+    wanted: Sequence[Cells],
     pick: Callable[[Any], list[float]],
     on_error: OnError,
 ) -> Callable[[Any], list[float]]:
@@ -146,8 +162,9 @@ def _first_checked(
             return pick(row)
         except TableError:
             if is_first:
-                cells = [[each.get(name) for name in wanted] for each in first_rows() if isinstance(each, dict)]
-                refuse_text(source, cells, wanted)
+                names = [each.name for each in wanted if each.levels is None]
+                cells = [[each.get(name) for name in names] for each in first_rows() if isinstance(each, dict)]
+                refuse_text(source, cells, names)
             raise
         finally:
             is_first = False
@@ -171,9 +188,9 @@ def read_document(source: Source, on_error: OnError) -> Rows:
     if found.columns:
         check_names(source.name, columns)
 
-    def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
+    def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
         known = set(columns).union(*(row for row in found.rows if isinstance(row, dict)))
-        if columns and named and (lacking := [name for name in wanted if name not in known]):
+        if columns and named and (lacking := [each.name for each in wanted if each.name not in known]):
             raise rows.missing(lacking)
         pick = _picker(wanted, None if named else len(columns), found.columns)
         pick = _first_checked(source.name, lambda: found.rows[:FIRST_ROWS], wanted, pick, on_error)
@@ -185,7 +202,13 @@ def read_document(source: Source, on_error: OnError) -> Rows:
         raise TableError(f"{source.name}: no rows; expected objects with a number for each name, or lists of numbers")
     index = dict.fromkeys(found.index, "the index that pandas wrote")
     rows = Rows(
-        source.name, Columns(columns, named), blocks, index, protocol=found.protocol, request_id=found.request_id
+        source.name,
+        Columns(columns, named),
+        blocks,
+        lambda: _sample(found.rows[:SAMPLE_ROWS], found.columns or columns),
+        index,
+        protocol=found.protocol,
+        request_id=found.request_id,
     )
     return rows
 
@@ -205,30 +228,34 @@ def _columns(rows: Iterable[Any]) -> tuple[tuple[str, ...], bool]:
     return positional_names(Counter(map(len, rows)).most_common(1)[0][0]), False
 
 
-def _picker(wanted: Sequence[str], length: int | None, declared: tuple[str, ...] = ()) -> Callable[[Any], list[float]]:
+def _picker(
+    wanted: Sequence[Cells], length: int | None, declared: tuple[str, ...] = ()
+) -> Callable[[Any], list[float]]:
     """Return a function that takes the wanted columns from a row: from an object by name, from a list by position.
 
     A list has the ``declared`` columns, or else all wanted ones in their order, or ``length`` columns x0, x1, ….
     """
+    names = [each.name for each in wanted]
     columns = declared or positional_names(length or 0)
-    if not set(wanted) <= set(columns):
-        columns = tuple(wanted)
+    if not set(names) <= set(columns):
+        columns = tuple(names)
     places = {name: position for position, name in enumerate(columns)}
-    chosen = [places[name] for name in wanted]
-    wraps = not {"features", "data"} & set(wanted)
+    chosen = [(places[each.name], each) for each in wanted]
+    wraps = not {"features", "data"} & set(names)
 
     def pick(row: Any) -> list[float]:
         if wraps:
             row = unwrapped(row)
         if isinstance(row, list) and len(row) == len(columns):
-            return [_number(row[i], columns[i]) for i in chosen]
+            return [each.of_json(row[i]) for i, each in chosen]
         if not isinstance(row, dict) or not row:
             raise TableError(f": {_not_row(row, columns)}")
-        if lacking := [name for name in wanted if name not in row]:
+        absent = [each for each in wanted if each.name not in row]
+        if lacking := [each.name for each in absent if not each.takes_missing or len(absent) == len(wanted)]:
             if ENVELOPES & set(row):
                 raise TableError(f": {_not_row(row, columns)}")
             raise TableError(f": no {listed(lacking, quoted)}{did_you_mean(lacking, row)}")
-        return [_number(row[name], name) for name in wanted]
+        return [each.of_json(row.get(each.name)) for each in wanted]
 
     return pick
 
@@ -244,10 +271,3 @@ def _not_row(row: Any, columns: Sequence[str]) -> str:
     if isinstance(row, int | float) and not isinstance(row, bool):
         return f"{expected}, found the number {quoted(row)}: wrap the numbers of a row in a list, [[{quoted(row)}, …]]"
     return f"{expected}, found {quoted(row)}"
-
-
-def _number(value: Any, column: str) -> float:
-    try:
-        return numbers.of_json(value)
-    except TableError as error:
-        raise TableError(f", column {quoted(column)}{error}") from None

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..checks.arrays import Floats
 from ..errors import TableError, quoted
+from .cells import Cells, as_level
 from .columns import Columns, positional_names
-from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, checked
+from .rows import BLOCK_NUMBERS, SAMPLE_ROWS, OnError, Rows, TextColumnError, checked
 from .source import Source
 
 _LONGEST_HEADER = 10_000  # characters, the limit of NumPy's own reader
@@ -57,12 +58,20 @@ def read(source: Source, on_error: OnError) -> Rows:
         )
     columns = names or positional_names(array.shape[1])
 
-    def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
-        chosen = rows.positions(wanted)
-        _refuse_text(source.name, array.dtype, [columns[i] for i in chosen])
-        return _blocks(source.name, array, columns, chosen, on_error)
+    def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
+        chosen = rows.positions([each.name for each in wanted])
+        _refuse_text(source.name, array.dtype, [each.name for each in wanted if each.levels is None])
+        return _blocks(source.name, array, columns, list(zip(chosen, wanted, strict=True)), on_error)
 
-    rows = Rows(source.name, Columns(columns, names is not None), blocks)
+    def sample() -> dict[str, list[Any]]:
+        first = array.rows(0, SAMPLE_ROWS)
+        return {
+            name: [as_level(each) or None for each in first[name]]
+            for name in names or ()
+            if array.dtype[name].kind in "SU"
+        }
+
+    rows = Rows(source.name, Columns(columns, names is not None), blocks, sample)
     return rows
 
 
@@ -106,23 +115,24 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 def _refuse_text(source: str, dtype: np.dtype[Any], names: Sequence[str]) -> None:
-    for name in names if dtype.names else ():
-        if dtype[name].kind not in "biuf":
+    for name in names:
+        if name in (dtype.names or ()) and dtype[name].kind not in "biuf":
             raise TextColumnError(f"{source}: column {quoted(name)} holds {dtype[name]}; expected real numbers", [name])
 
 
 def _blocks(
-    source: str, array: _Array, columns: tuple[str, ...], chosen: list[int], on_error: OnError
+    source: str, array: _Array, columns: tuple[str, ...], chosen: list[tuple[int, Cells]], on_error: OnError
 ) -> Iterator[Floats]:
     step = max(1, BLOCK_NUMBERS // len(columns))
-    names = [columns[i] for i in chosen]
-    is_whole = chosen == list(range(len(columns)))
+    places, wanted = [i for i, _ in chosen], [each for _, each in chosen]
+    is_whole = places == list(range(len(columns)))
+    is_plain = all(each.levels is None for each in wanted)
     for start in range(0, array.shape[0], step):
         part = array.rows(start, start + step)
-        if array.dtype == np.float64:
-            block = part if is_whole else np.take(part, chosen, axis=1)
+        if array.dtype == np.float64 and is_plain:
+            block = part if is_whole else np.take(part, places, axis=1)
             if np.isfinite(block).all():
                 yield block
                 continue
-        fields = [part[name] for name in names] if array.dtype.names else [part[:, i] for i in chosen]
-        yield from checked(source, start, fields, names, on_error)
+        fields = [part[columns[i]] if array.dtype.names else part[:, i] for i in places]
+        yield from checked(source, start, fields, wanted, on_error)

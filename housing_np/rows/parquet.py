@@ -1,13 +1,17 @@
 """Rows of a Parquet file, by pyarrow."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from ..checks.arrays import Floats
 from ..checks.frames import arrow_array
 from ..errors import TableError, cut, install_hint, listed, quoted
+from .cells import Cells
 from .columns import Columns
-from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, check_names, checked
+from .rows import BLOCK_NUMBERS, SAMPLE_ROWS, OnError, Rows, TextColumnError, check_names, checked
 from .source import CHUNK_BYTES, Source
 
 
@@ -33,33 +37,66 @@ def read(source: Source, on_error: OnError) -> Rows:
     columns = tuple(name for name in names if name not in index)
     check_names(source.name, columns)
 
-    def blocks(wanted: Sequence[str]) -> Iterator[Floats]:
-        names = [columns[i] for i in rows.positions(wanted)]
-        kinds = dict(zip(schema.names, schema.types, strict=True))
-        others = {kind for kind in set(kinds.values()) if not _is_numeric(kind)}
-        for name in names:
-            if (kind := kinds[name]) in others:
+    kinds = dict(zip(schema.names, schema.types, strict=True))
+    others = {kind for kind in set(kinds.values()) if not _is_numeric(kind)}
+
+    def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
+        names = [columns[i] for i in rows.positions([each.name for each in wanted])]
+        for name, each in zip(names, wanted, strict=True):
+            if each.levels is None and (kind := kinds[name]) in others:
                 raise TextColumnError(
                     f"{source.name}: column {quoted(name)} holds {cut(str(kind))}; expected numbers", [name]
                 )
-        return read_batches(names)
+        return read_batches(names, wanted)
 
-    def read_batches(names: list[str]) -> Iterator[Floats]:
+    def sample() -> dict[str, list[Any]]:
+        names = [name for name in columns if kinds[name] in others]
+        with reading(0):
+            batch = next(file.iter_batches(SAMPLE_ROWS, columns=names), None) if names else None
+        return {name: _values(batch, name) for name in names}
+
+    @contextmanager
+    def reading(start: int) -> Iterator[None]:
+        try:
+            yield
+        except broken as error:
+            raise TableError(f"{source.name}: {_reason(error, f'damaged after row {start}')}") from None
+
+    def read_batches(names: list[str], wanted: Sequence[Cells]) -> Iterator[Floats]:
         start = 0
         batches = file.iter_batches(max(1, BLOCK_NUMBERS // max(1, len(columns))), columns=names)
         while True:
-            try:
+            with reading(start):
                 batch = next(batches, None)
-            except broken as error:
-                raise TableError(f"{source.name}: {_reason(error, f'damaged after row {start}')}") from None
             if batch is None:
                 return
-            yield from checked(source.name, start, [arrow_array(batch.column(name)) for name in names], names, on_error)
+            parts = [_array(batch.column(name), each) for name, each in zip(names, wanted, strict=True)]
+            yield from checked(source.name, start, parts, wanted, on_error)
             start += batch.num_rows
 
     hint = f" ({listed(index, quoted)} is an index of pandas: reset_index() makes it a column)" if index else ""
-    rows = Rows(source.name, Columns(columns), blocks, index, hint=hint)
+    rows = Rows(source.name, Columns(columns), blocks, sample, index, hint=hint)
     return rows
+
+
+def _array(column: Any, cells: Cells) -> Any:
+    """Return a column as an array, nulls masked; the levels of a category as objects of Python."""
+    if cells.levels is None:
+        return arrow_array(column)
+    return np.array([*_plain(column), None], object)[:-1]
+
+
+def _values(batch: Any, name: str) -> list[Any]:
+    return [] if batch is None else _plain(batch.column(name))
+
+
+def _plain(column: Any) -> list[Any]:
+    """Return the values of a column as objects of Python; dates beyond those of Python as text."""
+    try:
+        found: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError):
+        found = column.cast("string").to_pylist()
+    return found
 
 
 def _index_columns(schema: Any) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Rows of any format, read once, and the treatment of bad rows."""
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks.arrays import Floats, inexact_integer, rounded_by_float64
-from ..errors import TableError, counted, listed, quoted
+from ..checks.arrays import Floats
+from ..errors import TableError, counted, cut, listed, quoted
+from .cells import Cells, cells_of
 from .columns import Columns
 from .numbers import text_columns
 
@@ -17,6 +19,8 @@ from .numbers import text_columns
 BLOCK_NUMBERS = 1 << 18
 # The number of rows that tell a column of text from a bad cell.
 FIRST_ROWS = 20
+# The number of rows that tell what a column holds.
+SAMPLE_ROWS = 1000
 
 OnError = Callable[[TableError], None]
 Record = tuple[tuple[int, ...], Any]
@@ -26,33 +30,47 @@ SKIP_HINT = " (--on-error skip leaves such rows out)"
 
 def stop(error: TableError) -> None:
     """Raise the error of a bad row, with the hint that it can be skipped: the default."""
-    raise TableError(f"{error}{SKIP_HINT}")
+    raise error.after("", SKIP_HINT)
 
 
 @dataclass
 class Skipped:
-    """The number of skipped rows, and the error of the first."""
+    """The number of skipped rows, the error of the first, and how many of them are due to each column."""
 
     count: int = 0
     first: TableError | None = None
+    columns: Counter[str] = field(default_factory=Counter)
 
     def add(self, error: TableError) -> None:
         """Count a bad row."""
         self.count += 1
         self.first = self.first or error
+        if error.column:
+            self.columns[error.column] += 1
 
     def __add__(self, other: "Skipped") -> "Skipped":
         """Return the count of both."""
-        return Skipped(self.count + other.count, self.first or other.first)
+        return Skipped(self.count + other.count, self.first or other.first, self.columns + other.columns)
 
     def __str__(self) -> str:
-        return f"bad rows skipped: {self.count}; the first: {self.first}"
+        by_column = f" ({by_count(self.columns)})" if self.columns else ""
+        return f"bad rows skipped: {self.count}{by_column}; the first: {self.first}"
+
+
+def by_count(counts: Mapping[str, int]) -> str:
+    """Return columns with their counts as a message lists them, the largest first.
+
+    >>> by_count({"rooms": 1, "age": 207})
+    'age 207, rooms 1'
+    """
+    most = sorted(counts, key=lambda name: (-counts[name], name))
+    return listed([f"{cut(name)} {counts[name]:,}" for name in most])
 
 
 class TextColumnError(TableError):
     """Columns that contain text from their first row on, so that no row can be read with them."""
 
-    def __init__(self, message: str, columns: Sequence[str]) -> None:
+    def __init__(self, message: str, columns: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.columns: tuple[str, ...] = tuple(columns)
 
@@ -76,7 +94,9 @@ class Rows:
         The name of the source in messages.
     layout : Columns
     read : callable
-        Returns the blocks of the wanted columns.
+        Returns the blocks of the wanted columns, in numbers as `Cells` has them.
+    sample : callable, optional
+        Returns the first values of each column that may hold more than numbers, by name.
     left_out : mapping of str to str
         The columns that are not part of the table, and why: an index that pandas wrote.
     notes : tuple of str
@@ -89,7 +109,8 @@ class Rows:
 
     source: str
     layout: Columns
-    read: Callable[[Sequence[str]], Iterator[Floats]]
+    read: Callable[[Sequence[Cells]], Iterator[Floats]]
+    sample: Callable[[], dict[str, list[Any]]] = dict
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     hint: str = ""
@@ -106,9 +127,14 @@ class Rows:
         """Whether the source has names; if not, columns are matched by position."""
         return self.layout.named
 
-    def blocks(self, names: Sequence[str]) -> Iterator[Floats]:
-        """Return an iterator of blocks (rows, len(names)), all finite; a TableError names all that are missing."""
-        return self.read(names)
+    def blocks(self, columns: Columns | Sequence[str]) -> Iterator[Floats]:
+        """Return an iterator of blocks (rows, features), all finite; a TableError names all columns that are missing.
+
+        Categories are encoded; rows in which they are encoded already are taken as well.
+        """
+        wanted = columns if isinstance(columns, Columns) else Columns(tuple(columns))
+        wanted = wanted.as_in(self.layout)
+        return map(wanted.encode, self.read(cells_of(wanted)))
 
     def require(self, names: Sequence[str], advice: str = "") -> None:
         """Raise a TableError that names all columns that are missing."""
@@ -178,9 +204,9 @@ def assembled(
         except TextColumnError:
             raise
         except (TableError, RecursionError) as error:
-            problem = error if isinstance(error, TableError) else ": nested too deep; flatten it"
+            problem = error if isinstance(error, TableError) else TableError(": nested too deep; flatten it")
             try:
-                on_error(TableError(f"{source}: {place.format(*where)}{problem}"))
+                on_error(problem.after(f"{source}: {place.format(*where)}"))
             except TableError:
                 if values:
                     yield np.array(values).reshape(-1, width)
@@ -196,37 +222,23 @@ def assembled(
 
 
 def checked(
-    source: str, start: int, columns: Sequence[NDArray[Any]], names: Sequence[str], on_error: OnError
+    source: str, start: int, columns: Sequence[NDArray[Any]], wanted: Sequence[Cells], on_error: OnError
 ) -> Iterator[Floats]:
-    """Yield the rows of these columns (n,) that are all exact in float64 and finite; rows before a fatal error first.
+    """Yield the rows of these columns (n,) that are all good, in numbers; rows before a fatal error first.
 
     Masked entries are missing values. ``start`` is the number of rows before these, for messages.
     """
-    block = np.column_stack([np.ma.filled(column, 0) for column in columns]).astype(np.float64, copy=False)
-    bad = ~np.isfinite(block)
-    for i, column in enumerate(columns):
-        rounded = rounded_by_float64(np.ma.filled(column, 0))
-        if rounded is not None:
-            bad[:, i] |= rounded
-        if np.ma.is_masked(column):
-            bad[:, i] |= np.ma.getmaskarray(column)
+    found = [each.of_array(column) for each, column in zip(wanted, columns, strict=True)]
+    block, bad = (np.column_stack(parts) for parts in zip(*found, strict=True))
     good: NDArray[np.bool_] = ~np.any(bad, axis=1)
     for row in np.flatnonzero(~good).tolist():
         worst = int(np.argmax(bad[row]))
-        problem = _problem(columns[worst][row])
+        problem = wanted[worst].problem(columns[worst][row])
         try:
-            on_error(TableError(f"{source}: row {start + row + 1}, column {quoted(names[worst])}: {problem}"))
+            on_error(problem.after(f"{source}: row {start + row + 1}"))
         except TableError:
             if good[:row].any():
                 yield block[:row][good[:row]]
             raise
     if good.any():
         yield block if good.all() else block[good]
-
-
-def _problem(value: Any) -> str:
-    if value is np.ma.masked:
-        return "the value is missing (null); fill it in"
-    if isinstance(value, int | np.integer):
-        return inexact_integer(value)
-    return f"{value} is not a finite number; fill it in"
