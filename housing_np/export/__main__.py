@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         if path.is_file() and not options.force:
             raise HousingError(f"{path}: is there already; give another name, or --force to replace it")
     model = load(options.model)
-    given, rows = (None, _test_rows(model, options)) if options.range is None else _read(model.feature_names, options)
+    given, rows = (None, _test_rows(model, options)) if options.range is None else _read(model, options)
     name = paths[0].stem if paths else "model"
     facts = Facts.of_file(options.model, model, name, given, _against(model, options, to))
     if to == "c":
@@ -185,16 +185,16 @@ def _test_rows(model: Model, options: Namespace) -> Floats:
     return rows[:count]
 
 
-def _read(names: Sequence[str], options: Namespace) -> tuple[Calibration, Floats]:
+def _read(model: Model, options: Namespace) -> tuple[Calibration, Floats]:
     """Return the calibration of --range, and its first rows for --golden."""
     count, skipped = options.golden or 0, Skipped()
-    first = [np.empty((0, len(names)))]
+    first = [np.empty((0, len(model.feature_names)))]
     reading = {"on_error": skipped.add if options.on_error == "skip" else stop, **cli.reading(options)}
 
     def keep(block: Floats) -> None:
         first.append(block[: max(0, count - sum(map(len, first)))].copy())
 
-    ranges = ranges_of(options.range, names, lambda name: reading, keep)
+    ranges = ranges_of(options.range, model.columns, lambda name: reading, keep)
     if skipped.count:
         cli.note(str(skipped))
     if not ranges.rows:

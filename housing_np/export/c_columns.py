@@ -53,7 +53,7 @@ class Row(NamedTuple):
 
     def _lookup(self, name: str) -> Function:
         field, levels = self.fields[name], self.columns.levels[name]
-        doc = f"The level of {field} with this text, in UTF-8, without blanks around it; @UNKNOWN_{field} for any other."
+        doc = f"The level of {field} with this text in UTF-8, without blanks around it; @UNKNOWN_{field} for others."
         missing = ""
         if MISSING in levels:
             level = f"@LEVEL_{self.constants[name][levels.index(MISSING)]}"

@@ -13,6 +13,7 @@ from ..checks.paths import shown_path
 from ..errors import HousingError, TableError, quoted
 from ..quantized.calibration import Calibration
 from ..rows import open_rows
+from ..rows.columns import Columns
 from ..rows.table import files
 
 NAME = "report.json"
@@ -86,7 +87,7 @@ def report_beside(path: str | Path) -> dict[str, Any] | None:
 
 def ranges_of(
     path: str,
-    names: Sequence[str],
+    columns: Columns | Sequence[str],
     of: Callable[[str], dict[str, Any]] = lambda name: {},
     visit: Callable[[Floats], object] = lambda block: None,
 ) -> Calibration:
@@ -96,8 +97,8 @@ def ranges_of(
     ----------
     path : str
         A file or a pattern of several: rows, or the report of a training, which knows the figures of its rows.
-    names : sequence of str
-        The features.
+    columns : Columns, or sequence of str
+        What the features are made of, or the features.
     of : callable
         From the name of a file to the options of `open_rows`.
     visit : callable
@@ -109,14 +110,15 @@ def ranges_of(
         If a file cannot be read, or a report is not whole or lacks a feature.
     """
     total = Calibration()
+    features = columns.feature_names if isinstance(columns, Columns) else columns
     for name in files(path):
         if (report := Path(name, NAME)).is_file():
             raise TableError(f"{shown_path(name)}: cannot be read (a folder); give the report in it: {report}")
         if (content := None if name == "-" else _content(Path(name))) is not None:
-            total += _reported(name, content, names)
+            total += _reported(name, content, features)
             continue
         with open_rows(name, **of(name)) as rows:
-            for block in rows.blocks(names):
+            for block in rows.blocks(columns):
                 total.update(block)
                 visit(block)
     return total
