@@ -319,8 +319,8 @@ def test_no_name_does_harm(compiler, tmp_path):
 def test_a_program_may_take_other_headers_first(tmp_path):
     model = of_columns(hostile(HOSTILE, HOSTILE), "integer")
     (tmp_path / "model.h").write_text(header(model, Facts.of(model, "model")))
-    headers = ["complex", "errno", "float", "iso646", "limits", "math", "signal", "stdbool", "stdint", "stdio", "string"]
-    before = "".join(f"#include <{each}.h>\n" for each in headers)
+    names = ("complex", "errno", "float", "iso646", "limits", "math", "signal", "stdbool", "stdint", "stdio", "string")
+    before = "".join(f"#include <{name}.h>\n" for name in names)
     (tmp_path / "main.c").write_text(f'{before}#include "model.h"\nint main(void) {{ return 0; }}\n')
     assert run_program("cc", "-std=gnu99", *STRICT, "main.c", cwd=tmp_path).returncode == 0
 

@@ -33,37 +33,20 @@ def header_and_source(model: Model, facts: Facts, header_name: str) -> tuple[str
 
 def renamed(facts: Facts) -> list[str]:
     """Return notes on the names that are not identifiers in C, and were changed."""
-    levels = row_of(facts).features()
-    changed = [
+    row, prefix = row_of(facts), prefix_of(facts)
+    levels = row.level_features()
+    constants = [
         f"{quoted(name)} is {constant}"
         for kind, names in _enumerated(facts).items()
         for name, constant in zip(names, _constants(kind, names, facts), strict=True)
-        if not (constant.endswith(f"_{kind.upper()}_{name}") or (kind == "feature" and name in levels))
+        if not constant.endswith(f"_{kind.upper()}_{name}") and name not in levels
     ]
-    of_columns, of_levels = _changed_columns(facts)
-    prefix = prefix_of(facts)
-    notes = []
-    if prefix != facts.name:
-        notes.append(f"the functions of {quoted(facts.name)} begin with {prefix}_")
-    if changed:
-        notes.append(f"as constants of C, {', '.join(changed)}")
-    if of_columns:
-        notes.append(f"as fields of C's struct, {listed(of_columns)}")
-    if of_levels:
-        notes.append(f"as levels in C, {listed(of_levels)}")
-    return notes
-
-
-def _changed_columns(facts: Facts) -> tuple[list[str], list[str]]:
-    """Return notes on fields and on levels of a model whose columns are not plain numbers."""
-    if facts.columns.is_plain:
-        return [], []
-    of_columns, of_levels = row_of(facts).renamed()
-    prefix = f"{prefix_of(facts).upper()}_LEVEL_"
-    return (
-        [f"{quoted(name)} is {field}" for name, field in of_columns.items()],
-        [f"{quoted(name)} is {prefix}{constant}" for name, constant in of_levels.items()],
-    )
+    fields = [f"{quoted(name)} is {field}" for name, field in row.renamed_fields().items()]
+    of_levels = [f"{quoted(name)} is {prefix.upper()}_LEVEL_{level}" for name, level in row.renamed_levels().items()]
+    notes = [f"the functions of {quoted(facts.name)} begin with {prefix}_"] if prefix != facts.name else []
+    notes += [f"as constants of C, {', '.join(constants)}"] if constants else []
+    notes += [f"as fields of C's struct, {listed(fields)}"] if fields else []
+    return [*notes, f"as levels in C, {listed(of_levels)}"] if of_levels else notes
 
 
 def row_of(facts: Facts) -> Row:
@@ -175,7 +158,7 @@ def _enumeration(kind: str, model: Model, facts: Facts) -> str:
     levels, lines = _level_features(model, facts), []
     for i, (name, constant) in enumerate(zip(names, _constants(kind, names, facts), strict=True)):
         known = _unit(facts, name) + (f"{_range(facts, i)}{_steps(model, i)}" if kind == "feature" else "")
-        known = levels.get(name, known) if kind == "feature" else known
+        known = levels.get(name, known)
         comma = "," if i < len(names) - 1 else ""
         lines.append(f"    {constant} = {i}{comma} /* {quoted(name)}{known} */")
     return "\n".join([f"/* The place of each {kind}, and what is known of it. */", "enum {", *lines, "};"])
@@ -183,9 +166,10 @@ def _enumeration(kind: str, model: Model, facts: Facts) -> str:
 
 def _level_features(model: Model, facts: Facts) -> dict[str, str]:
     """Return what is known of each feature that is 1 for a level, by its name; also what 0 and 1 are in uint8."""
-    levels = dict.fromkeys(row_of(facts).features(), ": 1 for its level, else 0")
+    levels = dict.fromkeys(row_of(facts).level_features(), ": 1 for its level, else 0")
     if levels and is_quantized(model) and model.input_scale is not None:
         zeros, ones = model.quantize_input(np.outer([0.0, 1.0], np.ones(len(facts.features)))).tolist()
-        uint8 = dict(zip(facts.features, zip(ones, zeros, strict=True), strict=True))
-        return {name: f"{known}; in uint8 {uint8[name][0]}, else {uint8[name][1]}" for name, known in levels.items()}
+        for name, zero, one in zip(facts.features, zeros, ones, strict=True):
+            if name in levels:
+                levels[name] += f"; in uint8 {one}, else {zero}"
     return levels

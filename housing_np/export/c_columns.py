@@ -31,20 +31,22 @@ class Row(NamedTuple):
         of_columns = dict(zip(columns.names, fields(columns.names, macros), strict=True))
         return cls(columns, of_columns, _constants(columns))
 
-    def renamed(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the fields by their columns, and the constants by their features, where these are not the same."""
-        of_columns = {name: field for name, field in self.fields.items() if name != field}
-        of_levels = {
+    def renamed_fields(self) -> dict[str, str]:
+        """Return the fields that are not called as their columns, by these; none where there is no struct."""
+        return {} if self.columns.is_plain else {name: field for name, field in self.fields.items() if name != field}
+
+    def renamed_levels(self) -> dict[str, str]:
+        """Return what the constants end in of levels that are not called so, by column=level."""
+        return {
             f"{name}={level}": constant
             for name, constants in self.constants.items()
             for level, constant in zip(self.columns.levels[name], constants, strict=True)
             if level != MISSING and constant != f"{name}_{level}"
         }
-        return of_columns, of_levels
 
-    def features(self) -> dict[str, str]:
-        """Return the category of each feature that is 1 for a level of it, by the feature's name."""
-        return {feature: name for name in self.constants for feature in self.columns.features_of(name)}
+    def level_features(self) -> list[str]:
+        """Return the names of the features that are 1 for a level, else 0."""
+        return [feature for name in self.constants for feature in self.columns.features_of(name)]
 
     def lookups(self) -> list[Part]:
         """Return a function for each category, which takes no float: a text to the level."""
