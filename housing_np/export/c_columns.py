@@ -123,9 +123,10 @@ class Row(NamedTuple):
 
 def _constants(columns: Columns) -> dict[str, list[str]]:
     """Return what the constants of each category's levels end in, all apart: two categories may meet in one name."""
-    names = [name for name in columns.names if name in columns.levels]  # in the order that a file keeps
+    # In the order of the columns, which a file keeps.
+    names = {name: f"x{i}" for i, name in enumerate(columns.names) if name in columns.levels}
     levels = [(name, i, level) for name in names for i, level in enumerate(columns.levels[name])]
-    wanted = [f"{identifier(name, 'x')}_{identifier(level, str(i))}" for name, i, level in levels]
+    wanted = [f"{identifier(name, names[name])}_{identifier(level, str(i))}" for name, i, level in levels]
     stay = [each == f"{name}_{level}" for each, (name, _, level) in zip(wanted, levels, strict=True)]
     found: dict[str, list[str]] = {name: [] for name in names}
     for (name, _, _), constant in zip(levels, apart(wanted, stay), strict=True):

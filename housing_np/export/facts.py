@@ -14,6 +14,7 @@ from ..quantized.calibration import Calibration
 from ..quantized.model import Model
 from ..rows.california import california_rows
 from ..rows.columns import Columns
+from ..rows.encoded import encoded
 from ..store.artifact import to_bytes
 from ..store.report_file import training_of
 
@@ -64,7 +65,7 @@ class Facts(NamedTuple):
         units: Mapping[str, str] | None = None,
     ) -> Self:
         """Return what the caller knows of a model; `content` is that of its file, by default as `save` writes it."""
-        rows = X if isinstance(X, Calibration) or X is None else Calibration.of(X)
+        rows = X if isinstance(X, Calibration) or X is None else Calibration.of(encoded(X, model.columns))
         low, high = (rows.low, rows.high) if rows is not None else own_range(model) or (None, None)
         return cls(
             name=name,

@@ -147,7 +147,7 @@ def _levels(name: str, part: Floats) -> Floats:
     if is_wrong.any():
         row = int(np.argmax(is_wrong))
         raise HousingError(
-            f"row {row} of the test has no level of {quoted_value(name)}: expected one 1 among the features of its "
+            f"row {row + 1} of the test has no level of {quoted_value(name)}: expected one 1 among the features of its "
             f"levels, or none, and 0 in the others"
         )
     return part @ np.arange(1.0, part.shape[1] + 1)
