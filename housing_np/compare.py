@@ -57,9 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.check_data(options)
     stream = Stream.of(load_california()) if options.data is None else _own_rows(options)
     table = stream.table()
-    model = LinearRegression().fit(
-        table.X, table.y, feature_names=table.feature_names, target_names=(table.target_name,)
-    )
+    model = LinearRegression().fit(table.X, table.y, target_names=(table.target_name,), columns=table.columns)
     rows = Calibration.of(table.X)
     candidates = list(_candidates(model, rows))
     measured = figures({each.name: each.model for each in candidates}, model, table)
@@ -83,8 +81,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _own_rows(options: Namespace) -> Stream:
-    columns = {"features": options.features, "ignore": options.ignore, "on_error": options.on_error}
-    stream = open_table(options.data, options.target, in_memory=True, **columns, **cli.reading(options))
+    stream = open_table(options.data, options.target, in_memory=True, **cli.table_options(options))
     cli.notes(stream.told())
     return stream
 

@@ -24,7 +24,8 @@ from .quantized.model import Model, is_quantized
 from .quantized.schemes import FIELDS
 from .rows import Skipped
 from .rows.california import california_rows
-from .rows.table import open_table, read_rows
+from .rows.columns import Columns
+from .rows.table import open_known, read_rows
 from .store.artifact import load
 from .store.report_file import is_of_bundled_data
 
@@ -66,7 +67,7 @@ def _parser() -> cli.Parser:
 def _errors(model: Model, options: Namespace) -> dict[str, Any]:
     """Return each feature's share of the error, and of a quantized model how far predictions are from their bounds."""
     if options.against:
-        reference, X = float_model(options.against, model), _rows(model.feature_names, options)
+        reference, X = float_model(options.against, model), _rows(model.columns, options)
     else:
         reference, X = _fitted(options, model)
     shares = error_shares(model, reference, Calibration.of(X))
@@ -76,17 +77,17 @@ def _errors(model: Model, options: Namespace) -> dict[str, Any]:
     return report
 
 
-def _rows(names: Sequence[str], options: Namespace) -> Floats:
+def _rows(columns: Columns, options: Namespace) -> Floats:
     """Return the user's rows, else the bundled ones if a report says that one of the two models was trained on them."""
     if options.data is None:
-        if any(is_of_bundled_data(path, names) for path in (options.model, options.against)):
-            return california_rows(names)
+        if any(is_of_bundled_data(path, columns.names) for path in (options.model, options.against)):
+            return california_rows(columns.names)
         raise HousingError(
             f"{shown_path(options.model)}: no report.json beside it says which rows it was trained on; "
             "give rows to weigh the error with: --data FILE"
         )
     skipped = Skipped() if options.on_error == "skip" else None
-    X = read_rows(names, options.data, skipped, **cli.reading(options))
+    X = read_rows(columns, options.data, skipped, **cli.reading(options))
     if skipped and skipped.count:
         cli.note(str(skipped))
     return X
@@ -96,10 +97,10 @@ def _fitted(options: Namespace, model: Model) -> tuple[LinearRegression, np.ndar
     if len(model.target_names_) > 1:
         raise HousingError("a model of several targets is explained against its float model: give it with --against")
     reading = {"on_error": options.on_error, **cli.reading(options)}
-    stream = open_table(options.data, model.target_names_[0], model.feature_names, in_memory=True, **reading)
+    stream = open_known(options.data, model.target_names_[0], model.columns, **reading)
     cli.notes(stream.told())
     table = stream.table()
-    return LinearRegression().fit(table.X, table.y, feature_names=table.feature_names), table.X
+    return LinearRegression().fit(table.X, table.y, columns=model.columns), table.X
 
 
 def _contents(model: Model) -> dict[str, Any]:

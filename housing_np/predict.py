@@ -203,7 +203,7 @@ def _reference(range: str | None, model: Model, of: Callable[[str], dict[str, An
         return None
     from .store.report_file import ranges_of  # imported here because predict must start fast
 
-    return ranges_of(range, model.feature_names, of)
+    return ranges_of(range, model.columns, of)
 
 
 def _open(opened: ExitStack, name: str, reading: dict[str, Any]) -> Rows:
@@ -229,10 +229,9 @@ def _format(options: Namespace, name: str) -> str:
 
 def _answers(model: Model, inputs: Iterable[Rows], drift: Drift, bounds: bool) -> Iterator[Floats]:
     """Yield predictions block by block; print notes on ignored columns, rows outside the range and drift."""
-    names = model.feature_names
     for rows in inputs:
-        blocks = rows.blocks(names)  # raises for a missing column before any note is printed
-        known = set(names)
+        blocks = rows.blocks(model.columns)  # raises for a missing column before any note is printed
+        known = set(model.columns.as_in(rows.layout).names)
         unused = [name for name in rows.columns if name not in known] if rows.named else []
         if ignored := [*unused, *(f"{name} ({why})" for name, why in rows.left_out.items())]:
             cli.note(f"ignored columns: {listed(ignored)}")

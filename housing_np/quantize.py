@@ -23,7 +23,7 @@ from .quantized.calibration import Calibration
 from .quantized.model import Model, QuantizedLinear
 from .quantized.schemes import ROUNDINGS, SCHEMES, Scheme
 from .rows.california import load_california
-from .rows.table import Stream, open_table
+from .rows.table import Stream, open_known
 from .store.artifact import load, to_bytes
 from .store.files import write_all
 from .store.report import locked, sums_beside, with_stage
@@ -162,9 +162,8 @@ def _calibration(model: LinearRegression, options: Namespace) -> Stream:
     if len(model.target_names_) > 1:
         raise HousingError("a model of several targets is quantized in Python: QuantizedLinear.from_linear(model, X)")
     if options.data is not None:
-        names = model.target_names_[0], model.feature_names
         reading = {"on_error": options.on_error, **cli.reading(options)}
-        stream = open_table(options.data, *names, in_memory=True, **reading)
+        stream = open_known(options.data, model.target_names_[0], model.columns, **reading)
         cli.notes(stream.told())
         return stream
     if not is_of_bundled_data(options.model, model.feature_names):

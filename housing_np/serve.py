@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     settings = _settings(parser, options)
     model = load(settings.model)  # errors of the files come before the server starts
     if settings.range:
-        ranges_of(settings.range, model.feature_names)
+        ranges_of(settings.range, model.columns)
     with ExitStack() as stack:
         listening = stack.enter_context(_listening(options.host, options.port))
         if options.workers > 1:  # workers add up their counts in files

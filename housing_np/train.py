@@ -8,6 +8,7 @@ if __name__ == "__main__":
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ _OUT_OF_SAMPLE = (("r2", "R²", "{:.4f}".format), ("mse", "MSE", lambda mse: tab
 _UINT8 = {f"uint8-{scheme}": scheme for scheme in SCHEMES}  # the stages
 # The options that decide the numbers, or whether there are any.
 _OPTIONS = (
-    *("data", "target", "features", "ignore", "format", "separator", "decimal", "no_header", "on_error"),
+    *("data", "target", "features", "ignore", "categories", "missing"),
+    *("format", "separator", "decimal", "no_header", "on_error"),
     *("max_r2_drop", "max_deviation"),
 )
 _NAMES = 40  # shown in the text; --json has all
@@ -82,13 +84,13 @@ def _parser() -> cli.Parser:
 @contextmanager
 def _rows(options: Namespace) -> Iterator[tuple[Stream, Pass, Sums]]:
     """Yield the rows, the function that makes a pass over them, and the checksums of their files."""
-    reading = {"features": options.features, "ignore": options.ignore, "on_error": options.on_error}
-    reading |= cli.reading(options)
+    reading = cli.table_options(options)
     if options.dask is not None:
-        from .distributed.cluster import connect, total_on_cluster  # imported here because it needs Dask
+        from .distributed.cluster import connect, survey_on_cluster, total_on_cluster  # imported here: they need Dask
 
-        stream = open_stream(options.data, options.target, **reading)
         with connect(options.dask) as client:
+            survey = partial(survey_on_cluster, client, watch=_files_done("columns"))
+            stream = open_stream(options.data, options.target, survey=survey, **reading)
             # Only the workers read the files, so there are no checksums.
             yield stream, lambda empty, name: total_on_cluster(client, stream, empty, _files_done(name)), Sums([])
         return
@@ -106,7 +108,7 @@ def _files_done(name: str) -> cli.Progress:
 def _train(model: LinearRegression, table: Stream, make_pass: Pass, options: Namespace, sums: Sums) -> int:
     """Fit in a first pass over the rows, evaluate in a second one, and write all files or, if a gate fails, none."""
     first = _first_pass(model, table, make_pass)
-    model.set_solution(first.all_rows)
+    model.set_solution(first.all_rows, table.columns)
     models, contents = _packed(model, first.features)
     second: SecondPass = make_pass(SecondPass.of(models, model, first), "evaluation")
     figures = second.scores.figures()
@@ -229,7 +231,11 @@ def _report(
     return {
         "rows": record["data"]["rows"],
         "rows_skipped": record["data"]["rows_skipped"],
+        "rows_missing": record["data"]["rows_missing"],
         "features": list(table.feature_names),
+        "columns": list(table.columns.names),
+        "categories": record["data"]["categories"],
+        "filled": record["data"]["filled"],
         "left_out": list(table.left_out),
         "target": table.target_name,
         "stages": stages,
@@ -268,10 +274,21 @@ def _text(report: dict[str, Any]) -> str:
 def _data_lines(report: dict[str, Any]) -> list[str]:
     size = f"{counted(report['rows'], 'row')}, {counted(len(report['features']), 'feature')}"
     skipped = f"; bad rows skipped: {report['rows_skipped']:,}" if report["rows_skipped"] else ""
-    lines = [f"{size}, target {printable(report['target'])}{skipped}", _names("features", report["features"])]
-    if report["left_out"]:
-        lines.append(_names("left out", report["left_out"]))
-    return lines
+    missing = f"; left out for missing cells: {report['rows_missing']:,}" if report["rows_missing"] else ""
+    categories = {name: counted(len(counts), "level") for name, counts in report["categories"].items()}
+    filled = {name: f"{each['cells']:,}, with {_fill(each['fill'])}" for name, each in report["filled"].items()}
+    named = {
+        "features": [name for name in report["columns"] if name not in categories],
+        "categories": [f"{name} ({levels})" for name, levels in categories.items()],
+        "filled": [f"{name} ({how})" for name, how in filled.items()],
+        "left out": report["left_out"],
+    }
+    head = f"{size}, target {printable(report['target'])}{skipped}{missing}"
+    return [head, *(_names(what, names) for what, names in named.items() if names)]
+
+
+def _fill(value: float | str) -> str:
+    return value if isinstance(value, str) else tables.number(value, 4)
 
 
 def _names(what: str, names: list[str]) -> str:

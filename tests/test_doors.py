@@ -63,14 +63,9 @@ def predicted(folder, *arguments, input=b""):
 # The best-known California file
 
 
-def test_a_column_of_text_is_one_message_with_the_way_out(housing):
+def test_missing_cells_are_counted_with_the_ways_out(housing):
     done = run("train", *TRAIN, "--out", "none", cwd=housing)
-    assert_refused(done, 2, "column 'ocean_proximity' holds text ('NEAR BAY')", "--ignore ocean_proximity")
-
-
-def test_the_first_missing_cell_is_named_with_the_way_out(housing):
-    done = run("train", *TRAIN, "--ignore", "ocean_proximity", "--out", "none", cwd=housing)
-    assert_refused(done, 2, "row 8 (line 9), column 'total_bedrooms': the cell is empty", "--on-error skip")
+    assert_refused(done, 2, "in 2,000 rows: total_bedrooms 100; say --missing mean to fill", "or --missing skip")
 
 
 def test_the_file_is_trained_on_without_them(housing, tmp_path):
@@ -112,7 +107,7 @@ def test_every_command_that_reads_rows_can_skip_the_bad_ones(command, housing, t
     run("train", *arguments, cwd=housing)
     (tmp_path / "housing.csv").write_text((housing / "housing.csv").read_text())
     refused = run(*command, cwd=tmp_path)
-    assert_refused(refused, 2, "column 'total_bedrooms': the cell is empty")
+    assert_refused(refused, 2, "total_bedrooms")
     done = run(*command, "--on-error", "skip", cwd=tmp_path)
     assert (done.returncode, done.stderr.startswith("note: bad rows skipped: 100; ")) == (0, True)
     assert run(*command, "--on-error", "skip", "-q", cwd=tmp_path).stderr == ""

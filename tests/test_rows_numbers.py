@@ -34,7 +34,6 @@ def refusal(function, *arguments):
         ("$1,234.50", "it has a currency sign; write 1234.50"),
         ("1.234,50 €", "it has a currency sign; write 1234.50"),
         ("3%", "it has a percent sign; write 3 in every row"),
-        ("TRUE", "'TRUE' is a truth value, not a number; write 1"),
         ("no", "'no' is a truth value, not a number; write 0"),
         ("2024-01-31", "'2024-01-31' is a date, not a number"),
         ("31.01.2024", "is a date, not a number"),
@@ -94,7 +93,6 @@ def test_decimals_beyond_float64_are_the_nearest_double():
         (None, "null stands for a missing number; fill it in"),
         ("NA", '"NA" stands for a missing number'),
         ("2", '"2" is not a number but text; write it without quotes'),
-        (True, "true is a truth value, not a number; write 1"),
         ([2], "[2] is not a number"),
         (10**400, "does not fit a 64-bit float"),
         (float("nan"), "nan is not a finite number"),
@@ -112,3 +110,12 @@ def test_words_are_what_no_correction_makes_a_number(cell):
 @pytest.mark.parametrize("cell", ["", "NA", "1,5", "3 km", "$3", "TRUE", "inf", "1e5", "2024-01-01"])
 def test_what_a_correction_makes_a_number_is_no_words(cell):
     assert not is_words(cell)
+
+
+@pytest.mark.parametrize(("cell", "number"), [("true", 1.0), ("TRUE", 1.0), (" False ", 0.0)])
+def test_a_truth_value_is_1_or_0(cell, number):
+    assert of_text(cell) == number
+
+
+def test_a_truth_value_of_json_is_1_or_0():
+    assert (of_json(True), of_json(False)) == (1.0, 0.0)

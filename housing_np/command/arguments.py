@@ -11,6 +11,7 @@ from ..errors import quoted
 from .output import say, set_quiet
 from .statuses import BAD_INPUT, DESCRIPTION
 
+_DEFAULTS = {"features": "all others", "ignore": "none", "categories": "text of few levels"}
 _LONGEST = 400  # characters of a message of argparse
 
 
@@ -47,7 +48,11 @@ class Parser(argparse.ArgumentParser):
             "(default: the bundled data)",
         )
         self.add_argument("--target", metavar="NAME", help="the column of --data to predict (no default)")
-        for name, text in (("features", "the columns to predict it from"), ("ignore", "columns to leave out")):
+        for name, text in (
+            ("features", "the columns to predict it from"),
+            ("ignore", "columns to leave out"),
+            ("categories", "columns whose cells are names of levels, such as zip codes"),
+        ):
             self.add_argument(
                 f"--{name}",
                 metavar="NAMES",
@@ -55,8 +60,15 @@ class Parser(argparse.ArgumentParser):
                 action="extend",
                 default=[],
                 help=f"{text}: names with commas between them, quoted as in CSV; may be repeated "
-                f"(default: {'all others' if name == 'features' else 'none'})",
+                f"(default: {_DEFAULTS[name]})",
             )
+        self.add_argument(
+            "--missing",
+            choices=("mean", "skip"),
+            default="stop",
+            help="fill missing cells, numbers with their mean and categories with a level of its own; or leave their "
+            "rows out (default: an error that counts them)",
+        )
         self.add_reading()
 
     def add_reading(self, format: str = "format of --data if its extension is unknown") -> None:
@@ -95,8 +107,8 @@ class Parser(argparse.ArgumentParser):
             self.error("--data needs --target NAME")
         if options.data is None and options.target is not None:
             self.error("--target needs --data FILE")
-        if options.data is None and (options.features or options.ignore):
-            self.error("--features and --ignore are for --data: the bundled data are fixed")
+        if options.data is None and (options.features or options.ignore or options.categories):
+            self.error("--features, --ignore and --categories are for --data: the bundled data are fixed")
 
     def add_limits(self) -> None:
         """Add the options of the gates."""
@@ -130,6 +142,12 @@ def reading(options: argparse.Namespace) -> dict[str, Any]:
         "decimal": options.decimal,
         "header": not options.no_header,
     }
+
+
+def table_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `add_data` under their names in `open_table`, but for the file and its target."""
+    names = ("features", "ignore", "categories", "missing", "on_error")
+    return {name: getattr(options, name) for name in names} | reading(options)
 
 
 def _names(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from ..errors import ArtifactError, HousingError
 from .arguments import Parser as Parser
 from .arguments import reading as reading
+from .arguments import table_options as table_options
 from .output import dumps as dumps
 from .output import note as note
 from .output import notes as notes

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,8 @@ from ..checks.paths import shown_path
 from ..errors import HousingError, TableError, cut
 from ..fit.passes import Sum, total
 from ..rows import Skipped
-from ..rows.table import Stream
+from ..rows.stream import Stream
+from ..rows.survey import Survey
 from .tree import import_dask, tree_sum
 
 S = TypeVar("S", bound=Sum)
@@ -60,7 +62,14 @@ def _require_package(client: Any) -> None:
         raise HousingError(f"{missing[0]} has no {package}: install it there, in the same version")
 
 
-def total_on_cluster(client: Any, stream: Stream, empty: S, watch: Watch = iter, timeout: float = _TIMEOUT) -> S:
+def total_on_cluster(
+    client: Any,
+    stream: Stream,
+    empty: Any,
+    watch: Watch = iter,
+    timeout: float = _TIMEOUT,
+    add: Callable[[Any, Stream], Any] = total,
+) -> Any:
     """Return the sum of the rows of files, each summed on a worker that sees it.
 
     The sums are values and adding makes new ones, so Dask may compute any of them again after losing a worker: no row
@@ -76,6 +85,8 @@ def total_on_cluster(client: Any, stream: Stream, empty: S, watch: Watch = iter,
         Called with an iterable of the files as they are done; returns one of the same.
     timeout : float
         Seconds after which the cluster is asked again whether it still has a worker.
+    add : callable
+        Returns the sum of the rows of a stream, for an empty sum.
 
     Raises
     ------
@@ -89,38 +100,50 @@ def total_on_cluster(client: Any, stream: Stream, empty: S, watch: Watch = iter,
     import distributed
 
     part = dask.delayed(_total_of_file, pure=True)
-    leaves = [part(empty, replace(stream, paths=(str(Path(path).absolute()),))) for path in stream.paths]
+    leaves = [part(empty, replace(stream, paths=(str(Path(path).absolute()),)), add) for path in stream.paths]
     *parts, whole = client.compute([*leaves, tree_sum(leaves)])
     try:
         for _ in watch(_completed(client, parts, timeout)):
             pass
         for _ in _completed(client, [whole], timeout):
             pass
-        result: _FileTotal[S] = whole.result()
+        result: _FileTotal[Any] = whole.result()
     except distributed.KilledWorker as error:
         raise HousingError(f"every worker that took a task died of it; see their logs ({error})") from None
     except CancelledError:
         raise HousingError("the scheduler was lost in the middle of a pass; start it and run again") from None
     stream.skipped.update(result.skipped)
+    stream.dropped.update(result.dropped)
     return result.sum
+
+
+def survey_on_cluster(client: Any, stream: Stream, empty: Survey, watch: Watch = iter) -> Survey:
+    """Return a survey with the cells of files added, each read on a worker that sees it; as `total_on_cluster` does."""
+    found: Survey = total_on_cluster(client, stream, empty, watch, add=_surveyed)
+    return found
+
+
+def _surveyed(empty: Survey, stream: Stream) -> Survey:
+    return stream.surveyed(deepcopy(empty))
 
 
 @dataclass
 class _FileTotal(Generic[S]):
-    """The sum of the rows of files, and the bad rows that were skipped in each."""
+    """The sum of the rows of files, and the rows that were skipped, or left out for missing cells, in each."""
 
     sum: S
     skipped: dict[str, Skipped]
+    dropped: dict[str, Skipped]
 
     def __add__(self, other: "_FileTotal[S]") -> "_FileTotal[S]":
-        return _FileTotal(self.sum + other.sum, self.skipped | other.skipped)
+        return _FileTotal(self.sum + other.sum, self.skipped | other.skipped, self.dropped | other.dropped)
 
 
-def _total_of_file(empty: S, stream: Stream) -> _FileTotal[S]:
+def _total_of_file(empty: S, stream: Stream, add: Callable[[S, Stream], S]) -> _FileTotal[S]:
     (path,) = stream.paths
     if not Path(path).exists():
         raise TableError(f"{shown_path(path)}: a worker does not see this file; put it where all see it under one path")
-    return _FileTotal(total(empty, stream), stream.skipped)
+    return _FileTotal(add(empty, stream), stream.skipped, stream.dropped)
 
 
 def _completed(client: Any, futures: list[Any], timeout: float) -> Iterator[Any]:

@@ -23,6 +23,7 @@ from ..quantized.calibration import Calibration
 from ..quantized.model import Model
 from ..rows import Skipped, stop
 from ..rows.california import california_rows
+from ..rows.columns import Columns
 from ..store.artifact import load
 from ..store.files import write_all
 from ..store.report_file import is_of_bundled_data, ranges_of
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         if path.is_file() and not options.force:
             raise HousingError(f"{path}: is there already; give another name, or --force to replace it")
     model = load(options.model)
-    given, rows = (None, _test_rows(model, options)) if options.range is None else _read(model, options)
+    given, rows = (None, _test_rows(model, options)) if options.range is None else _read(model.columns, options)
     name = paths[0].stem if paths else "model"
     facts = Facts.of_file(options.model, model, name, given, _against(model, options, to))
     if to == "c":
@@ -185,16 +186,16 @@ def _test_rows(model: Model, options: Namespace) -> Floats:
     return rows[:count]
 
 
-def _read(model: Model, options: Namespace) -> tuple[Calibration, Floats]:
+def _read(columns: Columns, options: Namespace) -> tuple[Calibration, Floats]:
     """Return the calibration of --range, and its first rows for --golden."""
     count, skipped = options.golden or 0, Skipped()
-    first = [np.empty((0, len(model.feature_names)))]
+    first = [np.empty((0, len(columns.feature_names)))]
     reading = {"on_error": skipped.add if options.on_error == "skip" else stop, **cli.reading(options)}
 
     def keep(block: Floats) -> None:
         first.append(block[: max(0, count - sum(map(len, first)))].copy())
 
-    ranges = ranges_of(options.range, model.columns, lambda name: reading, keep)
+    ranges = ranges_of(options.range, columns, lambda name: reading, keep)
     if skipped.count:
         cli.note(str(skipped))
     if not ranges.rows:

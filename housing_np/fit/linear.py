@@ -351,13 +351,17 @@ class LinearRegression(Estimator):
 
         return model_html(self, self._solution)
 
-    def set_solution(self, summary: "Summary", *, where: str = "", known: str = "") -> Self:
+    def set_solution(
+        self, summary: "Summary", columns: Columns | None = None, *, where: str = "", known: str = ""
+    ) -> Self:
         """Fit from a finished summary of the rows.
 
         Parameters
         ----------
         summary : Summary
             Begun as `empty_summary`.
+        columns : Columns, optional
+            What the features are made of.
         where : str, optional
             Which rows these are: the beginning of a RankWarning's text.
         known : str, optional
@@ -373,6 +377,7 @@ class LinearRegression(Estimator):
             coef, intercept = coef[0], intercept[0]
         self._set_coefficients(coef, intercept, summary.feature_names, summary.target_names, summary.named)
         self.rank_, self._solution = solution.rank, solution
+        self._set_columns(columns)
         return self
 
     @property

@@ -177,6 +177,15 @@ def require_columns(columns: object, features: Sequence[str]) -> Columns:
     return columns
 
 
+def as_columns(columns: Columns | Sequence[str]) -> Columns:
+    """Return columns, or those of numbers with these names.
+
+    >>> as_columns(["age"])
+    Columns(names=('age',), named=True, levels={}, fills={})
+    """
+    return columns if isinstance(columns, Columns) else Columns(tuple(columns))
+
+
 def positional_names(width: int) -> tuple[str, ...]:
     """Return the names of columns that have none.
 

@@ -80,7 +80,9 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
         return _blocks(source.name, texts, cutter, list(zip(chosen, wanted, strict=True)), parser, on_error)
 
     def sample() -> dict[str, list[Any]]:
-        found = _records(copy(cutter), deque(queue), SAMPLE_ROWS)
+        ahead = copy(cutter)
+        ahead.begun = []
+        found = _records(ahead, deque(queue), SAMPLE_ROWS)
         return {names[i]: [_value(record[i], dialect.decimal) for record in found] for i in places}
 
     columns = tuple(filter(None, names))

@@ -1,7 +1,7 @@
 """Rows of an .npy array, plain or structured, read a block at a time: they may exceed the memory."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import SEEK_CUR, SEEK_END, BytesIO
 from math import prod
 from tokenize import TokenError
@@ -60,6 +60,7 @@ def read(source: Source, on_error: OnError) -> Rows:
 
     def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
         chosen = rows.positions([each.name for each in wanted])
+        wanted = [replace(each, name=columns[i]) for i, each in zip(chosen, wanted, strict=True)]
         _refuse_text(source.name, array.dtype, [each.name for each in wanted if each.levels is None])
         return _blocks(source.name, array, columns, list(zip(chosen, wanted, strict=True)), on_error)
 

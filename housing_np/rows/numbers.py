@@ -14,7 +14,7 @@ _NUMBERS = {"true": 1.0, "false": 0.0}
 _TRUTH = {"yes": 1, "t": 1, "y": 1, "no": 0, "f": 0, "n": 0}
 _CURRENCY = "$€£¥₹"
 _SPACES = " \u00a0\u202f'’"
-_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
+DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
 _UNIT = re.compile(r"[+-]?[\d.,]+([eE][+-]?\d+)?\s*\W?\s?[^\W\d_]{1,3}\W?")  # a number with its unit
 _EXPONENT = re.compile(r"[+-]?[\d.,]+[eE][+-]?\d+")
 _COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
@@ -36,9 +36,15 @@ class _Mistake(NamedTuple):
     number: Callable[[str], str] = str
 
 
+_CURRENCY_AMOUNT = re.compile(
+    rf"(?=.*[{_CURRENCY}])(?=.*\d)[{_CURRENCY} ]*+[+-]?[{_CURRENCY} \d.,]*+([eE][+-]?\d++)?[{_CURRENCY} ]*+"
+)
+_PERCENT = re.compile(r"(?=.*\d)[+-]?[\d.,]*+([eE][+-]?\d++)?\s*+%")
+AMOUNT = (_COMMA_GROUPS, _OTHER_GROUPS, _CURRENCY_AMOUNT, _PERCENT)
+DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
 _NOT = "is not a number: it has a"
 _MISTAKES = (
-    _Mistake(_DATE, "is a date, not a number; write a number, such as the days since a first day"),
+    _Mistake(DATE, "is a date, not a number; write a number, such as the days since a first day"),
     _Mistake(
         _COMMA_GROUPS,
         f"{_NOT} thousands separator; write {{}}, or say --decimal , if it is a decimal comma",
@@ -46,20 +52,18 @@ _MISTAKES = (
     ),
     _Mistake(_OTHER_GROUPS, f"{_NOT} thousands separator; write {{}}", _ungrouped),
     _Mistake(
-        re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?"),
+        DECIMAL_COMMA,
         f"{_NOT} decimal comma; say --decimal , or write {{}}",
         lambda text: text.replace(",", "."),
     ),
     _Mistake(re.compile(r"[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?"), f"{_NOT} decimal point where --decimal , was said"),
     _Mistake(
-        re.compile(
-            rf"(?=.*[{_CURRENCY}])(?=.*\d)[{_CURRENCY} ]*+[+-]?[{_CURRENCY} \d.,]*+([eE][+-]?\d++)?[{_CURRENCY} ]*+"
-        ),
+        _CURRENCY_AMOUNT,
         f"{_NOT} currency sign; write {{}}",
         lambda text: _ungrouped(re.sub(rf"[{_CURRENCY} ]", "", text)),
     ),
     _Mistake(
-        re.compile(r"(?=.*\d)[+-]?[\d.,]*+([eE][+-]?\d++)?\s*+%"),
+        _PERCENT,
         f"{_NOT} percent sign; write {{}} in every row",
         lambda text: text[:-1].strip(),
     ),
@@ -148,7 +152,7 @@ def is_words(text: str) -> bool:
     """
     text = text.strip()
     known = text.lower() in {*MISSING, *_NUMBERS, *_TRUTH} or text.lower().lstrip("+-") in ("inf", "infinity")
-    is_near = any(form.fullmatch(text) for form in (_UNIT, _DATE, _EXPONENT))
+    is_near = any(form.fullmatch(text) for form in (_UNIT, DATE, _EXPONENT))
     return not known and not is_near and bool(re.search(r"[^\W\d_]", text))
 
 

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from ..checks.arrays import Floats
 from ..errors import TableError, counted, cut, listed, quoted
 from .cells import Cells, cells_of
-from .columns import Columns
+from .columns import Columns, as_columns
 from .numbers import text_columns
 
 # Small enough that a row's prediction does not depend on the other rows of its block.
 BLOCK_NUMBERS = 1 << 18
 # The number of rows that tell a column of text from a bad cell.
 FIRST_ROWS = 20
+_MOST_NAMED = 100  # columns in one message
 # The number of rows that tell what a column holds.
 SAMPLE_ROWS = 1000
 
@@ -53,8 +54,8 @@ class Skipped:
         return Skipped(self.count + other.count, self.first or other.first, self.columns + other.columns)
 
     def __str__(self) -> str:
-        by_column = f" ({by_count(self.columns)})" if self.columns else ""
-        return f"bad rows skipped: {self.count}{by_column}; the first: {self.first}"
+        by_column = f"; by column: {by_count(self.columns)}" if self.columns else ""
+        return f"bad rows skipped: {self.count}; the first: {self.first}{by_column}"
 
 
 def by_count(counts: Mapping[str, int]) -> str:
@@ -64,7 +65,8 @@ def by_count(counts: Mapping[str, int]) -> str:
     'age 207, rooms 1'
     """
     most = sorted(counts, key=lambda name: (-counts[name], name))
-    return listed([f"{cut(name)} {counts[name]:,}" for name in most])
+    more = f", … ({len(most):,} columns)" if len(most) > _MOST_NAMED else ""
+    return ", ".join(f"{cut(name)} {counts[name]:,}" for name in most[:_MOST_NAMED]) + more
 
 
 class TextColumnError(TableError):
@@ -132,8 +134,7 @@ class Rows:
 
         Categories are encoded; rows in which they are encoded already are taken as well.
         """
-        wanted = columns if isinstance(columns, Columns) else Columns(tuple(columns))
-        wanted = wanted.as_in(self.layout)
+        wanted = as_columns(columns).as_in(self.layout)
         return map(wanted.encode, self.read(cells_of(wanted)))
 
     def require(self, names: Sequence[str], advice: str = "") -> None:

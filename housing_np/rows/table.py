@@ -1,194 +1,53 @@
-"""A table of numbers: features, a target and their names, in memory or in a user's own files."""
+"""A user's own files as a table: which of their columns are features, and their rows in memory or in the files."""
 
 import re
 from array import array
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..checks.arrays import Floats, as_numbers, as_rows, refuse_inexact
+from ..checks.arrays import Floats, pieces
 from ..checks.names import as_name, as_names, require_option
 from ..checks.paths import as_path, shown_path
-from ..errors import HousingError, TableError, counted, cut, quoted
-from . import Decimal, Format, Rows, Skipped, TextColumnError, open_rows, stop
+from ..errors import TableError, cut, listed, quoted
+from . import Decimal, Format, Rows, Skipped, open_rows, stop
+from .cells import Cells, cells_of
+from .chosen import choose, large_shares, missing_error
 from .columns import Columns
+from .in_memory import Block, Table
+from .kinds import FEW_LEVELS, MOST_LEVELS, Kind, in_csv, kind_of, shell
+from .rows import by_count
+from .stream import Stream
+from .survey import Missing, Survey
 
-Block = tuple[Floats, Floats]
+__all__ = [
+    "Block",
+    "Missing",
+    "OnError",
+    "Stream",
+    "Table",
+    "files",
+    "in_csv",
+    "open_known",
+    "open_stream",
+    "open_table",
+    "read_rows",
+    "read_table",
+]
+
 OnError = Literal["stop", "skip"]
+SurveyFiles = Callable[[Stream, Survey], Survey]
 
 # A table with more numbers (128 MiB) stays in its files.
 _MEMORY_NUMBERS = 1 << 24
-_LONGEST_ADVICE = 400  # characters of the names in an advice
 # The name that pandas gives to a column without one: the index of a frame that was written.
 _UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*")
 _INDEX = "the index that pandas wrote; to_csv(index=False) writes none"
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """Rows of features with their target; an iteration gives one block, (X, y).
-
-    Attributes
-    ----------
-    X : ndarray of float64, shape (n, p)
-    y : ndarray of float64, shape (n,)
-    feature_names : tuple of str, length p
-    target_name : str
-
-    Raises
-    ------
-    HousingError
-        For values that are not numbers, names that are not text, or shapes that disagree.
-    """
-
-    X: Floats
-    y: Floats
-    feature_names: tuple[str, ...]
-    target_name: str
-
-    def __post_init__(self) -> None:
-        names, y = as_names(self.feature_names, "feature_names"), as_numbers(self.y, "y")
-        as_name(self.target_name, "target_name")
-        X = as_rows(self.X, names)
-        if y.shape != (len(X),):
-            raise HousingError(f"y has shape {y.shape}: expected {(len(X),)}, one for each row of X")
-        refuse_inexact(y, "y")
-        object.__setattr__(self, "X", X)
-        object.__setattr__(self, "y", y.astype(np.float64, copy=False))
-        object.__setattr__(self, "feature_names", names)
-
-    def __iter__(self) -> Iterator[Block]:
-        yield self.X, self.y
-
-    def __repr__(self) -> str:
-        from ..checks.display import in_brackets  # imported here because predict must start fast
-
-        return in_brackets(self, self._facts())
-
-    def _repr_html_(self) -> str:
-        """Return the first rows for notebooks."""
-        from ..checks.display import html_table, titled
-
-        columns = {self.target_name: self.y, **dict(zip(self.feature_names, self.X.T, strict=True))}
-        return html_table(titled(self, self._facts()), range(len(self.y)), columns)
-
-    def _facts(self) -> list[str]:
-        from ..checks.display import columns
-
-        return [counted(len(self.y), "row"), columns(self.feature_names, [self.target_name])]
-
-
-@dataclass
-class Stream:
-    """The rows of files as blocks (X, y): one block in memory, or read from the files in each iteration.
-
-    Attributes
-    ----------
-    paths : tuple of str
-        Files with the same columns.
-    columns : Columns
-        The features.
-    target_name : str
-    left_out : tuple of str
-        All other columns.
-    notes : tuple of str
-        The detected dialect of the first file, and the columns that are left out.
-    skip : bool
-        Whether bad rows are skipped, and counted in `skipped` by file; otherwise the first one raises.
-    reading : mapping
-        The options of `open_rows`.
-    held : block, optional
-        All rows, if they are held in memory.
-    """
-
-    paths: tuple[str, ...]
-    columns: Columns
-    target_name: str
-    left_out: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    skip: bool = False
-    reading: Mapping[str, Any] = field(default_factory=dict)
-    held: Block | None = None
-    skipped: dict[str, Skipped] = field(default_factory=dict)
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """The names of the features."""
-        return self.columns.names
-
-    def __repr__(self) -> str:
-        from ..checks.display import columns, in_brackets
-
-        size = counted(len(self.paths), "file") if self.rows is None else f"{counted(self.rows, 'row')} in memory"
-        return in_brackets(self, [size, columns(self.feature_names, [self.target_name])])
-
-    @property
-    def rows(self) -> int | None:
-        """The number of rows in memory; None if they are in files."""
-        return None if self.held is None else len(self.held[1])
-
-    @classmethod
-    def of(cls, table: Table) -> "Stream":
-        """Return the rows of a table in memory."""
-        return cls((), Columns(table.feature_names), table.target_name, held=(table.X, table.y))
-
-    def __iter__(self) -> Iterator[Block]:
-        if self.held is not None:
-            yield self.held
-            return
-        for path in self.paths:
-            with self.open(path) as rows:
-                yield from self.blocks(rows)
-
-    def open(self, path: str) -> AbstractContextManager[Rows]:
-        """Open one file, and start its count of bad rows at 0."""
-        skipped = self.skipped[path] = Skipped()
-        return open_rows(path, on_error=skipped.add if self.skip else stop, wait=True, **self.reading)
-
-    def blocks(self, rows: Rows) -> Iterator[Block]:
-        """Yield the blocks of one open file."""
-        names = [*self.feature_names, self.target_name]
-        known = {*names, *self.left_out, *rows.left_out}
-        if rows.named and (other := [name for name in rows.columns if name not in known]):
-            raise TableError(
-                f"{rows.source}: column {quoted(other[0])} is not in the first file; all need the same columns"
-            )
-        try:
-            for block in rows.blocks(names):
-                # Copied once, so that the passes over them read contiguous memory.
-                yield np.ascontiguousarray(block[:, :-1]), np.ascontiguousarray(block[:, -1])
-        except TextColumnError as error:
-            if self.target_name in error.columns:
-                raise
-            text = in_csv(error.columns)
-            text = text if len(text) <= _LONGEST_ADVICE else "and their names"
-            raise TableError(f"{error}; leave out what is no number: --ignore {text}") from None
-
-    def told(self) -> list[str]:
-        """Return notes for the user: the dialect, the columns that are left out, the bad rows so far."""
-        skipped = self.all_skipped
-        return [*self.notes, str(skipped)] if skipped.count else list(self.notes)
-
-    def table(self) -> Table:
-        """Return the rows in memory as a table."""
-        ((X, y),) = self
-        return Table(X, y, self.feature_names, self.target_name)
-
-    @property
-    def all_skipped(self) -> Skipped:
-        """The bad rows of all files."""
-        return sum(self.skipped.values(), Skipped())
-
-
-def in_csv(names: Sequence[str]) -> str:
-    """Return names as a line of CSV."""
-    return ",".join('"' + name.replace('"', '""') + '"' if set(name) & set('",\n') else name for name in names)
 
 
 def read_table(
@@ -198,6 +57,8 @@ def read_table(
     format: Format | None = None,
     *,
     ignore: Sequence[str] = (),
+    categories: Sequence[str] = (),
+    missing: Missing = "stop",
     on_error: OnError = "stop",
     separator: str | None = None,
     decimal: Decimal = ".",
@@ -213,11 +74,16 @@ def read_table(
         The column to predict.
     features : sequence of str, optional
         The columns to predict it from, in this order; by default all others in the order of the file, except an index
-        that pandas wrote.
+        that pandas wrote, text of many levels, dates, amounts, and what never varies.
     format : str, optional
         A key of `housing_np.rows.FORMATS`, by default from the magic bytes or the extension of the file.
     ignore : sequence of str
         Columns that are not features.
+    categories : sequence of str
+        Columns whose cells are names of levels, whatever they look like. Text of few levels is a category unasked.
+    missing : {"stop", "skip", "mean"}
+        Whether missing cells raise; their rows are left out; or they are filled, numbers with their mean, and
+        categories with a level of their own.
     on_error : {"stop", "skip"}
         Whether a bad row raises or is skipped.
     separator : str, optional
@@ -230,6 +96,7 @@ def read_table(
     Returns
     -------
     Table
+        Of features; its `columns` say what they are made of.
 
     Raises
     ------
@@ -247,9 +114,9 @@ def read_table(
     ('rooms',)
     """
     require_option(on_error, get_args(OnError), "on_error", TableError)
-    reading = {"format": format, "separator": separator, "decimal": decimal, "header": header}
-    stream = open_table(path, target, features, ignore, on_error, in_memory=True, **reading)
-    return stream.table()
+    reading: dict[str, Any] = {"format": format, "separator": separator, "decimal": decimal, "header": header}
+    reading |= {"categories": categories, "missing": missing, "in_memory": True}
+    return open_table(path, target, features, ignore, on_error, **reading).table()
 
 
 def open_stream(
@@ -258,12 +125,20 @@ def open_stream(
     features: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
     on_error: OnError = "stop",
+    *,
+    categories: Sequence[str] = (),
+    missing: Missing = "stop",
+    survey: SurveyFiles = Stream.surveyed,
     **reading: Any,
 ) -> Stream:
-    """Return the rows of files, of which only the names are read now; the arguments are those of `read_table`."""
-    stream = Stream(files(path), Columns(()), target, skip=on_error == "skip", reading=reading)
+    """Return the rows of files, which stay there; the arguments are those of `read_table`.
+
+    They are read once where there are categories or fills, by ``survey``, which adds the cells of a stream to a survey.
+    """
+    stream = _stream(path, target, on_error, missing, reading)
     with stream.open(stream.paths[0]) as rows:
-        return _with_columns(stream, rows, features, ignore)
+        stream, kinds = _with_columns(stream, rows, features, ignore, categories)
+    return _settled_in_files(stream, kinds, features, survey)
 
 
 def open_table(
@@ -273,31 +148,137 @@ def open_table(
     ignore: Sequence[str] = (),
     on_error: OnError = "stop",
     *,
+    categories: Sequence[str] = (),
+    missing: Missing = "stop",
     in_memory: bool = False,
     **reading: Any,
 ) -> Stream:
     """Return the rows of files, in memory unless they are many; the arguments are those of `read_table`."""
-    paths = files(path)
-    stream = Stream(paths, Columns(()), target, skip=on_error == "skip", reading=reading)
-    with stream.open(paths[0]) as rows:
-        stream = _with_columns(stream, rows, features, ignore)
+    stream = _stream(path, target, on_error, missing, reading)
+    with stream.open(stream.paths[0]) as rows:
+        stream, kinds = _with_columns(stream, rows, features, ignore, categories)
+        wanted = _cells(stream, kinds)
         # Grown in place, so that many rows are not in memory twice.
-        X, y, p = array("d"), array("d"), len(stream.feature_names)
-        for part_X, part_y in chain(stream.blocks(rows), replace(stream, paths=paths[1:])):
-            X.frombytes(part_X.data.cast("B"))
-            y.frombytes(part_y.data.cast("B"))
+        X, y, others = array("d"), array("d"), replace(stream, paths=stream.paths[1:])
+        for cells in chain(stream.cells(rows, wanted), others.cells_of_files(wanted)):
+            X.frombytes(np.ascontiguousarray(cells[:, :-1]).data.cast("B"))
+            y.frombytes(np.ascontiguousarray(cells[:, -1]).data.cast("B"))
             if len(X) + len(y) > _MEMORY_NUMBERS and not in_memory:
-                if not Path(paths[0]).is_file():  # standard input or a pipe, which cannot be read twice
+                if not Path(stream.paths[0]).is_file():  # standard input or a pipe, which cannot be read twice
                     raise TableError(f"{rows.source}: more than {_MEMORY_NUMBERS} numbers; give them in a file")
-                return stream
+                return _settled_in_files(stream, kinds, features, Stream.surveyed)
     if not y:
         raise _without_rows(rows.source, stream)
-    values = np.frombuffer(y)
-    if len(y) > 1 and np.all(values == values[0]):
+    return _held(stream, wanted, np.frombuffer(X).reshape(len(y), -1), np.frombuffer(y), features)
+
+
+def open_known(path: str | Path, target: str, columns: Columns, on_error: OnError = "stop", **reading: Any) -> Stream:
+    """Return the rows of files in memory, as the features of a model with these columns."""
+    stream = Stream(files(path), columns, target, skip=on_error == "skip", reading=reading)
+    blocks: list[Block] = []
+    for name in stream.paths:
+        with stream.open(name) as rows:
+            found = columns.as_in(rows.layout)
+            _require(rows, found.names, target)
+            known = replace(stream, left_out=rows.columns)
+            for cells in known.cells(rows, [*cells_of(found), Cells(target)]):
+                blocks.append((found.encode(cells[:, :-1]), cells[:, -1]))
+    if not blocks:
+        raise _without_rows(stream.source or stream.paths[0], stream)
+    X, y = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return replace(stream, columns=Columns(columns.feature_names, columns.named), held=(X, y))
+
+
+def _stream(path: str | Path, target: str, on_error: OnError, missing: Missing, reading: Mapping[str, Any]) -> Stream:
+    """Return a stream without columns."""
+    require_option(missing, get_args(Missing), "missing", TableError)
+    return Stream(files(path), Columns(()), target, skip=on_error == "skip", reading=reading, missing=missing)
+
+
+def _cells(stream: Stream, kinds: Mapping[str, int]) -> list[Cells]:
+    """Return how the cells of a first pass are read, the target last."""
+    names = (*stream.columns.names, stream.target_name)
+    return [Cells(name, {} if name in kinds else None, stream.takes_missing, kinds.get(name, 0)) for name in names]
+
+
+def _settled_in_files(
+    stream: Stream, kinds: Mapping[str, int], features: Sequence[str] | None, survey: SurveyFiles
+) -> Stream:
+    if not kinds and stream.missing != "mean":
+        return stream
+    return _settled(stream, _cells(stream, kinds), features, lambda empty: survey(stream, empty))
+
+
+def _held(stream: Stream, wanted: list[Cells], X: Floats, y: Floats, features: Sequence[str] | None) -> Stream:
+    """Return the stream with all cells in memory."""
+
+    def survey(empty: Survey) -> Survey:
+        places = [wanted.index(each) for each in empty.cells[:-1]]
+        for piece in pieces(X):
+            empty.update(np.column_stack([X[piece][:, places], y[piece]]))
+        return empty
+
+    settled = _settled(stream, wanted, features, survey)
+    chosen = [each for each in wanted[:-1] if each.name in settled.columns.names]
+    if len(chosen) < X.shape[1]:
+        X = X[:, [wanted.index(each) for each in chosen]]
+    _recode(X, chosen, settled.columns)
+    if settled.missing != "stop":
+        X, y = settled.without_missing(stream.source, X, y)
+    if not len(y):
+        raise TableError(f"{stream.source}: no row is left; missing are {by_count(settled.all_dropped.columns)}")
+    if len(y) > 1 and np.all(y == y[0]):
         raise TableError(
-            f"{shown_path(path)}: the target {quoted(target)} is {values[0]} in all {len(y)} rows: nothing to predict"
+            f"{stream.source}: the target {quoted(stream.target_name)} is {y[0]} in all {len(y)} rows: nothing to "
+            "predict"
         )
-    return replace(stream, held=(np.frombuffer(X).reshape(-1, p), values))
+    return replace(settled, held=(X, y))
+
+
+def _recode(X: Floats, chosen: Sequence[Cells], columns: Columns) -> None:
+    """Give a category's levels their final positions."""
+    for column, each in zip(X.T, chosen, strict=True):
+        if each.levels is not None:
+            positions = {level: position for position, level in enumerate(columns.levels[each.name])}
+            final = np.array([*(positions.get(level, np.nan) for level in each.levels), np.nan])
+            column[:] = final[np.where(np.isnan(column), -1, column).astype(np.intp)]
+
+
+def _settled(
+    stream: Stream, wanted: Sequence[Cells], features: Sequence[str] | None, survey: Callable[[Survey], Survey]
+) -> Stream:
+    """Return the stream with the columns that a survey of its cells leaves."""
+    missing, source = stream.missing, stream.source
+    found = survey(Survey(wanted, "mean" if missing == "skip" else missing))
+    chosen = choose(found, stream.columns.named, features or (), source)
+    names = (*chosen.columns.names, stream.target_name)
+    absent = found.absent(names)
+    if absent and missing == "stop":
+        raise missing_error(source, absent, found.rows)
+    left_out = chosen.left_out
+    if absent and missing == "skip":
+        found = survey(Survey([each for each in wanted if each.name in names], missing))
+        chosen = choose(found, stream.columns.named, features or (), source)
+        left_out |= chosen.left_out
+    if not chosen.columns.names:
+        raise TableError(f"{source}: no column is left to predict from: {_reasons(left_out)}")
+    notes = [f"{source}: {each}" for each in (*_each_left_out(left_out), large_shares(absent, found.rows)) if each]
+    return replace(
+        stream,
+        columns=chosen.columns,
+        left_out=(*stream.left_out, *left_out),
+        notes=(*stream.notes, *notes),
+        filled=chosen.filled,
+        counts=chosen.counts,
+    )
+
+
+def _each_left_out(reasons: Mapping[str, str]) -> list[str]:
+    return [f"{quoted(name)} is left out ({why})" for name, why in reasons.items()]
+
+
+def _reasons(reasons: Mapping[str, str]) -> str:
+    return listed([f"{quoted(name)} ({why})" for name, why in reasons.items()])
 
 
 def _without_rows(source: str, stream: Stream) -> TableError:
@@ -329,17 +310,24 @@ def files(path: str | Path) -> tuple[str, ...]:
     return tuple(map(str, found))
 
 
-def _with_columns(stream: Stream, rows: Rows, features: Sequence[str] | None, ignore: Sequence[str]) -> Stream:
-    """Return the stream with its features, chosen from the columns of its first file."""
+def _with_columns(
+    stream: Stream,
+    rows: Rows,
+    features: Sequence[str] | None,
+    ignore: Sequence[str],
+    categories: Sequence[str],
+) -> tuple[Stream, dict[str, int]]:
+    """Return the stream with its columns, chosen from those of its first file, and how many levels a category has."""
     target = as_name(stream.target_name, "target")
     features, ignore = as_names(features, "features"), as_names(ignore, "ignore")
-    rows.require([name for name in ignore if name not in rows.left_out], "; name some of these")
+    categories = as_names(categories, "categories")
+    rows.require([name for name in (*ignore, *categories) if name not in rows.left_out], "; name some of these")
     if not features and target not in rows.columns:
         raise rows.missing([target], "; name one of these")
-    index = {name: _INDEX for name in rows.columns if _UNNAMED.fullmatch(name) and name != target and not features}
+    left_out = {name: _INDEX for name in rows.columns if _UNNAMED.fullmatch(name) and name != target and not features}
     others = {target, *ignore}
-    features = features or tuple(name for name in rows.columns if name not in others and name not in index)
-    if both := [name for name in features if name in others]:
+    asked, features = features, features or tuple(name for name in rows.columns if name not in others | {*left_out})
+    if both := [name for name in (*features, *categories) if name in others]:
         what = "the target" if both[0] == target else "to be ignored"
         raise TableError(f"{rows.source}: {quoted(both[0])} is {what}: it cannot be a feature too")
     if not features:
@@ -347,11 +335,29 @@ def _with_columns(stream: Stream, rows: Rows, features: Sequence[str] | None, ig
     if len(set(features)) < len(features):
         raise TableError(f"{rows.source}: a feature is named twice in {cut(in_csv(features))}; name each once")
     _require(rows, features, target)
-    chosen = {target, *features}
-    left_out = (*rows.left_out, *(name for name in rows.columns if name not in chosen))
-    ignored = [f"{quoted(name)} is left out ({why})" for name, why in {**rows.left_out, **index}.items()]
-    notes = tuple(f"{rows.source}: {note}" for note in (*rows.notes, *ignored))
-    return replace(stream, columns=Columns(features, rows.named), left_out=left_out, notes=notes)
+    kinds = _kinds(rows, features, categories)
+    unfit = {name: kind.left_out for name, kind in kinds.items() if kind.left_out}
+    if unfit and (asked or len(unfit) == len(features)):
+        raise TableError(f"{rows.source}: {_reasons(unfit)}: no numbers to predict from; --ignore {shell(*unfit)}")
+    left_out |= unfit
+    chosen = tuple(name for name in features if name not in unfit)
+    unused = (name for name in rows.columns if name not in {target, *chosen})
+    reasons = _each_left_out({**rows.left_out, **left_out})
+    levels = {name: MOST_LEVELS if name in categories else FEW_LEVELS for name in chosen if kinds[name].is_category}
+    return replace(
+        stream,
+        columns=Columns(chosen, rows.named),
+        left_out=(*rows.left_out, *unused),
+        notes=tuple(f"{rows.source}: {note}" for note in (*rows.notes, *reasons)),
+        source=rows.source,
+    ), levels
+
+
+def _kinds(rows: Rows, features: Sequence[str], categories: Collection[str]) -> dict[str, Kind]:
+    """Return what each feature holds, judged by the first rows."""
+    sample = rows.sample()
+    kinds = {name: kind_of(name, sample.get(name, [])) for name in features if name not in categories}
+    return {name: kinds.get(name, Kind(True)) for name in features}
 
 
 def _require(rows: Rows, features: Sequence[str], target: str) -> None:
@@ -361,8 +367,10 @@ def _require(rows: Rows, features: Sequence[str], target: str) -> None:
     rows.require([*features, target])
 
 
-def read_rows(features: Sequence[str], path: str | Path, skipped: Skipped | None = None, **reading: Any) -> Floats:
-    """Return these columns of a file, or of all files that match a pattern; shape (n, len(features)).
+def read_rows(
+    columns: Columns | Sequence[str], path: str | Path, skipped: Skipped | None = None, **reading: Any
+) -> Floats:
+    """Return these columns of a file, or of all files that match a pattern, as features; shape (n, p).
 
     Bad rows are skipped and counted in ``skipped`` if it is given. The other arguments are those of `open_rows`.
 
@@ -374,7 +382,7 @@ def read_rows(features: Sequence[str], path: str | Path, skipped: Skipped | None
     blocks: list[Floats] = []
     for each in files(path):
         with open_rows(each, on_error=stop if skipped is None else skipped.add, **reading) as rows:
-            blocks += rows.blocks(features)
+            blocks += rows.blocks(columns)
     if not blocks:
         if skipped and skipped.count:
             raise TableError(

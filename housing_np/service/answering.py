@@ -126,7 +126,7 @@ def reply(
 
     def blocks(rows: Any) -> Iterator[Floats]:
         nonlocal count, outside
-        for X in rows.blocks(model.feature_names):
+        for X in rows.blocks(model.columns):
             count += len(X)
             if count > max_rows:
                 raise RefusedError(413, f"more than {max_rows:,} rows in a request; send fewer at a time")

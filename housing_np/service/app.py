@@ -65,8 +65,8 @@ class Service:
         self.settings = settings
         self.model = load(settings.model)
         self.name = Path(settings.model).stem
-        names, training = self.model.feature_names, training_of(settings.model, self.model.feature_names)
-        given = ranges_of(settings.range, names) if settings.range else None
+        training = training_of(settings.model, self.model.feature_names)
+        given = ranges_of(settings.range, self.model.columns) if settings.range else None
         self.is_outside = outside(self.model, known_range(self.model, given, training.ranges if training else None))
         self.facts = Facts.of_file(settings.model, self.model, self.name, given)
         self.limits, self.metrics = Limits(settings), Metrics()

@@ -22,6 +22,7 @@ from ..fit.inference import Inference
 from ..quantized.calibration import Calibration
 from ..quantized.model import Model, is_quantized
 from ..rows.california import UNITS
+from ..rows.columns import MISSING
 from ..rows.table import Stream
 from .artifact import SUMS
 from .report_file import FORMAT, KEY
@@ -72,8 +73,14 @@ def report_of(
             "sha256": dict(sums),
             "rows": first.all_rows.rows,
             "rows_skipped": table.all_skipped.count,
+            "rows_missing": table.all_dropped.count,
             "sampled": len(y),
             "left_out": list(table.left_out),
+            "categories": {name: dict(counts) for name, counts in table.counts.items()},
+            "filled": {
+                name: {"cells": count, "fill": table.columns.fills.get(name, MISSING)}
+                for name, count in table.filled.items()
+            },
         },
         "target": {"name": table.target_name, **_columns(["y"], first.target, y[:, None])["y"]},
         "features": _columns(table.feature_names, first.features, X),

@@ -13,7 +13,7 @@ from ..checks.paths import shown_path
 from ..errors import HousingError, TableError, quoted
 from ..quantized.calibration import Calibration
 from ..rows import open_rows
-from ..rows.columns import Columns
+from ..rows.columns import Columns, as_columns
 from ..rows.table import files
 
 NAME = "report.json"
@@ -98,7 +98,7 @@ def ranges_of(
     path : str
         A file or a pattern of several: rows, or the report of a training, which knows the figures of its rows.
     columns : Columns, or sequence of str
-        What the features are made of, or the features.
+        Those of the model.
     of : callable
         From the name of a file to the options of `open_rows`.
     visit : callable
@@ -110,12 +110,11 @@ def ranges_of(
         If a file cannot be read, or a report is not whole or lacks a feature.
     """
     total = Calibration()
-    features = columns.feature_names if isinstance(columns, Columns) else columns
     for name in files(path):
         if (report := Path(name, NAME)).is_file():
             raise TableError(f"{shown_path(name)}: cannot be read (a folder); give the report in it: {report}")
         if (content := None if name == "-" else _content(Path(name))) is not None:
-            total += _reported(name, content, features)
+            total += _reported(name, content, as_columns(columns).feature_names)
             continue
         with open_rows(name, **of(name)) as rows:
             for block in rows.blocks(columns):

@@ -1,0 +1,122 @@
+"""The columns of a table that become features, after a survey of their cells, and why others are left out."""
+
+from collections import Counter
+from collections.abc import Collection
+from typing import NamedTuple
+
+from ..errors import TableError, counted, cut, quoted
+from .columns import MISSING, Columns
+from .kinds import FEW_LEVELS, MOST_LEVELS, shell, too_many_levels
+from .rows import by_count
+from .survey import Survey
+
+_LARGE = 0.2  # the share of the rows above which a fill is worth a warning
+
+
+class Chosen(NamedTuple):
+    """The columns that become features.
+
+    Attributes
+    ----------
+    columns : Columns
+    left_out : dict of str to str
+        The others, and why they are left out.
+    filled : dict of str to int
+        How many missing cells each column had, of those that get a fill or the level ``(missing)``.
+    counts : dict of str to dict
+        How often each level of a category occurs, by its name.
+    """
+
+    columns: Columns
+    left_out: dict[str, str]
+    filled: dict[str, int]
+    counts: dict[str, dict[str, int]]
+
+
+def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> Chosen:
+    """Return the features that a survey of the columns leaves.
+
+    Parameters
+    ----------
+    survey : Survey
+        Its last column is the target.
+    named : bool
+        Whether the names of the columns are the user's.
+    asked : collection of str
+        The columns that the user names: they stay, even if they never vary.
+    source : str
+        The name of the source in messages.
+
+    Raises
+    ------
+    TableError
+        For a category with too many levels that the user names.
+    """
+    fills, levels, left_out = dict[str, float](), dict[str, tuple[str, ...]](), dict[str, str]()
+    filled, counts, constant = dict[str, int](), dict[str, dict[str, int]](), dict[str, str]()
+    kept, features = survey.kept, survey.cells[:-1]
+    for i, each in enumerate(features):
+        name, missing = each.name, int(kept.missing[i])
+        if survey.rows and survey.missing[i] == survey.rows:
+            left_out[name] = "all of its cells are missing"
+        elif each.levels is None:
+            if kept.low[i] == kept.high[i] and kept.rows > 1 and name not in asked:
+                constant[name] = f"it is {kept.low[i]:.6g} in all rows"
+            elif missing:
+                fills[name], filled[name] = float(kept.mean[i]), missing
+        elif each.is_full:
+            left_out[name] = _full(source, name, each.most, next(iter(each.levels)), name in asked)
+        else:
+            found = kept.levels[i] + Counter({MISSING: missing})
+            if len(found) < 2:
+                left_out[name] = f"it is {quoted(next(iter(found), ''))} in all rows"
+            elif len(found) == kept.rows and each.most == FEW_LEVELS:
+                left_out[name] = f"each row has a level of its own, such as {quoted(next(iter(found)))}"
+            else:
+                counts[name] = dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+                levels[name] = tuple(counts[name])
+                filled |= {name: missing} if missing else {}
+    if len(left_out) + len(constant) < len(features):
+        left_out |= constant
+    names = tuple(each.name for each in features if each.name not in left_out)
+    return Chosen(Columns(names, named, levels, fills), left_out, filled, counts)
+
+
+def _full(source: str, name: str, most: int, example: str, is_asked: bool) -> str:
+    if is_asked or most == MOST_LEVELS:
+        raise TableError(
+            f"{source}: column {quoted(name)} has more than {most:,} levels, such as {quoted(example)}; a category has "
+            f"{most:,} at most{'' if most == MOST_LEVELS else f': --categories {shell(name)} takes {MOST_LEVELS:,}'}, "
+            f"or leave it out: --ignore {shell(name)}"
+        )
+    return too_many_levels(name, quoted(example))
+
+
+def missing_error(source: str, absent: dict[str, int], rows: int) -> TableError:
+    """Return the error that names all columns with missing cells, and what to say."""
+    return TableError(
+        f"{source}: missing cells, in {counted(rows, 'row')}: {by_count(absent)}; say --missing mean to fill "
+        "numbers with their mean and categories with a level of its own, or --missing skip to leave such rows out"
+    )
+
+
+def filled_note(chosen: Chosen) -> str:
+    """Return what missing cells are filled with; empty if none are.
+
+    >>> columns = Columns(("age", "sea"), levels={"sea": ("far", "(missing)")}, fills={"age": 30.5})
+    >>> filled_note(Chosen(columns, {}, {"age": 207, "sea": 3}, {}))
+    'age (207, with 30.5), sea (3, with (missing))'
+    """
+    fills = chosen.columns.fills
+    return ", ".join(
+        f"{cut(name)} ({count:,}, with {f'{fills[name]:.4g}' if name in fills else MISSING})"
+        for name, count in chosen.filled.items()
+    )
+
+
+def large_shares(absent: dict[str, int], rows: int) -> str:
+    """Return a warning of the columns that lack more than a fifth of their cells; empty if none do."""
+    large = {name: count for name, count in absent.items() if count > _LARGE * rows}
+    if not large:
+        return ""
+    return f"more than a fifth of the {rows:,} rows have no {by_count(large)}; --ignore {shell(*large)} does without"

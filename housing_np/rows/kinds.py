@@ -1,0 +1,108 @@
+"""What the columns of a user's table hold, judged by the first values: numbers, a category, or neither."""
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..errors import cut, quoted
+from .cells import as_level
+from .numbers import AMOUNT, DATE, DECIMAL_COMMA
+
+FEW_LEVELS = 30  # of a column of text, for it to be a category unasked
+MOST_LEVELS = 1000  # of a category
+_TEXT = 0.95  # the share of a column's cells that are no numbers, if it is one of text
+
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_TIME = re.compile(
+    rf"\d{{1,2}}:\d{{2}}(:\d{{2}}.*)?( ?[ap]m)?|{_MONTH}[ -]\d{{1,2}},?([ -]\d{{2,4}})?.*"
+    rf"|\d{{1,2}}[ -]?{_MONTH}([ -]?\d{{2,4}}.*)?|{_MONTH},?[ -]?\d{{4}}|\d{{4}}-\d{{2}}|\d{{4}}[- ]?q[1-4]",
+    re.IGNORECASE,
+)
+_TYPES_OF_TIME = (datetime.date, datetime.time, datetime.timedelta)
+
+
+class Kind(NamedTuple):
+    """What a column holds.
+
+    Attributes
+    ----------
+    is_category : bool
+        Whether it is text of few levels.
+    left_out : str
+        Why it is neither a number nor a category, with what to do; empty if it is one of them.
+    """
+
+    is_category: bool = False
+    left_out: str = ""
+
+
+def kind_of(name: str, values: Sequence[Any]) -> Kind:
+    """Return what a column holds, from its first values: numbers, text, objects of dates, and None for a missing one.
+
+    >>> kind_of("sea", ["near", "far", None]), kind_of("age", [3.0, "x", 4.0])
+    (Kind(is_category=True, left_out=''), Kind(is_category=False, left_out=''))
+    >>> kind_of("day", ["2012-01-01"]).left_out
+    "dates or times, such as '2012-01-01'; write a number, such as the days since a first day"
+    """
+    cells = [value for value in values if value is not None]
+    others = [value for value in cells if not isinstance(value, int | float)]
+    if not others or len(others) < _TEXT * len(cells):
+        return Kind()
+    forms = Counter(map(_form, others))
+    if forms["number"] and forms["number"] + forms["amount"] >= _TEXT * len(others):
+        return Kind()
+    form, count = forms.most_common(1)[0]
+    example = next(quoted(str(value).strip()) for value in others if _form(value) == form)
+    if form != "text" and count >= _TEXT * len(others):
+        return Kind(left_out=_REASONS[form].format(example=example))
+    levels = {as_level(value) for value in cells}
+    return Kind(True) if len(levels) <= FEW_LEVELS else Kind(left_out=too_many_levels(name, example))
+
+
+def too_many_levels(name: str, example: str) -> str:
+    """Return why a column of text is left out, and what makes it a category."""
+    most = f"--categories {shell(name)} takes up to {MOST_LEVELS:,}"
+    return f"text of more than {FEW_LEVELS} levels, such as {cut(example)}; {most}"
+
+
+_REASONS = {
+    "time": "dates or times, such as {example}; write a number, such as the days since a first day",
+    "amount": "amounts, such as {example}; write plain numbers",
+    "nested": "lists or objects, such as {example}; write a column for each of their values",
+}
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, _TYPES_OF_TIME):
+        return "time"
+    if not isinstance(value, str | bytes):
+        return "nested" if isinstance(value, list | dict | tuple) else "text"
+    text = str(value).strip()
+    if DATE.fullmatch(text) or _TIME.fullmatch(text):
+        return "time"
+    if any(pattern.fullmatch(text) for pattern in AMOUNT):
+        return "amount"
+    # Numbers that are written in another way: the error of the first says how they are read.
+    return "number" if DECIMAL_COMMA.fullmatch(text) or _is_quoted_number(text) else "text"
+
+
+def _is_quoted_number(text: str) -> bool:
+    return re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text) is not None
+
+
+def shell(*names: str) -> str:
+    """Return names as a value of an option, quoted as a shell needs it.
+
+    >>> shell("age"), shell("Individual ID", "Sex")
+    ('age', "'Individual ID,Sex'")
+    """
+    from shlex import quote  # imported here because predict must start fast
+
+    return quote(in_csv(names))
+
+
+def in_csv(names: Sequence[str]) -> str:
+    """Return names as a line of CSV."""
+    return ",".join('"' + name.replace('"', '""') + '"' if set(name) & set('",\n') else name for name in names)

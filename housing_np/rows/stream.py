@@ -1,0 +1,197 @@
+"""The rows of a user's files as blocks of features and targets, in memory or read again in each pass."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..checks.arrays import Floats, pieces
+from ..errors import TableError, counted, quoted
+from . import Rows, Skipped, TextColumnError, open_rows, stop
+from .cells import Cells, cells_of
+from .chosen import missing_error
+from .columns import Columns
+from .in_memory import Block, Table
+from .kinds import shell
+from .rows import by_count
+from .survey import Missing, Survey
+
+_LONGEST_ADVICE = 400  # characters of the names in an advice
+
+
+@dataclass
+class Stream:
+    """The rows of files as blocks (X, y): one block in memory, or read from the files in each iteration.
+
+    Attributes
+    ----------
+    paths : tuple of str
+        Files with the same columns.
+    columns : Columns
+        What the features are made of.
+    target_name : str
+    left_out : tuple of str
+        All other columns.
+    notes : tuple of str
+        The detected dialect of the first file, the columns that are left out, and what is filled.
+    skip : bool
+        Whether bad rows are skipped, and counted in `skipped` by file; otherwise the first one raises.
+    reading : mapping
+        The options of `open_rows`.
+    held : block, optional
+        All cells and targets, if they are held in memory.
+    missing : {"stop", "skip", "mean"}
+        What is done to missing cells: an error; their rows are left out, and counted in `dropped` by file; or they are
+        filled, as `columns` says.
+    filled : mapping of str to int
+        How many cells of each column are filled.
+    counts : mapping of str to mapping
+        How often each level of a category occurs.
+    source : str
+        The name of the first file in messages.
+    """
+
+    paths: tuple[str, ...]
+    columns: Columns
+    target_name: str
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    skip: bool = False
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    held: Block | None = None
+    skipped: dict[str, Skipped] = field(default_factory=dict)
+    missing: Missing = "stop"
+    dropped: dict[str, Skipped] = field(default_factory=dict)
+    filled: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    source: str = ""
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the features."""
+        return self.columns.feature_names
+
+    def __repr__(self) -> str:
+        from ..checks.display import columns, in_brackets
+
+        size = counted(len(self.paths), "file") if self.rows is None else f"{counted(self.rows, 'row')} in memory"
+        return in_brackets(self, [size, columns(self.feature_names, [self.target_name])])
+
+    @property
+    def rows(self) -> int | None:
+        """The number of rows in memory; None if they are in files."""
+        return None if self.held is None else len(self.held[1])
+
+    @classmethod
+    def of(cls, table: Table) -> "Stream":
+        """Return the rows of a table in memory."""
+        return cls((), Columns(table.feature_names), table.target_name, held=(table.X, table.y))
+
+    def __iter__(self) -> Iterator[Block]:
+        if self.held is None:
+            for path in self.paths:
+                with self.open(path) as rows:
+                    yield from self.blocks(rows)
+        elif self.columns.is_plain:
+            yield self.held
+        else:
+            cells, y = self.held
+            yield from ((self.columns.encode(cells[piece]), y[piece]) for piece in pieces(cells))
+
+    @property
+    def takes_missing(self) -> bool:
+        """Whether missing cells are read as NaN; where bad rows are skipped, a missing cell makes one by default."""
+        return not self.skip or self.missing != "stop"
+
+    def open(self, path: str) -> AbstractContextManager[Rows]:
+        """Open one file, and start its counts of bad rows and of rows with missing cells at 0."""
+        skipped = self.skipped[path] = Skipped()
+        self.dropped[path] = Skipped()
+        return open_rows(path, on_error=skipped.add if self.skip else stop, wait=True, **self.reading)
+
+    def blocks(self, rows: Rows) -> Iterator[Block]:
+        """Yield the blocks of one open file."""
+        wanted = [*cells_of(self.columns), Cells(self.target_name)]
+        for each in wanted:
+            each.takes_missing |= self.takes_missing
+        for cells in self.cells(rows, wanted):
+            # Copied once, so that the passes over them read contiguous memory.
+            X, y = np.ascontiguousarray(cells[:, :-1]), np.ascontiguousarray(cells[:, -1])
+            X, y = self.without_missing(rows.source, X, y)
+            yield self.columns.encode(X), y
+
+    def without_missing(self, source: str, X: Floats, y: Floats) -> Block:
+        """Return cells and targets without the rows that a missing one excludes, and count these by column."""
+        absent = np.column_stack([np.isnan(X), np.isnan(y)])
+        if not absent.any():
+            return X, y
+        if self.missing == "stop":
+            raise self._missing_error(source)
+        if self.missing == "mean":
+            absent[:, :-1] = False  # filled
+        excluded = absent.any(axis=1)
+        counts = zip((*self.columns.names, self.target_name), absent.sum(axis=0).tolist(), strict=True)
+        dropped = self.dropped.setdefault(source, Skipped())
+        dropped.count += int(excluded.sum())
+        dropped.columns.update({name: count for name, count in counts if count})
+        return X[~excluded], y[~excluded]
+
+    def _missing_error(self, source: str) -> TableError:
+        """Return the error that counts the missing cells of all files."""
+        names = (*self.columns.names, self.target_name)
+        survey = self.surveyed(Survey([Cells(name, None, True) for name in names], "mean"))
+        return missing_error(source, survey.absent(names), survey.rows)
+
+    def surveyed(self, survey: Survey) -> Survey:
+        """Return a survey with the cells of all files added."""
+        for cells in self.cells_of_files(survey.cells):
+            survey.update(cells)
+        return survey
+
+    def cells_of_files(self, wanted: Sequence[Cells]) -> Iterator[Floats]:
+        """Yield the blocks of cells of all files, the target last."""
+        for path in self.paths:
+            with self.open(path) as rows:
+                yield from self.cells(rows, wanted)
+
+    def cells(self, rows: Rows, wanted: Sequence[Cells]) -> Iterator[Floats]:
+        """Yield the blocks of cells of one open file, the target last."""
+        known = {*self.columns.names, self.target_name, *self.left_out, *rows.left_out}
+        if rows.named and (other := [name for name in rows.columns if name not in known]):
+            raise TableError(
+                f"{rows.source}: column {quoted(other[0])} is not in the first file; all need the same columns"
+            )
+        try:
+            yield from rows.read(wanted)
+        except TextColumnError as error:
+            if self.target_name in error.columns:
+                raise TableError(f"{error}; the target has to be a column of numbers") from None
+            text = shell(*error.columns)
+            text = text if len(text) <= _LONGEST_ADVICE else "and their names"
+            raise TableError(f"{error}; leave out what is no number: --ignore {text}") from None
+
+    def told(self) -> list[str]:
+        """Return notes for the user: dialect, columns that are left out or filled, and the bad rows so far."""
+        skipped, dropped = self.all_skipped, self.all_dropped
+        lines = [str(skipped)] if skipped.count else []
+        if dropped.count:
+            lines.append(f"rows left out for missing cells: {dropped.count:,} ({by_count(dropped.columns)})")
+        return [*self.notes, *lines]
+
+    def table(self) -> Table:
+        """Return the rows in memory as a table."""
+        assert self.held is not None
+        X = self.columns.encode(self.held[0])
+        return Table(X, self.held[1], self.feature_names, self.target_name, self.columns)
+
+    @property
+    def all_dropped(self) -> Skipped:
+        """The rows of all files that are left out for missing cells."""
+        return sum(self.dropped.values(), Skipped())
+
+    @property
+    def all_skipped(self) -> Skipped:
+        """The bad rows of all files."""
+        return sum(self.skipped.values(), Skipped())
