@@ -441,3 +441,18 @@ def test_the_command_writes_a_test_of_the_user_s_rows_or_of_drawn_ones(scheme, o
         assert "{3.0, PRICE_LEVEL_sea_near, (double)NAN, PRICE_LEVEL_kind_flat}" in text
         assert "{5.0, PRICE_LEVEL_sea_missing, 7.0, PRICE_LEVEL_kind_house}" in text
         assert 'double age; /* "age", from 3 to 5 */' in (saved / "price.h").read_text()
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_from_a_table_of_text_and_missing_cells_to_equal_predictions(compiler, tmp_path):
+    levels = ['"say ""x"""', '"a, b"', "*/ int y; /*", '"two\nlines"', "\u202eé", "while"]
+    cells = (f"{levels[i % 7 % 6]},{'NA' if i % 9 == 0 else i * i % 31},{i},{(i * 7 + i % 7) / 4}" for i in range(90))
+    (tmp_path / "rows.csv").write_text("int,a=b,size,price\n" + "\n".join(cells) + "\n", encoding="utf-8")
+    done = run("train", "--data", "rows.csv", "--target", "price", "--missing", "mean", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for scheme in ("float64", "uint8-per-tensor", "uint8-per-channel", "uint8-integer"):
+        options = ["--golden", "90", "--range", "rows.csv", "--force"]
+        done = run("export", f"models/{scheme}.npz", "-o", "price.c", *options, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        done = run_program(compiler, *C99, "price.c", "price_test.c", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (0, "90 of 90 rows are equal\n")
