@@ -13,6 +13,7 @@ from ..fit.linear import LinearRegression
 from ..quantized.calibration import Calibration
 from ..quantized.model import Model
 from ..rows.california import california_rows
+from ..rows.columns import Columns
 from ..rows.encoded import encoded
 from ..store.artifact import to_bytes
 from ..store.report_file import training_of
@@ -27,6 +28,8 @@ class Facts(NamedTuple):
         The name of the model there.
     scheme : {"float64", "per-tensor", "per-channel", "integer"}
     features, targets : tuple of str
+    columns : Columns
+        What the features are made of.
     units : mapping of str to str
         Of the features and targets whose unit is known.
     low, high : ndarray, shape (p,), optional
@@ -45,6 +48,7 @@ class Facts(NamedTuple):
     scheme: str
     features: tuple[str, ...]
     targets: tuple[str, ...]
+    columns: Columns
     units: Mapping[str, str]
     low: Floats | None
     high: Floats | None
@@ -71,6 +75,7 @@ class Facts(NamedTuple):
             scheme=model.scheme or "float64",
             features=model.feature_names,
             targets=tuple(model.target_names_),
+            columns=model.columns,
             units={} if units is None else units,
             low=low,
             high=high,
