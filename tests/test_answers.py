@@ -13,7 +13,7 @@ EDGES = [x for power in range(-6, 18) for x in near(float(f"1e{power}"))] + [0.0
 
 
 def drawn(seed, size=400):
-    """Blocks of numbers: of any bits, up to a million, with four decimals, thousandths of a power of two, and all."""
+    """Blocks of numbers: of any bits, up to a million, with four decimals, with ten binary places, and all."""
     rng = np.random.default_rng(seed)
     any_bits = rng.integers(0, 2**64, size, np.uint64).view(np.float64)
     kinds = [
