@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from running import ROOT, environment
-from strategies import MODELS, examples, integer_model, integer_models, linear, quantizable
+from strategies import MODELS, drawn, examples, integer_model, integer_models, linear, quantizable
 from tools import SANITIZERS, STRICT, Library, compile, run_program, tool, write
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, load
@@ -253,7 +253,7 @@ def test_the_half_step_that_is_stated_is_reached():
     assert max(distance(fixed, 0.5 + 2.0**-24, total) for total in range(-4096, 4096)) >= fixed.largest_error * 9 / 10
 
 
-@settings(max_examples=30)  # each is compiled
+@drawn(15, weekly=100)  # each is compiled
 @given(model=integer_models(max_features=40), seed=st.integers(0, 2**32 - 1))
 def test_every_integer_model_has_the_same_integers(model, seed, folder):
     p = model.weights.shape[-1]
@@ -310,14 +310,14 @@ def far_rows(X):
     return np.vstack([X, steps, X * wild, -1e3 * X, np.zeros((1, X.shape[1])), wild])
 
 
-@settings(max_examples=20)  # each is compiled
+@drawn(10, weekly=100)  # each is compiled
 @given(case=quantizable())
 def test_any_float_model_predicts_as_in_python(case, folder):
     model, rows = case[0], far_rows(case[1])
     same_bits(Library(model, folder).predict(rows), among_others(model, rows))
 
 
-@settings(max_examples=40)
+@drawn(20, weekly=100)
 @examples("case", MODELS)
 @given(case=quantizable())
 def test_any_quantized_model_predicts_and_bounds_as_in_python(case, folder):
