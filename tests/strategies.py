@@ -1,7 +1,9 @@
 """What the tests draw from: arrays, linear models with rows, and the edge cases that every run must meet."""
 
+import os
+
 import numpy as np
-from hypothesis import example
+from hypothesis import example, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -22,6 +24,11 @@ EDGES += [edge.astype(np.float64) for edge in EDGES]
 
 BITS = st.integers(2, 8)
 LARGEST = 2.0**100
+
+
+def drawn(examples, weekly):
+    """Hypothesis's settings for so many examples; more in the weekly run of all combinations."""
+    return settings(max_examples=weekly if os.environ.get("HOUSING_NP_MATRIX") == "1" else examples)
 
 
 def examples(name, cases):
