@@ -155,8 +155,15 @@ def did_you_mean(names: Sequence[str], known: Iterable[str]) -> str:
     return f" (did you mean {quoted(near)}?)" if near else ""
 
 
+def check_width(source: str, width: int) -> None:
+    """Raise TableError for more columns than a block holds in one row."""
+    if width > BLOCK_NUMBERS:
+        raise TableError(f"{source}: {counted(width, 'column')}; expected at most {BLOCK_NUMBERS:,}")
+
+
 def check_names(source: str, columns: Sequence[Any]) -> None:
-    """Raise TableError for an empty or a repeated name."""
+    """Raise TableError for too many columns, and for an empty or a repeated name."""
+    check_width(source, len(columns))
     seen: set[Any] = set()
     for position, name in enumerate(columns, start=1):
         if not name:
