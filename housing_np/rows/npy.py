@@ -19,7 +19,16 @@ from .source import CHUNK_BYTES, MOST_HELD, Source
 
 _LONGEST_HEADER = 10_000  # characters, the limit of NumPy's own reader
 # What NumPy's reader raises, and what Python's parser and tokenizer raise below it.
-_INVALID_HEADER = (ValueError, TypeError, LookupError, SyntaxError, TokenError, RecursionError, OverflowError, MemoryError)
+_INVALID_HEADER = (
+    ValueError,
+    TypeError,
+    LookupError,
+    SyntaxError,
+    TokenError,
+    RecursionError,
+    OverflowError,
+    MemoryError,
+)
 _INVALID = "not a .npy array of numbers, or not whole; write one with numpy.save"
 _LONGEST_ROW = 1 << 24  # bytes
 _TRANSPOSED_BYTES = 1 << 24
@@ -75,7 +84,7 @@ class _Array:
             return np.frombuffer(data, self.dtype, count)
         if self.start is None:
             raise TableError(f"{self.name}: {_INVALID}")
-        raise TableError(f"{self.name}: ends below row {row}, as it did not when it was opened: it was changed; run again")
+        raise TableError(f"{self.name}: ends after row {row}: it was changed while it was read; run again")
 
 
 def read(source: Source, on_error: OnError) -> Rows:

@@ -57,6 +57,10 @@ class TextColumnError(TableError):
         self.columns: tuple[str, ...] = tuple(columns)
 
 
+class TooLargeError(TableError):
+    """Rows that are more than the caller takes."""
+
+
 def refuse_text(source: str, rows: Sequence[Sequence[Any]], names: Sequence[str]) -> None:
     """Raise TextColumnError for the columns that contain text in all of the first rows."""
     words = text_columns(rows, names)

@@ -120,7 +120,7 @@ class Source:
     def too_large(self) -> TableError:
         """Return the error of compressed rows that would have to be held in memory."""
         return TableError(
-            f"{self.name}: more than {MOST_HELD >> 20} MiB uncompressed, which would be held in memory; uncompress it first"
+            f"{self.name}: more than {MOST_HELD >> 20} MiB, all to be held in memory; uncompress it first"
         )
 
     def _read(self) -> bytes:
