@@ -17,6 +17,8 @@ from .numbers import text_columns
 BLOCK_NUMBERS = 1 << 18
 # The number of rows that tell a column of text from a bad cell.
 FIRST_ROWS = 20
+# The number of names that are searched for one that is similar: a comparison takes long.
+_COMPARED = 1000
 
 OnError = Callable[[TableError], None]
 Record = tuple[tuple[int, ...], Any]
@@ -144,8 +146,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """
     from difflib import get_close_matches
 
-    folded = {each.strip().lower(): each for each in reversed(list(known))}
-    close = get_close_matches(name.strip().lower(), folded, n=1)
+    wanted, folded = name.strip().lower(), {each.strip().lower(): each for each in reversed(list(known))}
+    near = [wanted] if wanted in folded else list(folded)[-_COMPARED:]
+    close = get_close_matches(wanted, near, n=1)
     return folded[close[0]] if close else None
 
 
