@@ -5,8 +5,8 @@
 
 It prints how many of each kind were refused, loaded with equal numbers, and loaded with others. What ends in any other
 way (another exception, a warning, code that ran, too much memory or time, a number that is not finite) is told with its
-case, and the status is 1. So are files of a megabyte that claim more (by nesting, sizes, depth, digits), if one takes more
-than 2 seconds or 200 MiB.
+case, and the status is 1. So are files of a megabyte that claim more (by nesting, sizes, depth, digits), if one takes
+more than 2 seconds or 200 MiB.
 """
 
 import argparse

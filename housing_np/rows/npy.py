@@ -58,7 +58,7 @@ class _Array:
             return
         for start in range(0, n, step):
             count = min(step, n - start)
-            yield self._read(start, None, count * prod(others)).reshape(count, *others)
+            yield self._read(count * prod(others)).reshape(count, *others)
         self.file.read(1)  # where gzip finds its checksum
 
     def _transposed(self, step: int) -> Iterator[NDArray[Any]]:
@@ -69,22 +69,21 @@ class _Array:
         for start in range(0, n, many):
             count = min(many, n - start)
             if count == n:
-                part = self._read(0, 0, n * p).reshape(p, n).T
+                part = self._read(n * p, 0).reshape(p, n).T
             else:
-                part = np.stack([self._read(start, column * n + start, count) for column in range(p)], axis=1)
+                part = np.stack([self._read(count, column * n + start) for column in range(p)], axis=1)
             yield from (np.ascontiguousarray(part[i : i + step]) for i in range(0, count, step))
 
-    def _read(self, row: int, first: int | None, count: int) -> NDArray[Any]:
-        """Return the numbers from a place on, or the next ones; the row is for the error."""
+    def _read(self, count: int, first: int | None = None) -> NDArray[Any]:
+        """Return so many numbers from a place on, or the next ones."""
         size = count * self.dtype.itemsize
         if first is not None and self.start is not None:
             self.file.seek(self.start + first * self.dtype.itemsize)
         data = self.file.read(size)
-        if len(data) == size:
-            return np.frombuffer(data, self.dtype, count)
-        if self.start is None:
-            raise TableError(f"{self.name}: {_INVALID}")
-        raise TableError(f"{self.name}: ends after row {row}: it was changed while it was read; run again")
+        if len(data) < size:
+            changed = "changed while it was read: it is shorter than it was; run again"
+            raise TableError(f"{self.name}: {_INVALID if self.start is None else changed}")
+        return np.frombuffer(data, self.dtype, count)
 
 
 def read(source: Source, on_error: OnError) -> Rows:
