@@ -266,3 +266,28 @@ def test_an_index_of_pages_without_a_length_is_not_read_for_ever():
     chunk = mock.Mock(data_page_offset=4, dictionary_page_offset=None, total_compressed_size=99, num_values=9)
     with pytest.raises(TableError, match="a page of -1 bytes claims to hold"):
         list(parquet_pages._pages(BytesIO(b"PAR1\x15\x02\x00"), chunk))
+
+
+def test_the_metadata_of_a_request_have_a_limit_of_their_own(tmp_path):
+    pyarrow, parquet, content = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet"), BytesIO()
+    parquet.write_table(pyarrow.table({"x": [1.0, 3.0], "y": [2.0, 4.0]}), content)
+    size = int.from_bytes(content.getvalue()[-8:-4], "little")
+    with open_rows(BytesIO(content.getvalue()), most=16 * size) as opened:
+        assert np.concatenate(list(opened.blocks(["x", "y"]))).tolist() == PLAIN
+    with (
+        pytest.raises(TooLargeError, match=f"the request: {size:,} bytes of metadata; expected at most {size - 1:,}"),
+        open_rows(BytesIO(content.getvalue()), most=16 * size - 1),
+    ):
+        pass
+
+
+def test_more_column_chunks_than_a_block_holds_are_refused(tmp_path):
+    pytest.importorskip("pyarrow")
+    # A root, a column, and one row group with a list of 340,000 chunks of three bytes, as Thrift writes them.
+    schema = b"\x15\x02\x19\x2c\x48\x01r\x15\x02\x00\x15\x0a\x25\x00\x18\x01x\x00\x16\x00"
+    chunks = b"\x19\xfc" + varint(170_000) + b"\x26\x00\x00" * 340_000
+    footer = schema + b"\x19\x1c" + chunks + b"\x16\x00\x16\x00\x00\x00"
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(TableError, match=r"rows\.parquet: not a Parquet file \(.*limit"):
+        read_file(path, ["x"])

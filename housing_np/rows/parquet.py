@@ -16,6 +16,8 @@ _AT_ONCE = 1 << 27  # bytes of pages of a row group that are in memory at the sa
 _NUMBERS = 1 << 27  # of a row group: a hundred columns in the usual million rows
 # A large file may take more: so many bytes in memory, and numbers, for each of its own.
 _BYTES_PER_BYTE, _NUMBERS_PER_BYTE = 8, 128
+# The part of a request that may be metadata, which take 250 times their size in memory where they claim most.
+_FOOTER_PART = 16
 
 
 def read(source: Source, on_error: OnError, most: int | None = None) -> Rows:
@@ -29,7 +31,9 @@ def read(source: Source, on_error: OnError, most: int | None = None) -> Rows:
     try:
         # Without reading ahead, which would keep a whole row group until its end.
         options = {"pre_buffer": False, "buffer_size": CHUNK_BYTES, "page_checksum_verification": True}
+        options |= {"thrift_container_size_limit": BLOCK_NUMBERS}
         content = source.file()
+        _refuse_large_footer(source.name, content, most)
         file = pyarrow.parquet.ParquetFile(content, **options)
         schema = file.schema_arrow
         names = schema.names
@@ -72,6 +76,15 @@ def read(source: Source, on_error: OnError, most: int | None = None) -> Rows:
     hint = f" ({listed(index, quoted)} is an index of pandas: reset_index() makes it a column)" if index else ""
     rows = Rows(source.name, Columns(columns), blocks, index, hint=hint)
     return rows
+
+
+def _refuse_large_footer(source: str, content: BinaryIO, most: int | None) -> None:
+    """Raise TooLargeError for metadata that would take much more memory than the rows of a request may."""
+    size = content.seek(0, SEEK_END)
+    content.seek(max(0, size - 8))
+    footer = int.from_bytes(content.read(4), "little")
+    if most is not None and most // _FOOTER_PART < footer <= size:
+        raise TooLargeError(f"{source}: {footer:,} bytes of metadata; expected at most {most // _FOOTER_PART:,}")
 
 
 def _measured_groups(
