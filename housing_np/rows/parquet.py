@@ -1,18 +1,27 @@
 """Rows of a Parquet file, by pyarrow."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from io import SEEK_END
+from typing import Any, BinaryIO
 
 from ..checks.arrays import Floats
 from ..checks.frames import arrow_array
-from ..errors import TableError, cut, install_hint, listed, quoted
+from ..errors import TableError, counted, cut, install_hint, listed, quoted
 from .columns import Columns
-from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, check_names, checked
+from .parquet_pages import measured
+from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, TooLargeError, check_names, checked
 from .source import CHUNK_BYTES, Source
 
+_AT_ONCE = 1 << 27  # bytes of pages of a row group that are in memory at the same time
+_NUMBERS = 1 << 27  # of a row group: a hundred columns in the usual million rows
+# A large file may take more: so many bytes in memory, and numbers, for each of its own.
+_BYTES_PER_BYTE, _NUMBERS_PER_BYTE = 8, 128
+# The part of a request that may be metadata, which take 250 times their size in memory where they claim most.
+_FOOTER_PART = 16
 
-def read(source: Source, on_error: OnError) -> Rows:
-    """Return the rows of a Parquet file."""
+
+def read(source: Source, on_error: OnError, most: int | None = None) -> Rows:
+    """Return the rows of a Parquet file, whose pages of the wanted columns have at most so many bytes uncompressed."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -22,7 +31,10 @@ def read(source: Source, on_error: OnError) -> Rows:
     try:
         # Without reading ahead, which would keep a whole row group until its end.
         options = {"pre_buffer": False, "buffer_size": CHUNK_BYTES, "page_checksum_verification": True}
-        file = pyarrow.parquet.ParquetFile(source.file(), **options)
+        options |= {"thrift_container_size_limit": BLOCK_NUMBERS}
+        content = source.file()
+        _refuse_large_footer(source.name, content, most)
+        file = pyarrow.parquet.ParquetFile(content, **options)
         schema = file.schema_arrow
         names = schema.names
     except UnicodeDecodeError:
@@ -45,10 +57,14 @@ def read(source: Source, on_error: OnError) -> Rows:
         return read_batches(names)
 
     def read_batches(names: list[str]) -> Iterator[Floats]:
-        start = 0
-        batches = file.iter_batches(max(1, BLOCK_NUMBERS // max(1, len(columns))), columns=names)
+        step = max(1, BLOCK_NUMBERS // max(1, len(columns)))
+        groups = _measured_groups(source, content, file.metadata, names, most)
+        start, known, batches = 0, 0, None
         while True:
+            while known <= start + step and (more := next(groups, None)) is not None:
+                known += more
             try:
+                batches = batches or file.iter_batches(step, columns=names)
                 batch = next(batches, None)
             except broken as error:
                 raise TableError(f"{source.name}: {_reason(error, f'damaged after row {start}')}") from None
@@ -60,6 +76,43 @@ def read(source: Source, on_error: OnError) -> Rows:
     hint = f" ({listed(index, quoted)} is an index of pandas: reset_index() makes it a column)" if index else ""
     rows = Rows(source.name, Columns(columns), blocks, index, hint=hint)
     return rows
+
+
+def _refuse_large_footer(source: str, content: BinaryIO, most: int | None) -> None:
+    """Raise TooLargeError for metadata that would take much more memory than the rows of a request may."""
+    size = content.seek(0, SEEK_END)
+    content.seek(max(0, size - 8))
+    footer = int.from_bytes(content.read(4), "little")
+    if most is not None and most // _FOOTER_PART < footer <= size:
+        raise TooLargeError(f"{source}: {footer:,} bytes of metadata; expected at most {most // _FOOTER_PART:,}")
+
+
+def _measured_groups(
+    source: Source, content: BinaryIO, metadata: Any, names: Sequence[str], most: int | None
+) -> Iterator[int]:
+    """Yield the number of rows of each row group, once its pages are known to fit in memory."""
+    size = 0 if source.compressed else content.seek(0, SEEK_END)
+    wanted, total = set(names), 0
+    chosen = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path in wanted]
+    for index in range(metadata.num_row_groups):
+        group = metadata.row_group(index)
+        try:
+            pages = measured(content, group, chosen)
+        except TableError as error:
+            raise TableError(f"{source.name}: row group {index}: {error}; write the file again") from None
+        total += pages.size
+        if most is not None and total > most:
+            raise TooLargeError(f"{source.name}: more than {most:,} bytes uncompressed; send fewer rows at a time")
+        if pages.at_once > max(_AT_ONCE, _BYTES_PER_BYTE * size):
+            raise _too_large(source, index, f"pages of {pages.at_once >> 20:,} MiB at the same time")
+        if group.num_rows * len(names) > max(_NUMBERS, _NUMBERS_PER_BYTE * size):
+            raise _too_large(source, index, f"{group.num_rows:,} rows of {counted(len(names), 'column')}")
+        yield group.num_rows
+
+
+def _too_large(source: Source, index: int, what: str) -> TableError:
+    advice = "write the file again in smaller row groups, such as row_group_size=100_000"
+    return TableError(f"{source.name}: row group {index} has {what}; {advice}")
 
 
 def _index_columns(schema: Any) -> dict[str, str]:
