@@ -20,6 +20,7 @@ from .rows import (
     Rows,
     assembled,
     check_names,
+    check_width,
     did_you_mean,
     refuse_text,
     stop,
@@ -93,7 +94,7 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
             on_error(TableError(f"{source.name}: line {line}{_problem(text)}"))
         among = f" among the first {_SAMPLE} lines" if len(first) >= _SAMPLE else ""
         raise TableError(f"{source.name}: no rows{among}; expected one JSON object a line")
-    columns, named = _columns(rows)
+    columns, named = _columns(source.name, rows)
 
     def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
         ahead: list[Record] = []
@@ -183,7 +184,7 @@ def read_document(source: Source, on_error: OnError) -> Rows:
         raise TableError(f"{source.name}{error}") from None
     except RecursionError:
         raise TableError(f"{source.name}: nested too deep; {EXPECTED}") from None
-    columns, named = (found.columns, True) if found.columns else _columns(filter(_is_row, found.rows))
+    columns, named = (found.columns, True) if found.columns else _columns(source.name, filter(_is_row, found.rows))
     columns = tuple(name for name in columns if name not in found.index)
     if found.columns:
         check_names(source.name, columns)
@@ -217,7 +218,7 @@ def _is_row(row: Any) -> bool:
     return isinstance(row, dict | list) and bool(row)
 
 
-def _columns(rows: Iterable[Any]) -> tuple[tuple[str, ...], bool]:
+def _columns(source: str, rows: Iterable[Any]) -> tuple[tuple[str, ...], bool]:
     """Return the names of the columns of these rows, and whether the rows have names."""
     rows = [unwrapped(row) for row in rows]
     objects = [row for row in rows if isinstance(row, dict)]
@@ -225,7 +226,9 @@ def _columns(rows: Iterable[Any]) -> tuple[tuple[str, ...], bool]:
     if names or not rows:
         # By majority: wherever they stand, rows with more names have extra values, and rows with fewer are bad.
         return tuple(name for name, number in names.items() if 2 * number >= len(objects)), True
-    return positional_names(Counter(map(len, rows)).most_common(1)[0][0]), False
+    width = Counter(map(len, rows)).most_common(1)[0][0]
+    check_width(source, width)
+    return positional_names(width), False
 
 
 def _picker(

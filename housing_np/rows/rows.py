@@ -22,6 +22,8 @@ FIRST_ROWS = 20
 _MOST_NAMED = 100  # columns in one message
 # The number of rows that tell what a column holds.
 SAMPLE_ROWS = 1000
+# The number of names that are searched for one that is similar: a comparison takes long.
+_COMPARED = 1000
 
 OnError = Callable[[TableError], None]
 Record = tuple[tuple[int, ...], Any]
@@ -75,6 +77,10 @@ class TextColumnError(TableError):
     def __init__(self, message: str, columns: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.columns: tuple[str, ...] = tuple(columns)
+
+
+class TooLargeError(TableError):
+    """Rows that are more than the caller takes."""
 
 
 def refuse_text(source: str, rows: Sequence[Sequence[Any]], names: Sequence[str]) -> None:
@@ -167,8 +173,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """
     from difflib import get_close_matches
 
-    folded = {each.strip().lower(): each for each in reversed(list(known))}
-    close = get_close_matches(name.strip().lower(), folded, n=1)
+    wanted, folded = name.strip().lower(), {each.strip().lower(): each for each in reversed(list(known))}
+    near = [wanted] if wanted in folded else list(folded)[-_COMPARED:]
+    close = get_close_matches(wanted, near, n=1)
     return folded[close[0]] if close else None
 
 
@@ -182,8 +189,15 @@ def did_you_mean(names: Sequence[str], known: Iterable[str]) -> str:
     return f" (did you mean {quoted(near)}?)" if near else ""
 
 
+def check_width(source: str, width: int) -> None:
+    """Raise TableError for more columns than a block holds in one row."""
+    if width > BLOCK_NUMBERS:
+        raise TableError(f"{source}: {counted(width, 'column')}; expected at most {BLOCK_NUMBERS:,}")
+
+
 def check_names(source: str, columns: Sequence[Any]) -> None:
-    """Raise TableError for an empty or a repeated name."""
+    """Raise TableError for too many columns, and for an empty or a repeated name."""
+    check_width(source, len(columns))
     seen: set[Any] = set()
     for position, name in enumerate(columns, start=1):
         if not name:

@@ -107,6 +107,8 @@ def uncompressed(body: bytes, limit: int) -> bytes:
         if not unzip.eof:
             raise RefusedError(400, "the request: damaged, or not whole; compress it again")
         body = unzip.unused_data.lstrip(b"\0")
+    if out.startswith(_GZIP):
+        raise RefusedError(400, "the request: gzip within gzip; compress it once")
     return out or body
 
 
