@@ -183,8 +183,8 @@ class QuantizationScheme:
     def bound(self, model: "QuantizedLinear", X: Floats) -> Floats:
         """Return a bound on |quantized − float| for each prediction of finite rows X (n, p)."""
         reach, center = model._reach, model.center.astype(np.float64)
-        bound = np.abs(X - center) @ reach.T + model.slack
-        return with_rounding(model, bound, (np.abs(X) + np.abs(center)) @ (np.abs(model._values) + reach).T)
+        bound = dot_rows(np.abs(X - center), reach, model.slack)
+        return with_rounding(model, bound, dot_rows(np.abs(X) + np.abs(center), np.abs(model._values) + reach, 0.0))
 
 
 def search(
