@@ -20,6 +20,7 @@ from .evaluation.gates import Gates, is_lossy, losses
 from .evaluation.scores import Figures, figures
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
+from .quantized.from_float import needs_covariance
 from .quantized.model import Model, QuantizedLinear
 from .quantized.schemes import ROUNDINGS, SCHEMES, Scheme
 from .rows.california import load_california
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
         raise HousingError(f"{options.model} is quantized already: give the float model that it was made from")
     stream = _calibration(model, options)
     table = stream.table()
-    rows = Calibration.of(table.X, options.percentile)
+    rows = Calibration.of(table.X, options.percentile, needs_covariance(options.rounding))
     quantized = QuantizedLinear.from_linear(model, rows, options.scheme, options.bits, options.rounding)
     before, after = figures({"float": model, "uint8": quantized}, model, table).values()
     gates, shares = Gates(options.max_r2_drop, options.max_deviation), error_shares(quantized, model, rows)

@@ -44,7 +44,7 @@ class Integer(QuantizationScheme):
             np.asarray(model.intercept_) + model.coef_ @ offset,
             (rows.mean - offset) / step,
             rows.deviation / step,
-            rows.covariance / np.outer(step, step),
+            lambda: rows.covariance / np.outer(step, step),
             scale,
             offset,
         )
