@@ -112,7 +112,7 @@ def edge_rows(X, rng):
     return np.vstack([ends, halves, beyond, X[:4] * 1e250, X[:4] * 1e304])
 
 
-@pytest.mark.parametrize("scheme", ("per-tensor", "per-channel"))
+@pytest.mark.parametrize("scheme", ["per-tensor", "per-channel"])
 def test_an_intercept_of_minus_zero_makes_no_minus_zero(scheme, reader):
     numbers = kind_of(scheme, *CONSTANT_FEATURES[0][:2]).numbers() | {"intercept": np.array(-0.0)}
     model = QuantizedLinear.from_numbers(scheme, numbers, ("x0", "x1"), ("y0",))

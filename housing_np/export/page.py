@@ -70,8 +70,9 @@ def _check_against(model: QuantizedLinear, against: LinearRegression, start: Flo
     if (against.feature_names, against.target_names_) != (model.feature_names, model.target_names_):
         raise HousingError(f"against has other features or targets than the model: {wanted}")
     step = 1.0 if model.input_scale is None else model.input_scale.astype(np.float64)
-    away, row = np.abs(against.coef_ * step - model._values), start[np.newaxis]
-    if np.any(away > model._reach) or np.any(np.abs(model.predict(row) - against.predict(row)) > model.error_bound(row)):
+    row, away = start[np.newaxis], np.abs(against.coef_ * step - model._values)
+    deviation = np.abs(model.predict(row) - against.predict(row))
+    if np.any(away > model._reach) or np.any(deviation > model.error_bound(row)):
         raise HousingError(f"against is further from the model than its bound: {wanted}")
 
 

@@ -1,12 +1,10 @@
 """The record of a training, for report.json: the data, the options, the fit, and the figures of each model."""
 
 import hashlib
-import os
 import platform
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +23,6 @@ from ..rows.california import UNITS
 from ..rows.table import Stream
 from .artifact import SUMS
 from .report_file import FORMAT, KEY
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 _QUARTILES = ("quartile_1", "median", "quartile_3")
 
@@ -107,18 +100,6 @@ def with_stage(
         The rows that the figures are of.
     """
     return {**record, "stages": {**record["stages"], name: _stage(model, figures, file, X)}}
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time change the report in a folder, if the system has locks of folders."""
-    with ExitStack() as opened:
-        if fcntl is not None:
-            with suppress(OSError):  # a file system without locks
-                descriptor = os.open(folder, os.O_RDONLY)
-                opened.callback(os.close, descriptor)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
 
 
 def sums_beside(contents: Mapping[Path, bytes]) -> dict[Path, bytes]:
