@@ -208,6 +208,40 @@ def test_a_bad_number_in_a_part_is_named_with_its_file(client, parts, tmp_path):
         train.main(["--data", parts, "--target", "price", "--dask", client.scheduler.address])
 
 
+@pytest.mark.parametrize("how", ["cut short", "overwritten"])
+def test_files_that_change_between_the_passes_end_the_training(how, client, parts, tmp_path, monkeypatch):
+    solve = LinearRegression.set_solution
+
+    def change_files(self, *arguments, **options):
+        for path in tmp_path.glob("part-*.csv"):
+            lines = path.read_text().splitlines(keepends=True)
+            path.write_text("".join(lines[:100] if how == "cut short" else [lines[0], *reversed(lines[1:])]))
+        return solve(self, *arguments, **options)
+
+    monkeypatch.setattr(LinearRegression, "set_solution", change_files)
+    out = tmp_path / "models"
+    with pytest.raises(HousingError, match=r"part-\d\d\.csv changed while it was read; run again"):
+        train.main(["--data", parts, "--target", "price", "--out", str(out), "--dask", client.scheduler.address])
+    assert not out.exists()
+
+
+def test_a_file_that_is_cut_while_a_worker_reads_it_ends_the_training(client, parts):
+    stream = Stream((parts.replace("*", "00"),), Columns(tuple("abcd")), "price")
+    with pytest.raises(HousingError, match=r"part-00\.csv changed while it was read; run again"):
+        total_on_cluster(client, stream, Cutting(parts.replace("*", "00")))
+
+
+class Cutting(Calibration):
+    """A sum that cuts the file that it is of."""
+
+    def __init__(self, path=""):
+        super().__init__()
+        self.path = path
+
+    def update(self, X, y=None):
+        os.truncate(self.path, 50)
+
+
 def test_a_file_that_a_worker_does_not_see_is_named(client, tmp_path, rows):
     stream = Stream((str(tmp_path / "gone.csv"),), Columns(("a",)), "price")
     with pytest.raises(HousingError, match=r"gone.csv: a worker does not see this file"):

@@ -117,7 +117,7 @@ def test_sums_are_of_regular_files_alone(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-4
     paths = [tmp_path / "a", tmp_path, tmp_path / "none", "-"]
-    assert list(Sums(paths).found().values()) == [known, None, None, None]
+    assert list(Sums(paths).found({}).values()) == [known, None, None, None]
 
 
 class Sources(HTMLParser):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ..checks.paths import shown_path
+from ..checks.unchanged import Stamp
 from ..errors import HousingError, TableError, cut
 from ..fit.passes import Sum, total
 from ..rows import Skipped
@@ -70,7 +71,7 @@ def total_on_cluster(client: Any, stream: Stream, empty: S, watch: Watch = iter,
     ----------
     client : distributed.Client
     stream : Stream
-        The bad rows that the workers skip are counted in its `skipped`.
+        The bad rows that the workers skip are counted in its `skipped`, and the stamps of the files go to its `stamps`.
     empty : Sum
     watch : callable, optional
         Called with an iterable of the files as they are done; returns one of the same.
@@ -102,25 +103,27 @@ def total_on_cluster(client: Any, stream: Stream, empty: S, watch: Watch = iter,
     except CancelledError:
         raise HousingError("the scheduler was lost in the middle of a pass; start it and run again") from None
     stream.skipped.update(result.skipped)
+    stream.stamps.update(result.stamps)
     return result.sum
 
 
 @dataclass
 class _FileTotal(Generic[S]):
-    """The sum of the rows of files, and the bad rows that were skipped in each."""
+    """The sum of the rows of files, the bad rows that were skipped in each, and the stamp of each."""
 
     sum: S
     skipped: dict[str, Skipped]
+    stamps: dict[str, Stamp | None]
 
     def __add__(self, other: "_FileTotal[S]") -> "_FileTotal[S]":
-        return _FileTotal(self.sum + other.sum, self.skipped | other.skipped)
+        return _FileTotal(self.sum + other.sum, self.skipped | other.skipped, self.stamps | other.stamps)
 
 
 def _total_of_file(empty: S, stream: Stream) -> _FileTotal[S]:
     (path,) = stream.paths
     if not Path(path).exists():
         raise TableError(f"{shown_path(path)}: a worker does not see this file; put it where all see it under one path")
-    return _FileTotal(total(empty, stream), stream.skipped)
+    return _FileTotal(total(empty, stream), stream.skipped, stream.stamps)
 
 
 def _completed(client: Any, futures: list[Any], timeout: float) -> Iterator[Any]:

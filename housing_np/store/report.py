@@ -2,7 +2,6 @@
 
 import hashlib
 import platform
-import stat
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 
 from .. import __version__
 from ..checks.arrays import Floats
+from ..checks.unchanged import Stamp, changed, unchanged
+from ..errors import TableError
 from ..evaluation.first_pass import FirstPass
 from ..evaluation.leave_one_out import LeaveOneOut
 from ..evaluation.scores import Figures, OutOfSample
@@ -163,24 +164,47 @@ def _stage(model: Model, figures: Figures, file: bytes, X: Floats) -> dict[str, 
 
 
 class Sums:
-    """The SHA-256 of files, made beside other work."""
+    """The SHA-256 of files, made beside other work.
+
+    Attributes
+    ----------
+    stamps : dict
+        Size and time of change of each file when it was read.
+    """
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
         self._threads = ThreadPoolExecutor(1)
+        self.stamps: dict[str, Stamp | None] = {}
         self._sums: dict[str, Future[str | None]] = {
-            str(path): self._threads.submit(_sum, Path(path)) for path in paths
+            str(path): self._threads.submit(_sum, str(path), self.stamps) for path in paths
         }
 
-    def found(self) -> dict[str, str | None]:
-        """Return them by path, once all are known; None for what is no file that can be read again."""
-        return {path: sum.result() for path, sum in self._sums.items()}
+    def found(self, read: Mapping[str, Stamp | None]) -> dict[str, str | None]:
+        """Return them by path, once all are known; None for what is no file that can be read again.
+
+        Parameters
+        ----------
+        read : mapping of str to Stamp or None
+            The stamps of files whose rows were read: the sums must be of the same files.
+
+        Raises
+        ------
+        TableError
+            If a file changed.
+        """
+        sums = {path: sum.result() for path, sum in self._sums.items()}
+        for path, known in self.stamps.items():
+            if read.get(path, known) != known:
+                raise changed(path, TableError)
+        return sums
 
 
-def _sum(path: Path) -> str | None:
-    try:
-        if str(path) == "-" or not stat.S_ISREG(path.stat().st_mode):
+def _sum(path: str, stamps: dict[str, Stamp | None]) -> str | None:
+    with unchanged(path, stamps):
+        if path == "-" or stamps[path] is None:
             return None
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
+        try:
+            with Path(path).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return None
