@@ -30,19 +30,7 @@ def connect(address: str, timeout: float = _TIMEOUT) -> Iterator[Any]:
         If no scheduler answers or no worker joins within `timeout` seconds, or one of them lacks the package.
     """
     import_dask()
-    import logging
-
-    import distributed
-
-    # Dask reports a lost scheduler in forty lines of log; our error says it in one.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    try:
-        client = distributed.Client(address, timeout=timeout)
-    except (OSError, ValueError, TypeError, ImportError) as error:
-        raise HousingError(
-            f"no Dask scheduler answers at {cut(address)} ({cut(str(error))}); give one as tcp://host:8786"
-        ) from None
-    with client:
+    with _without_logs(), _client(address, timeout) as client:
         try:
             client.wait_for_workers(1, timeout)
         except TimeoutError:
@@ -53,11 +41,36 @@ def connect(address: str, timeout: float = _TIMEOUT) -> Iterator[Any]:
         yield client
 
 
+def _client(address: str, timeout: float) -> Any:
+    import distributed
+
+    try:
+        return distributed.Client(address, timeout=timeout)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        raise HousingError(
+            f"no Dask scheduler answers at {cut(address)} ({cut(str(error))}); give one as tcp://host:8786"
+        ) from None
+
+
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    """Log nothing in the block: Dask reports a lost scheduler in forty lines; our error says it in one."""
+    import logging
+
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def _require_package(client: Any) -> None:
     """Raise HousingError if the scheduler or a worker does not have this package."""
     package = __name__.partition(".")[0]
-    specs = {"the scheduler": client.run_on_scheduler(find_spec, package), **client.run(find_spec, package)}
-    if missing := [where for where, spec in specs.items() if spec is None]:
+    specs = {"the scheduler": client.run_on_scheduler(find_spec, package)}
+    specs |= client.run(find_spec, package, on_error="return")
+    if missing := [where for where, spec in specs.items() if spec is None or isinstance(spec, Exception)]:
         raise HousingError(f"{missing[0]} has no {package}: install it there, in the same version")
 
 
@@ -83,28 +96,40 @@ def total_on_cluster(client: Any, stream: Stream, empty: S, watch: Watch = iter,
     HousingError
         If the scheduler or the last worker is lost; as reading the files does.
     """
-    # Imported here because a training without a cluster must start fast.
-    from concurrent.futures import CancelledError
-
-    import dask
-    import distributed
+    import dask  # imported here because a training without a cluster must start fast
 
     part = dask.delayed(_total_of_file, pure=True)
     leaves = [part(empty, replace(stream, paths=(str(Path(path).absolute()),))) for path in stream.paths]
-    *parts, whole = client.compute([*leaves, tree_sum(leaves)])
-    try:
+    with _cluster_errors():
+        *parts, whole = client.compute([*leaves, tree_sum(leaves)])
         for _ in watch(_completed(client, parts, timeout)):
             pass
         for _ in _completed(client, [whole], timeout):
             pass
         result: _FileTotal[S] = whole.result()
-    except distributed.KilledWorker as error:
-        raise HousingError(f"every worker that took a task died of it; see their logs ({error})") from None
-    except CancelledError:
-        raise HousingError("the scheduler was lost in the middle of a pass; start it and run again") from None
     stream.skipped.update(result.skipped)
     stream.stamps.update(result.stamps)
     return result.sum
+
+
+@contextmanager
+def _cluster_errors() -> Iterator[None]:
+    """Turn the errors of a lost scheduler, and of workers that cannot run a task, into a HousingError."""
+    from concurrent.futures import CancelledError
+
+    import distributed
+    from distributed.comm import CommClosedError
+
+    # Older versions of Dask raise CancelledError alone.
+    closed = getattr(distributed.client, "ClosedClientError", CancelledError)
+    try:
+        yield
+    except distributed.KilledWorker as error:
+        raise HousingError(f"every worker that took a task died of it; see their logs ({error})") from None
+    except (CancelledError, closed, CommClosedError, TimeoutError):
+        raise HousingError("the scheduler was lost in the middle of a pass; start it and run again") from None
+    except ImportError as error:
+        raise HousingError(f"a worker lacks what a task needs ({cut(str(error))}); install it there") from None
 
 
 @dataclass

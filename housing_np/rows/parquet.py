@@ -5,7 +5,7 @@ from typing import Any
 
 from ..checks.arrays import Floats
 from ..checks.frames import arrow_array
-from ..errors import TableError, cut, install_hint, listed, quoted
+from ..errors import TableError, cut, extra, listed, quoted
 from .columns import Columns
 from .rows import BLOCK_NUMBERS, OnError, Rows, TextColumnError, check_names, checked
 from .source import CHUNK_BYTES, Source
@@ -13,11 +13,9 @@ from .source import CHUNK_BYTES, Source
 
 def read(source: Source, on_error: OnError) -> Rows:
     """Return the rows of a Parquet file."""
-    try:
+    with extra("parquet", f"{source.name}: Parquet needs pyarrow", TableError):
         import pyarrow
         import pyarrow.parquet
-    except ImportError:
-        raise TableError(f"{source.name}: Parquet needs pyarrow: {install_hint('parquet')}") from None
     broken = (pyarrow.ArrowException, OSError)
     try:
         # Without reading ahead, which would keep a whole row group until its end.
