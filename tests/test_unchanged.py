@@ -22,7 +22,7 @@ def save_rows(path, seed, n=5000):
 
 
 def cut(path):
-    os.truncate(path, os.path.getsize(path) // 2)
+    os.truncate(path, path.stat().st_size // 2)
 
 
 def lengthen(path):

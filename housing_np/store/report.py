@@ -25,6 +25,7 @@ from ..rows.table import Stream
 from .artifact import SUMS
 from .report_file import FORMAT, KEY
 
+_ANY_NAME: dict[str, str] = {"encoding": "utf-8", "errors": "surrogateescape"}  # also of a file that is not in UTF-8
 _QUARTILES = ("quartile_1", "median", "quartile_3")
 
 
@@ -113,12 +114,15 @@ def sums_beside(contents: Mapping[Path, bytes]) -> dict[Path, bytes]:
     """
     path = next(iter(contents)).with_name(SUMS)
     try:
-        lines = [line.split("  ", 1) for line in path.read_text(encoding="utf-8").splitlines()]
-        sums = {name: digest for digest, name in lines}
+        lines = path.read_bytes().decode(**_ANY_NAME).removesuffix("\n").split("\n")
+        sums = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     except (OSError, ValueError):
         return {}
-    sums |= {each.name: hashlib.sha256(content).hexdigest() for each, content in contents.items()}
-    return {path: "".join(f"{digest}  {name}\n" for name, digest in sums.items()).encode()}
+    for each, content in contents.items():
+        # As sha256sum writes names that would break a line.
+        name = each.name.replace("\\", "\\\\").replace("\n", "\\n")
+        sums[name] = ("\\" if name != each.name else "") + hashlib.sha256(content).hexdigest()
+    return {path: "".join(f"{digest}  {name}\n" for name, digest in sums.items()).encode(**_ANY_NAME)}
 
 
 def _others(left_out: LeaveOneOut) -> dict[str, Any] | None:
