@@ -60,7 +60,7 @@ class Facts(NamedTuple):
         units: Mapping[str, str] | None = None,
     ) -> Self:
         """Return what the caller knows of a model; `content` is that of its file, by default as `save` writes it."""
-        rows = X if isinstance(X, Calibration) or X is None else Calibration.of(X)
+        rows = X if isinstance(X, Calibration) or X is None else Calibration.of(X, covariance=False)
         low, high = (rows.low, rows.high) if rows is not None else own_range(model) or (None, None)
         return cls(
             name=name,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import HousingError, install_hint
+from ..errors import HousingError, extra
 from ..quantized.model import Model, QuantizedLinear, is_quantized
 from .facts import Facts
 
@@ -75,10 +75,8 @@ def graph(model: Model, facts: Facts, *, float32: bool) -> bytes:
     >>> onnx.reference.ReferenceEvaluator(onnx.load_from_string(content)).run(None, {"X": np.array([[10.0]])})
     [array([[21.]])]
     """
-    try:
+    with extra("onnx", "ONNX takes the package onnx"):
         from onnx import checker, helper, numpy_helper
-    except ImportError:
-        raise HousingError(f"ONNX takes the package onnx: {install_hint('onnx')}") from None
     deviation = _float32_deviation(model, facts) if float32 else None
     opset, nodes, constants = _in_float32(model) if float32 else _graph(model, INPUT)
     inputs = helper.make_tensor_value_info(INPUT, _FLOAT if float32 else _DOUBLE, ["batch", len(facts.features)])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..errors import TableError, quoted
+from ..errors import HousingError, TableError, extra, quoted
 from . import numbers
 from .columns import Columns, positional_names
 from .csv_dialect import QUOTED, SEP_LINE, Dialect, detect, is_json, missing_hint
@@ -225,8 +225,9 @@ def _parser(source: Source) -> _Parser:
     if source.path is None or source.path.stat().st_size < _LARGE:
         return _plain_block, 0
     try:
-        from .arrow_csv import block
-    except ImportError:
+        with extra("parquet", "pyarrow reads large files"):
+            from .arrow_csv import block
+    except HousingError:
         return _plain_block, 0
     return block, allowed_threads()
 

@@ -4,7 +4,7 @@ import re
 from array import array
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from ..checks.arrays import Floats, as_numbers, as_rows, refuse_inexact
 from ..checks.names import as_name, as_names, require_option
 from ..checks.paths import as_path, shown_path
+from ..checks.unchanged import Stamp, unchanged
 from ..errors import HousingError, TableError, counted, cut, quoted
 from . import Decimal, Format, Rows, Skipped, TextColumnError, open_rows, stop
 from .columns import Columns
@@ -105,6 +106,8 @@ class Stream:
         The options of `open_rows`.
     held : block, optional
         All rows, if they are held in memory.
+    stamps : dict
+        Size and time of change of each file when it was first read. One that changed since then raises TableError.
     """
 
     paths: tuple[str, ...]
@@ -116,6 +119,7 @@ class Stream:
     reading: Mapping[str, Any] = field(default_factory=dict)
     held: Block | None = None
     skipped: dict[str, Skipped] = field(default_factory=dict)
+    stamps: dict[str, Stamp | None] = field(default_factory=dict)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -146,10 +150,13 @@ class Stream:
             with self.open(path) as rows:
                 yield from self.blocks(rows)
 
-    def open(self, path: str) -> AbstractContextManager[Rows]:
+    @contextmanager
+    def open(self, path: str) -> Iterator[Rows]:
         """Open one file, and start its count of bad rows at 0."""
         skipped = self.skipped[path] = Skipped()
-        return open_rows(path, on_error=skipped.add if self.skip else stop, wait=True, **self.reading)
+        on_error = skipped.add if self.skip else stop
+        with unchanged(path, self.stamps), open_rows(path, on_error=on_error, wait=True, **self.reading) as rows:
+            yield rows
 
     def blocks(self, rows: Rows) -> Iterator[Block]:
         """Yield the blocks of one open file."""
