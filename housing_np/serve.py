@@ -13,10 +13,11 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
+from importlib import import_module
 
 from .command import cli
 from .command.models import DEFAULT_MODEL, default_model
-from .errors import HousingError, install_hint
+from .errors import HousingError, extra
 from .service.settings import Settings
 from .store.artifact import load
 from .store.report_file import ranges_of
@@ -114,13 +115,12 @@ def _folder() -> "tempfile.TemporaryDirectory[str]":
 
 
 def _serve(settings: Settings, listening: socket.socket, workers: int) -> None:
-    try:
-        import prometheus_client  # noqa: F401 - imported here so that its absence is one clear error
-        import starlette  # noqa: F401
+    for name in ("prometheus_client", "starlette", "uvicorn"):
+        with extra("serve", f"a server needs {name}"):
+            import_module(name)
+    with extra("serve", "a server needs uvicorn"):
         import uvicorn
         from uvicorn.supervisors import Multiprocess
-    except ImportError as error:
-        raise HousingError(f"a server needs {error.name}: {install_hint('serve')}") from None
     settings.hand_over()
     config = uvicorn.Config(
         "housing_np.service.app:create",

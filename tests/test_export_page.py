@@ -135,6 +135,15 @@ def edge_rows(X, rng):
     return np.vstack([ends, halves, beyond, X[:4] * 1e250, X[:4] * 1e304])
 
 
+@pytest.mark.parametrize("scheme", ["per-tensor", "per-channel"])
+def test_an_intercept_of_minus_zero_makes_no_minus_zero(scheme, reader):
+    numbers = kind_of(scheme, *CONSTANT_FEATURES[0][:2]).numbers() | {"intercept": np.array(-0.0)}
+    model = QuantizedLinear.from_numbers(scheme, numbers, ("x0", "x1"), ("y0",))
+    rows = np.array([[-0.0, -0.0], [0.0, 0.0]])
+    reader.open(made(model))
+    assert_same_bits(reader.answers("predict", rows), [0.0, 0.0])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_thousand_rows_are_those_of_python_to_the_last_bit(kind, pages, reader, california):
     (model, text), X, rng = pages[kind], california.table.X, np.random.default_rng(0)

@@ -20,6 +20,7 @@ from running import assert_refused, command, environment, run, run_process
 from housing_np import LinearRegression, load
 from housing_np.__main__ import COMMANDS
 from housing_np.command import cli
+from housing_np.evaluation.scores import figures
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
 full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
@@ -333,6 +334,50 @@ def test_the_sums_are_last_and_no_model_of_an_earlier_run_is_beside_them(folder,
     assert "uint8-integer.npz" in in_order[:-1]
     assert not (folder / "models" / "uint8-integer.npz").exists()
     assert "integer" not in (folder / "models" / "models.sha256").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "--data", "new.csv", "--target", "price"),
+        ("quantize", "models/float64.npz", "--data", "old.csv", "--out", "models/small.npz"),
+        ("quantize", "before/float64.npz", "--data", "old.csv", "--out", "models/uint8-integer.npz", "--bits", "7"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_second_writer_of_a_folder_waits_for_the_first(arguments, before, folder):
+    fcntl = pytest.importorskip("fcntl")
+    for name in ("old.csv", "new.csv"):
+        shutil.copy(before / name, folder)
+    shutil.copytree(before / "models", folder / "before")
+    old = contents_of(folder / "models")
+    lock = os.open(folder / "models", os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with subprocess.Popen(command(*arguments), cwd=folder, env=environment(), stdout=subprocess.DEVNULL) as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=3)
+        assert contents_of(folder / "models") == old
+        os.close(lock)
+        assert process.wait(timeout=60) == 0
+    assert contents_of(folder / "models") != old
+
+
+def contents_of(folder):
+    """The content of each model, report and sums by its name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def test_quantize_adds_nothing_to_the_report_of_a_training_that_came_meanwhile(before, folder, monkeypatch):
+    def train_meanwhile(*arguments):
+        assert run("train", "--data", before / "new.csv", "--target", "price", cwd=folder).returncode == 0
+        return figures(*arguments)
+
+    monkeypatch.setattr("housing_np.quantize.figures", train_meanwhile)
+    rows = ["--data", before / "old.csv", "--out", "models/small.npz"]
+    done = run("quantize", "models/float64.npz", *rows, cwd=folder)
+    assert_refused(done, 2, "models/float64.npz changed while it was read; run again")
+    (folder / "models" / "notes.txt").unlink()
+    assert is_whole(folder / "models")
 
 
 def test_models_of_which_the_sums_are_gone_are_read_all_the_same(folder):

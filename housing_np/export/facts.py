@@ -68,7 +68,9 @@ class Facts(NamedTuple):
         units: Mapping[str, str] | None = None,
     ) -> Self:
         """Return what the caller knows of a model; `content` is that of its file, by default as `save` writes it."""
-        rows = X if isinstance(X, Calibration) or X is None else Calibration.of(encoded(X, model.columns))
+        if not isinstance(X, Calibration) and X is not None:
+            X = Calibration.of(encoded(X, model.columns), covariance=False)
+        rows = X
         low, high = (rows.low, rows.high) if rows is not None else own_range(model) or (None, None)
         return cls(
             name=name,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..checks.arrays import Floats
 from ..checks.frames import arrow_array
-from ..errors import TableError, counted, cut, install_hint, listed, quoted
+from ..errors import TableError, counted, cut, extra, listed, quoted
 from .cells import Cells
 from .columns import Columns
 from .parquet_pages import measured
@@ -27,11 +27,9 @@ _FOOTER_PART = 16
 
 def read(source: Source, on_error: OnError, most: int | None = None) -> Rows:
     """Return the rows of a Parquet file, whose pages of the wanted columns have at most so many bytes uncompressed."""
-    try:
+    with extra("parquet", f"{source.name}: Parquet needs pyarrow", TableError):
         import pyarrow
         import pyarrow.parquet
-    except ImportError:
-        raise TableError(f"{source.name}: Parquet needs pyarrow: {install_hint('parquet')}") from None
     broken = (pyarrow.ArrowException, OSError)
     try:
         # Without reading ahead, which would keep a whole row group until its end.
