@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...checks.arrays import Floats
 from ...errors import HousingError
-from ...fit.linear import LinearRegression, dot_rows
+from ...fit.linear import LinearRegression
+from ...fit.products import dot_rows
 from ...rows.threads import parallel_map, thread_count
 from ..affine import Affine
 from .scheme import Exact, Field, QuantizationScheme, fields_of, finite_rows, with_rounding, wrong_inputs

@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...checks.arrays import Floats, as_numbers, as_rows, read_only, refuse_inexact, refuse_nonfinite
 from ...errors import HousingError
-from ...fit.linear import LinearRegression, dot_rows, refuse_nonfinite_rows
+from ...fit.linear import LinearRegression
+from ...fit.products import dot_rows, refuse_nonfinite_rows
 from ...rows.encoded import encoded
 from ..affine import Affine
 
