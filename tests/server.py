@@ -17,11 +17,19 @@ class Server:
         host, port = url.removeprefix("http://").rsplit(":", 1)
         self.address = host.strip("[]"), int(port)
 
-    def connect(self, head=b"", timeout=20):
-        """A connection to it, over which some bytes have been sent."""
-        client = socket.create_connection(self.address, timeout=timeout)
+    def connect(self, head=b"", receives=None):
+        """A connection to it, over which some bytes have been sent; its buffer holds few bytes if `receives` says so."""
+        client = socket.socket()
+        client.settimeout(30)
+        if receives:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receives)
+        client.connect(self.address)
         client.sendall(head)
         return client
+
+    def descriptors(self):
+        """How many files and connections it has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
     def reset_peak(self):
         Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
@@ -57,7 +65,7 @@ def served(*arguments, cwd, stop=signal.SIGTERM, says="", prefix=(), env=None):
         process.send_signal(stop)
         assert process.wait(30) == 128 + stop
         said = process.stderr.read()
-        assert (said == "") if not says else (says in said), said
+        assert said.startswith(says) and said.count("\n") == bool(says), said
     finally:
         process.kill()
         process.communicate()

@@ -268,7 +268,9 @@ def test_a_port_that_is_taken_is_told_in_one_line(models):
 
 def test_many_at_a_time_that_are_broken_off_or_no_requests_do_not_stop_it(models):
     body = json.dumps([[1.0] * 8]).encode()
-    head = b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    head = (
+        b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    )
     bomb = gzip.compress(b" " * (50 << 20))
     sent = [
         head % len(body) + body[:5],

@@ -14,7 +14,6 @@ from ..command.answers import Answer, answered, written
 from ..errors import HousingError
 from ..rows import FORMATS, SKIP_HINT, Rows, open_rows, stop
 from ..rows.formats import ANSWER_FORMATS
-from ..rows.rows import BLOCK_NUMBERS
 from .served import Served
 
 # The formats of bodies by their type; None: by their magic bytes.
@@ -25,6 +24,7 @@ ANSWERS = {name: FORMATS[name].answer_type for name in ANSWER_FORMATS}
 _GZIP = b"\x1f\x8b"
 _MAGIC = (_GZIP, *(each.magic for each in FORMATS.values() if each.magic))
 _PIECE = 1 << 20
+_PART = 1 << 16  # numbers that are answered at a time
 # A body of so many bytes, for a model of so few columns and targets, is answered within some milliseconds.
 _SMALL, _FEW = 4 << 10, 64
 _NUMBER_BYTES = 40  # a float64, and the longest text of one with what separates it from the next
@@ -160,7 +160,7 @@ def reply(
             400, f"{served.name} is a float model: bounds are for quantized ones, which can be off from it"
         )
     names = Answer(tuple(model.target_names_), want.bounds).names
-    step = max(1, BLOCK_NUMBERS // max(len(names), len(model.feature_names)))
+    step = max(1, _PART // max(len(names), len(model.feature_names)))
     row_bytes = _row_bytes(names, want.answer)
     count = outside = 0
 
