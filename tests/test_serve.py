@@ -207,7 +207,7 @@ def test_a_request_that_is_sent_slowly_or_without_an_end_is_ended(models):
     with served(models / "uint8-integer.npz", "--timeout", 1, cwd=models) as url:
         host, port = url.removeprefix("http://").split(":")
         begun = [
-            b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 100\r\n\r\nMed",
+            b"POST /invocations HTTP/1.1\r\nHost: [::1]\r\nContent-Type: text/csv\r\nContent-Length: 100\r\n\r\nMed",
             b"POST /invocations HTTP/1.1\r\nHo",
             b"",
             b"GET / HTTP/1.1\r\nA: " + b"a" * (1 << 20),
@@ -296,7 +296,7 @@ def test_many_at_a_time_that_are_broken_off_or_no_requests_do_not_stop_it(models
 
 
 def test_who_sends_slowly_keeps_nobody_else_waiting(models):
-    head = b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n[["
+    head = b"POST /invocations HTTP/1.1\r\nHost: [::1]\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n[["
     with served(models / "uint8-integer.npz", "--max-concurrent", 2, cwd=models) as url, contextlib.ExitStack() as slow:
         host, port = url.removeprefix("http://").split(":")
         for _ in range(20):
