@@ -3,8 +3,8 @@
     python tests/soak.py
     python tests/soak.py --seconds 60
 
-Honest clients check every answer. The status is 1 if an answer is wrong, the 99th percentile of their waits is above 200
-ms, the memory grows between the first and the last quarter, or the server says what it should not.
+Honest clients check every answer. The status is 1 if an answer is wrong, the 99th percentile of their waits is above
+200 ms, or the memory grows between the first quarter and the last. On a machine that others use too, waits are theirs.
 """
 
 import argparse

@@ -26,7 +26,8 @@ _MAGIC = (_GZIP, *(each.magic for each in FORMATS.values() if each.magic))
 _PIECE = 1 << 20
 _PART = 1 << 16  # numbers that are answered at a time
 # A body of so many bytes, for a model of so few columns and targets, is answered within some milliseconds.
-_SMALL, _FEW = 4 << 10, 64
+_TINY, _FEW = 4 << 10, 64
+SMALL = 64 << 10  # bytes of a body: below, there is always room, and a thread soon
 _NUMBER_BYTES = 40  # a float64, and the longest text of one with what separates it from the next
 
 
@@ -123,10 +124,15 @@ def uncompressed(body: bytes, limit: int, reserve: Callable[[int], None] = lambd
     return bytes(out)
 
 
-def is_small(served: Served, body: bytes) -> bool:
+def is_tiny(served: Served, body: bytes) -> bool:
     """Whether a body is answered faster than a thread is asked to."""
     numbers = max(len(served.model.feature_names), len(served.model.target_names_))
-    return len(body) < _SMALL and numbers <= _FEW and not body.startswith(_MAGIC)
+    return len(body) < _TINY and numbers <= _FEW and not body.startswith(_MAGIC)
+
+
+def is_large(body: bytes) -> bool:
+    """Whether a body can keep a thread busy for long: it has many bytes, or may have once it is uncompressed."""
+    return len(body) > SMALL or body.startswith((_GZIP, FORMATS["parquet"].magic))
 
 
 def reply(

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from .. import __version__
 from ..evaluation.ranges import outside
-from .answering import RefusedError, Reply, Wanted, is_small, reply, uncompressed, wanted
+from .answering import RefusedError, Reply, Wanted, is_large, is_tiny, reply, uncompressed, wanted
 from .limits import Limits, Memory, unless_gone
 from .metrics import Metrics
 from .notes import note, report
@@ -103,12 +103,12 @@ class Service:
         if b"inference-header-content-length" in headers:
             raise RefusedError(400, "tensors in binary are not read: send 'data' in JSON (binary_data=False)")
         body = await memory.body(scope, receive)
-        if is_small(self.served, body):
+        if is_tiny(self.served, body):
             made = self._reply(want, body, memory)
         else:
             with self.limits.answering():
                 work = partial(self._reply, want, body, memory)
-                made = await unless_gone(receive, self.limits.in_thread(work, memory))
+                made = await unless_gone(receive, self.limits.in_thread(work, memory, is_large(body)))
         memory.reserve(len(made.text))
         self.metrics.rows.inc(made.rows)
         self.metrics.outside.inc(made.outside)

@@ -8,14 +8,12 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from ..rows.threads import thread_count
-from .answering import RefusedError
+from .answering import SMALL, RefusedError
 from .settings import Settings
 
 T = TypeVar("T")
 
 _MOST_THREADS = 4
-# There is always room for a request of this many bytes: large ones cannot keep the small ones out.
-_SMALL = 64 << 10
 
 
 class Limits:
@@ -26,8 +24,8 @@ class Limits:
         self.running = 0
         self.reserved = 0
         self.lock = threading.Lock()
-        count = thread_count(_MOST_THREADS, per_thread=1)
-        self._threads, self._free = ThreadPoolExecutor(count), asyncio.Semaphore(count)
+        # Small requests have threads of their own: they would wait long behind a few large ones.
+        self._for_large, self._for_small = Threads(), Threads()
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator["Memory"]:
@@ -52,14 +50,23 @@ class Limits:
         finally:
             self.running -= 1
 
-    async def in_thread(self, work: Callable[[], T], memory: "Memory") -> T:
-        """Return the result of work that is done in a thread, once there is a free one.
+    async def in_thread(self, work: Callable[[], T], memory: "Memory", is_large: bool = False) -> T:
+        """Return the result of work that is done in a thread, once there is a free one."""
+        return await (self._for_large if is_large else self._for_small).run(work, memory)
 
-        Work waits here, not in the executor, which would keep the body of a request that has ended.
-        """
+
+class Threads:
+    """Some threads, for which work waits here: an executor would keep the body of a request that has ended."""
+
+    def __init__(self) -> None:
+        count = thread_count(_MOST_THREADS, per_thread=1)
+        self._executor, self._free = ThreadPoolExecutor(count), asyncio.Semaphore(count)
+
+    async def run(self, work: Callable[[], T], memory: "Memory") -> T:
+        """Return the result of work that uses the memory of a request."""
         await self._free.acquire()
         memory.is_used = True
-        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        future = asyncio.get_running_loop().run_in_executor(self._executor, work)
 
         def done(future: "asyncio.Future[T]") -> None:
             future.exception()  # asyncio reports errors that nobody looks at
@@ -95,7 +102,8 @@ class Memory:
         limits = self.limits
         with limits.lock:
             total = limits.reserved - self.bytes + size
-            if size > max(self.bytes, _SMALL) and total > limits.settings.max_held:
+            # There is always room for small requests: large ones cannot keep them out.
+            if size > max(self.bytes, SMALL) and total > limits.settings.max_held:
                 raise RefusedError(503, "busy: too many large requests at a time; try again")
             limits.reserved, self.bytes = total, size
 
