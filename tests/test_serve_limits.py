@@ -16,7 +16,6 @@ import requests
 from server import answer, served
 
 from housing_np import LinearRegression, load, save
-from housing_np.rows.threads import thread_count
 
 TIMEOUT = 2
 MAX_BODY = 4 << 20
@@ -26,7 +25,7 @@ ROW = b"[[1, 2, 3]]"
 GET = b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(ROW), ROW)
 ALLOWED = 4 * MAX_BODY >> 20  # MiB: what all requests together may keep
-READING = 30 * thread_count(4, per_thread=1) * MAX_BODY >> 20  # MiB: JSON, in all threads at once
+READING = 35 * MAX_BODY >> 20  # MiB: JSON, of one large body at a time
 SLACK = 20  # MiB, for the rows that are answered at a time
 GROWN = 10  # MiB, for what has to be refused or dropped while it comes
 

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import gc
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
@@ -48,6 +49,7 @@ def create(served: Served) -> Starlette:
     asyncio.get_running_loop().set_exception_handler(_loop_error)
     # A large body of JSON is a million objects; searched for garbage every 700, it takes half as long again.
     gc.set_threshold(50_000, 20, 100)
+    sys.setswitchinterval(0.001)  # seconds that the event loop waits for a thread: five times less than usual
     return Service(served).app
 
 

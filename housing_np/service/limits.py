@@ -7,13 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
-from ..rows.threads import thread_count
 from .answering import SMALL, RefusedError
 from .settings import Settings
 
 T = TypeVar("T")
-
-_MOST_THREADS = 4
 
 
 class Limits:
@@ -24,8 +21,8 @@ class Limits:
         self.running = 0
         self.reserved = 0
         self.lock = threading.Lock()
-        # Small requests have threads of their own: they would wait long behind a few large ones.
-        self._for_large, self._for_small = Threads(), Threads()
+        # Small requests have a thread of their own: they would wait long behind a few large ones.
+        self._for_large, self._for_small = Thread(), Thread()
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator["Memory"]:
@@ -51,16 +48,18 @@ class Limits:
             self.running -= 1
 
     async def in_thread(self, work: Callable[[], T], memory: "Memory", is_large: bool = False) -> T:
-        """Return the result of work that is done in a thread, once there is a free one."""
+        """Return the result of work that is done in a thread, once that is free."""
         return await (self._for_large if is_large else self._for_small).run(work, memory)
 
 
-class Threads:
-    """Some threads, for which work waits here: an executor would keep the body of a request that has ended."""
+class Thread:
+    """A thread, for which work waits here: an executor would keep the body of a request that has ended.
+
+    One, because most of the work holds the GIL: a second would take memory, and save no time.
+    """
 
     def __init__(self) -> None:
-        count = thread_count(_MOST_THREADS, per_thread=1)
-        self._executor, self._free = ThreadPoolExecutor(count), asyncio.Semaphore(count)
+        self._executor, self._free = ThreadPoolExecutor(1), asyncio.Semaphore(1)
 
     async def run(self, work: Callable[[], T], memory: "Memory") -> T:
         """Return the result of work that uses the memory of a request."""
