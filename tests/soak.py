@@ -230,7 +230,8 @@ def main() -> int:
     wrong = sum(count for outcome, count in outcomes.items() if outcome.startswith("wrong"))
     print("\n".join(f"{count:9,} {outcome}" for outcome, count in outcomes.most_common()))
     print(f"waits: p50 {1000 * p50:.0f} ms, p99 {1000 * p99:.0f} ms, longest {1000 * max(waits):.0f} ms")
-    print(f"memory: {memory[0]:.0f} MiB, later {memory[-1]:.0f}, peak {peak:.0f}; last quarter {growth:+.0f}")
+    course = ", ".join(f"{each:.0f}" for each in memory[:: max(1, len(memory) // 10)])
+    print(f"memory: {course} MiB, peak {peak:.0f}; from the second quarter to the last {growth:+.0f}")
     return 1 if wrong or p99 > MOST_WAIT or growth > MOST_GROWTH else 0
 
 
