@@ -27,7 +27,8 @@ _PIECE = 1 << 20
 _PART = 1 << 16  # numbers that are answered at a time
 # A body of so many bytes, for a model of so few columns and targets, is answered within some milliseconds.
 _TINY, _FEW = 4 << 10, 64
-SMALL = 64 << 10  # bytes of a body: below, there is always room, and a thread soon
+SMALL = 64 << 10  # bytes of a body: below, there is always room for it
+_LARGE = 256 << 10  # bytes of a body: above, it waits for others of its kind
 _NUMBER_BYTES = 40  # a float64, and the longest text of one with what separates it from the next
 
 
@@ -132,7 +133,7 @@ def is_tiny(served: Served, body: bytes) -> bool:
 
 def is_large(body: bytes) -> bool:
     """Whether a body can keep a thread busy for long: it has many bytes, or may have once it is uncompressed."""
-    return len(body) > SMALL or body.startswith((_GZIP, FORMATS["parquet"].magic))
+    return len(body) > _LARGE or body.startswith((_GZIP, FORMATS["parquet"].magic))
 
 
 def reply(

@@ -73,8 +73,11 @@ class Thread:
             memory.leave()
 
         future.add_done_callback(done)
-        await asyncio.wait({future})  # unlike the future itself, it can be cancelled while the thread goes on
-        return future.result()
+        try:
+            await asyncio.wait({future})  # unlike the future itself, it can be cancelled while the thread goes on
+            return future.result()
+        finally:
+            del future  # its error would refer to this frame, and the frame to it
 
 
 class Memory:
@@ -154,6 +157,7 @@ async def unless_gone(receive: Any, work: Awaitable[T]) -> T:
     finally:
         gone.cancel()
         task.cancel()
+        del gone, task  # as above
 
 
 async def _disconnected(receive: Any) -> None:
