@@ -133,7 +133,16 @@ def is_tiny(served: Served, body: bytes) -> bool:
 
 def is_large(body: bytes) -> bool:
     """Whether a body can keep a thread busy for long: it has many bytes, or may have once it is uncompressed."""
-    return len(body) > _LARGE or body.startswith((_GZIP, FORMATS["parquet"].magic))
+    if len(body) > _LARGE or body.startswith(FORMATS["parquet"].magic):
+        return True
+    if not body.startswith(_GZIP):
+        return False
+    unzip = zlib.decompressobj(31)
+    try:
+        unzip.decompress(body, _LARGE)
+    except zlib.error:
+        return False
+    return not unzip.eof or bool(unzip.unused_data)
 
 
 def reply(
