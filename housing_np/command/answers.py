@@ -12,7 +12,7 @@ from ..quantized.model import Model, is_quantized
 from ..rows.formats import FORMATS
 from ..rows.table import in_csv
 
-_PIECE = 1 << 14  # rows of JSON that are written at a time
+_PIECE = 1 << 14  # numbers of JSON that are written at a time
 
 
 class Answer(NamedTuple):
@@ -118,9 +118,10 @@ def _tensors(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
 def _list(values: Floats) -> Iterator[str]:
     """Yield a list of JSON in pieces, because numbers as text take much more memory than as numbers."""
     yield "["
-    for start in range(0, len(values), _PIECE):
+    step = max(1, _PIECE // max(1, values[:1].size))
+    for start in range(0, len(values), step):
         separator = ", " if start else ""
-        yield separator + json.dumps(_numbers(values[start : start + _PIECE]))[1:-1]
+        yield separator + json.dumps(_numbers(values[start : start + step]))[1:-1]
     yield "]"
 
 
