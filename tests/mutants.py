@@ -143,7 +143,7 @@ def survivors(module: str, folder: Path, jobs: int) -> tuple[int, list[Mutant]]:
 def _mutmut(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mutmut", *arguments]
     # One draw of the matrix for all runs: mutmut asks for the cases that its first run had.
-    environment = os.environ | {"HOUSING_NP_MATRIX_SEED": "0"}
+    environment = os.environ | {"HOUSING_NP_MATRIX_SEED": "0", "HOUSING_NP_PROFILE": "mutants"}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
     return subprocess.run(command, cwd=folder, env=environment, check=False, **streams)
 
