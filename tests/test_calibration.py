@@ -190,9 +190,10 @@ def test_a_percentile_may_be_little_more_than_50():
     assert_allclose([found.low, found.high], [[49.5], [50.5]], rtol=1e-12)
 
 
-def test_percentiles_beyond_float64_are_refused():
+@pytest.mark.parametrize(("ends", "percentile"), [([1.7e308, -1.7e308, 1.0], 90), ([-1.7e308] * 2 + [1.7e308] * 3, 75)])
+def test_percentiles_beyond_float64_are_refused(ends, percentile):
     with pytest.raises(HousingError, match="^the range of a column is beyond float64: rescale it$"):
-        Calibration.of([[1.7e308], [-1.7e308], [1.0]], 90.0)
+        Calibration.of([[end] for end in ends], percentile)
 
 
 def test_it_is_shown_by_its_counts():
@@ -265,3 +266,8 @@ def test_the_mean_of_the_whole_range_is_known_beside_a_constant():
 def test_the_range_of_a_sum_is_that_of_both():
     total = Calibration.of([[1.0, 5.0]]) + Calibration.of([[2.0, 4.0]])
     assert (total.low.tolist(), total.high.tolist()) == ([1.0, 4.0], [2.0, 5.0])
+
+
+def test_the_mean_of_a_constant_is_the_constant():
+    # 0.7 / 6 + 0.7 · 5 / 6 is not 0.7 in float64.
+    assert (Calibration.of([[0.7]]) + Calibration.of([[0.7]] * 5)).mean.tolist() == [0.7]
