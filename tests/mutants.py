@@ -57,7 +57,7 @@ ROOMS = {
     "fit/factor": ["least_squares", "linear", "threads"],
     "fit/passes": ["passes", "distributed"],
     "fit/solution": ["least_squares", "linear", "inference"],
-    "fit/summary": ["least_squares", "linear", "inference", "frames"],
+    "fit/summary": ["summary", "least_squares", "linear", "inference", "frames"],
     "predict": ["commands", "doors"],
     "quantize": ["commands", "doors"],
     "quantized/from_float": ["quantized"],
