@@ -171,6 +171,8 @@ def test_many_shifts_are_cut():
 def test_a_model_of_integers_has_a_range_of_its_own():
     # Its inputs are uint8 with the scale 1 and the offset 0.
     assert [end.tolist() for end in own_range(integer_model([1, 2], 0, 0))] == [[0.0, 0.0], [255.0, 255.0]]
+    low, high = own_range(QuantizedLinear.from_linear(MODEL, [[0.0, 1.0], [510.0, 52.0]], "integer"))
+    assert (low.tolist(), high.tolist()) == ([0.0, 1.0], pytest.approx([510.0, 52.0], rel=1e-6))
     assert own_range(MODEL) is None
     assert own_range(QuantizedLinear.from_linear(MODEL, [[0.0, 1.0], [2.0, 5.0]])) is None
 
