@@ -19,7 +19,13 @@ settings.register_profile("housing_np", deadline=None, database=None, max_exampl
 # For tests/mutants.py: few examples, the same for each mutant and in each run, and none made smaller.
 _FOUND = (Phase.explicit, Phase.generate)
 settings.register_profile(
-    "mutants", deadline=None, database=None, max_examples=10, derandomize=True, phases=_FOUND, report_multiple_bugs=False
+    "mutants",
+    deadline=None,
+    database=None,
+    max_examples=10,
+    derandomize=True,
+    phases=_FOUND,
+    report_multiple_bugs=False,
 )
 settings.load_profile(os.environ.get("HOUSING_NP_PROFILE", "housing_np"))
 # Worker processes inherit it, so that all of them draw the same cases.

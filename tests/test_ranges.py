@@ -157,7 +157,10 @@ def test_rows_outside_are_counted_over_all_blocks():
 
 def test_the_largest_effect_comes_first():
     found = moved(Calibration.of(rows_of([0.0, 5.0])), rows_of([4.0, 8.0])).shifts()
-    assert [(each.feature, each.effect) for each in found] == [("rooms", pytest.approx(8.0)), ("age", pytest.approx(-3))]
+    assert [(each.feature, each.effect) for each in found] == [
+        ("rooms", pytest.approx(8.0)),
+        ("age", pytest.approx(-3)),
+    ]
 
 
 def test_many_shifts_are_cut():

@@ -140,9 +140,7 @@ def test_fewer_rows_than_unknowns_are_refused():
     of((X[:3], Y[:3])).require_determined()
 
 
-@pytest.mark.parametrize(
-    ("weight", "count"), [([1.0, 0.0, 1.0, 0.0], "2 rows"), ([0.5, 0.75, 0.5, 0.5], "2.25 rows")]
-)
+@pytest.mark.parametrize(("weight", "count"), [([1.0, 0.0, 1.0, 0.0], "2 rows"), ([0.5, 0.75, 0.5, 0.5], "2.25 rows")])
 def test_weights_that_leave_too_few_rows_are_named(weight, count):
     with refused(f"{count} of a weight above zero cannot determine 3 unknowns: .* .n_samples=4."):
         of((X, Y, weight)).require_determined()
