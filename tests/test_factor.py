@@ -286,7 +286,7 @@ def test_a_factor_in_double_double_is_that_of_the_scaled_rows(weight, fit_interc
     R, unit, exponent, shift = doubled_factor(rows, fit_intercept)
     assert shift.tolist() == [0.0, 0.0, 0.0]
     largest = np.abs(rows.columns()).max(axis=0) / 2.0**unit
-    assert ((0.5 <= largest) & (largest < 1)).all()
+    assert ((largest >= 0.5) & (largest < 1)).all()
     columns = rows.columns() / 2.0**unit
     A = np.column_stack([np.ones(5), columns]) if fit_intercept else columns
     root = np.ones(5) if weight is None else np.sqrt(np.ldexp(rows.weight, -2 * exponent))
