@@ -1,5 +1,6 @@
 """The arithmetic of each scheme, against values computed by hand."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -133,6 +134,11 @@ def test_the_best_integers_of_one_scale_have_it_alone():
     assert q.flags.c_contiguous
 
 
+def test_the_best_integers_of_one_feature_are_exact():
+    affine, q, _ = PerTensor().optimal(exact([2.0]), 2)
+    assert affine.dequantize(q).tolist() == [2.0]
+
+
 def test_the_best_integers_per_channel_have_scales_inverse_to_the_deviations():
     affine, q, proven = PerChannel().optimal(exact([1.0, -2.0], deviation=[2.0, 1.0]), 3)
     assert (affine.axis, affine.bits, proven) == (-1, 3, True)
@@ -200,6 +206,13 @@ def test_columns_of_a_frame_have_to_be_the_models():
     for model in (float_model(), integer_model([1, 2], 0, 0)):
         with pytest.raises(HousingError, match="column|feature"):
             model.predict(pd.DataFrame({"c": [1.0], "d": [2.0]}))
+
+
+def test_a_model_of_made_up_names_takes_the_columns_of_any_frame():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"c": [1.0], "d": [2.0]})
+    assert replace(float_model(), named=False).predict(frame).tolist() == [-3.0]
+    assert replace(integer_model([1, 2], 0, 0), named=False).predict(frame).tolist() == [5.0]
 
 
 def test_rows_of_quantized_inputs_are_for_the_scheme_of_integers():
