@@ -316,10 +316,12 @@ def test_a_range_of_an_input_beyond_float32_is_refused():
 
 @pytest.mark.parametrize(("p", "room"), [(2, INT32_MAX - 2 * 65025), (30_000, INT32_MAX // 2)])
 def test_beside_a_large_intercept_the_scale_is_as_coarse_as_int32_needs(p, room):
-    affine, zeros = Affine(2.0, 7, bits=5), np.zeros((2, p))
-    assert Integer().fitted(affine, exact(zeros, [0.0, -2.0 * room])) is affine
-    coarse = Integer().fitted(affine, exact(zeros, [1.0, -3.0 * room]))
+    affine, small = Affine(2.0, 7, bits=5), exact([[0.0], [0.0]])._replace(coef=np.zeros((2, p)))
+    assert Integer().fitted(affine, small._replace(intercept=np.array([0.0, -2.0 * room]))) is affine
+    coarse = Integer().fitted(affine, small._replace(intercept=np.array([1.0, -3.0 * room])))
     assert (coarse.scale, coarse.zero_point, coarse.bits) == (np.nextafter(np.float32(3), np.float32(4)), 7, 5)
+    beyond = Integer().fitted(affine, small._replace(intercept=np.array([0.0, 2.0 * room + 0.5])))
+    assert beyond.scale == np.nextafter(np.float32(2), np.float32(4))
 
 
 def test_an_infinite_intercept_does_not_change_the_scale():
@@ -355,6 +357,10 @@ def test_a_sum_beyond_int32_is_refused():
     message += "use the scheme 'per-channel', or features and targets centred on 0"
     with pytest.raises(HousingError, match=f"^{message}$"):
         integer_model([1], 0, INT32_MAX - 254)
+
+
+def test_the_sum_of_each_target_has_to_fit_int32():
+    assert integer_model([[1], [1]], 0, [INT32_MAX - 255, 0]).bias.tolist() == [INT32_MAX - 255, 0]
 
 
 @pytest.mark.parametrize(("bias", "dtype"), [(2**24 - 256, np.float32), (2**24 - 255, np.float64)])
@@ -414,7 +420,7 @@ def test_the_size_of_what_integers_round_is_that_of_inputs_and_offsets():
     (bound,) = model.error_bound([[2.0**60, 0.0]])
     assert bound == pytest.approx(3 * 2.0**59 * 2.5 * 48 * 2.0**-53, rel=1e-6)
     (bound,) = with_inputs([2, 0.5], [0.0, 0.0]).error_bound([[0.0, 0.0]])
-    assert bound == pytest.approx((510 * 8 + 3) * 48 * 2.0**-53, rel=1e-6)
+    assert bound == pytest.approx((510 * 8 + 3) * 48 * 2.0**-53, rel=1e-6, abs=0)
 
 
 @pytest.mark.parametrize("size", [2**17, 2**17 + 1, 2**21 + 2**17 + 5])
