@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from housing_np.errors import HousingError
+from housing_np.fit.doubled import Doubled
 from housing_np.fit.summary import FEW, Summary, require_determined
 
 X, Y = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 5.0], [4.0, 2.0]]), np.array([1.0, 3.0, 6.0, 9.5])
@@ -233,3 +234,56 @@ def test_a_large_block_whose_sums_are_beyond_float64_is_refused():
     rows = np.tile([[1.7e308], [-1.7e308]], (FEW // 9, 1))
     with refused("a column exceeds the range of double precision: rescale it"):
         of((rows, np.zeros(len(rows))))
+
+
+def test_given_names_are_names():
+    assert Summary(feature_names=["a", "b"]).named
+    assert of((X, Y), feature_names=["a", "b"]).named
+
+
+def test_a_target_that_is_no_number_is_named():
+    with pytest.raises(HousingError, match="^y has dtype <U1: expected real numbers"):
+        of((X, ["a"] * 4))
+
+
+def test_a_column_varies_within_a_block_or_between_two():
+    first, second = np.array([[7.0, 0.1], [7.0, 0.1]]), np.array([[8.0, 0.1], [8.0, 0.1]])
+    in_blocks = of((first, Y[:2]), (second, Y[:2]))
+    summed = of((first, Y[:2])) + of((second, Y[:2]))
+    assert in_blocks._varies.tolist() == summed._varies.tolist() == [True, False, True]
+
+
+def test_what_is_not_finite_is_named_beside_small_weights():
+    with pytest.raises(HousingError, match="^X: row 2, column 'x1': nan"):
+        of((np.where(X == 5, np.nan, X), Y, [0.5] * 4))
+
+
+def test_a_first_row_of_weight_0_is_not_looked_at():
+    assert of((np.where(X == 0, np.nan, X), Y, [0, 1, 1, 1])).rows == 3
+
+
+def test_what_is_not_finite_is_named_by_its_row_among_all_of_three_blocks():
+    with pytest.raises(HousingError, match="^X: row 10, column 'x1': nan"):
+        of((X, Y), (X, Y), (np.where(X == 5, np.nan, X), Y))
+
+
+def test_kept_blocks_whose_sums_are_beyond_float64_are_refused():
+    rows = np.tile([[1.7e308], [-1.7e308]], (FEW // 18, 1))
+    block = (rows, np.zeros(len(rows)))
+    with refused("a column exceeds the range of double precision: rescale it"):
+        of(block, block)
+
+
+def test_a_row_that_is_kept_beside_a_sum_counts_in_the_solution():
+    rows = np.random.default_rng(0).normal(size=(FEW // 9 + 1, 1))
+    others, targets = np.array([[300.0]]), np.array([-500.0])
+    found = of((rows, 3 * rows[:, 0] + 1), (others, targets)).solve()
+    A, y = np.vstack([rows, others]), np.concatenate([3 * rows[:, 0] + 1, targets])
+    expected = np.linalg.lstsq(np.column_stack([A, np.ones(len(A))]), y)[0]
+    assert_allclose([found.coef[0, 0], found.intercept[0]], expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("n", "p", "is_doubled"), [(5000, 1, True), (FEW // 9, 1, True), (100, 60, False)])
+def test_few_rows_are_factored_in_double_double(n, p, is_doubled):
+    rows = np.random.default_rng(0).normal(size=(n, p))
+    assert isinstance(of((rows, rows[:, 0])).solve().design, Doubled) == is_doubled
