@@ -341,21 +341,28 @@ def test_order_is_by_what_remains_when_the_others_have_adapted():
         left.remove(j)
 
 
+SHAPES = r"W, H and ratio have the shapes \(1,\), \(2, 2\) and \(2,\): expected \(p,\) or \(k, p\), \(p, p\) and \(p,\)"
+TOO_LARGE = "the weights or the features are too large or too small to square: rescale them"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"W": [1.0]}, r"shapes \(1,\), \(2, 2\) and \(2,\): expected \(p,\) or \(k, p\), \(p, p\) and \(p,\)"),
+        ({"W": [1.0]}, f"^{SHAPES}$"),
         ({"W": [[[1.0, 2.0]]]}, "W, H and ratio have the shapes"),
         ({"W": [[], []]}, "W, H and ratio have the shapes"),
         ({"H": np.eye(3)}, "W, H and ratio have the shapes"),
         ({"ratio": [[1.0, 1.0]]}, "W, H and ratio have the shapes"),
-        ({"W": [1.0, np.nan]}, r"W\[1\]: nan is not a finite number"),
-        ({"H": [[1.0, np.inf], [np.inf, 1.0]]}, r"H\[0, 1\]: inf is not a finite number"),
-        ({"ratio": [1.0, 0.0]}, "ratio must be positive"),
+        ({"W": [1.0, np.nan]}, r"^W\[1\]: nan is not a finite number"),
+        ({"H": [[1.0, np.inf], [np.inf, 1.0]]}, r"^H\[0, 1\]: inf is not a finite number"),
+        ({"ratio": [1.0, np.nan]}, r"^ratio\[1\]: nan is not a finite number"),
+        ({"ratio": ["a", "b"]}, "^ratio has dtype <U1: expected real numbers"),
+        ({"W": [1.0, "a"]}, "^W has dtype <U32: expected real numbers"),
+        ({"ratio": [1.0, 0.0]}, "^ratio must be positive$"),
         ({"bits": 9}, "bits is 9: expected an integer from 2 to 8"),
         ({"bits": np.nan}, "bits is nan: expected an integer from 2 to 8"),
-        ({"W": [1e200, 1.0]}, "too large or too small to square: rescale them"),
-        ({"H": [[1.0, 2.0], [2.0, 1.0]]}, "too large or too small to square: rescale them"),
+        ({"W": [1e200, 1.0]}, f"^{TOO_LARGE}$"),
+        ({"H": [[1.0, 2.0], [2.0, 1.0]]}, f"^{TOO_LARGE}$"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(changes, message):
