@@ -243,6 +243,12 @@ def test_a_householder_factor_of_fewer_rows_than_columns_ends_with_zeros():
     assert_factor(R, A)
 
 
+@pytest.mark.parametrize(("n", "step"), [(1000, 1), (3000, 2), (5000, 4)])
+def test_the_means_are_guessed_from_about_a_thousand_rows(n, step):
+    rows = rows_of(n, 2)
+    assert shifted_factor(rows, True).shift[2] == rows.y[::step].mean()
+
+
 @pytest.mark.parametrize(("mean", "is_shifted"), [(0.9 * LARGE_MEAN, False), (1.1 * LARGE_MEAN, True)])
 def test_features_are_shifted_where_a_mean_is_large(mean, is_shifted):
     rows = rows_of(3000, 2)
@@ -292,6 +298,7 @@ def test_a_factor_in_double_double_is_that_of_the_scaled_rows(weight, fit_interc
     root = np.ones(5) if weight is None else np.sqrt(np.ldexp(rows.weight, -2 * exponent))
     assert_factor(R.high, A * root[:, None], 1e-14)
     assert 0.25 <= root.max() <= 4
+    assert weight is not None or exponent == 0
 
 
 def test_a_column_of_which_only_rounding_is_left_has_a_row_of_0():

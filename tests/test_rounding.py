@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from housing_np import HousingError
-from housing_np.quantized.rounding import _factor, _Grid, _Problem, search
+from housing_np.quantized.rounding import _factor, _Grid, _Problem, _spaced, search
 
 ROUNDED = 1e-11  # of Σ H_jj e_j², the size of what cancels in a cost
 
@@ -220,6 +220,35 @@ def test_a_bound_prunes_only_what_cannot_beat_it(seed):
     assert_array_equal(bounded, q)
     assert problem.improve(start, grid, 50_000, 0.0)[1] == problem.costs(start, grid).sum()
     assert_allclose(bounded_cost, cost, rtol=1e-12)
+
+
+def test_each_of_many_grids_is_solved_for_as_it_is_alone():
+    problem = _Problem(*targets(0), np.ones(6), 4)
+    grids = _Grid(np.array([0.2, 0.5]), np.array([[8] * 6, [3] * 6]))
+    q = problem.nearest(grids)
+    alone = [problem.solved(q[i], grids.of(i)).s for i in range(2)]
+    assert_allclose(problem.solved(q, grids).s, alone, rtol=1e-12)
+
+
+def test_a_shared_zero_point_is_tried_up_to_2_beside_the_centre():
+    # The weights from -1 to 2 in 15 steps of 0.2 have their 0 at 5.
+    grids = _spaced(_Problem(np.array([2.0, -1.0]), np.eye(2), np.ones(2), 4), True)
+    assert_allclose(grids.s[:5], 0.2)
+    assert grids.zeros[:5].tolist() == [[zero] * 2 for zero in (3, 4, 5, 6, 7)]
+
+
+@pytest.mark.parametrize(("p", "shared", "count"), [(2, False, 1024), (64, True, 819), (1200, False, 16)])
+def test_fewer_grids_are_tried_for_more_weights(p, shared, count):
+    grids = _spaced(Wide(np.ones((1, p))), shared)
+    assert len(grids.s) == (count + 1) * (5 if shared else 1)
+
+
+class Wide(NamedTuple):
+    """As much of a problem as `_spaced` reads: the factor of so many features would take long."""
+
+    W: np.ndarray
+    ratio: float = 1.0
+    largest: int = 255
 
 
 def test_proven_means_every_target():
