@@ -90,6 +90,7 @@ def test_a_weight_counts_as_that_many_rows(factor):
         assert_allclose(getattr(weighted, name), getattr(repeated, name), rtol=1e-13)
     assert type(weighted.rows) is int
     assert solution(X, Y, factor, weight=[0.5, 1, 1, 1]).rows == 3.5
+    assert type(solution(X, Y, factor, weight=[2.0**60] * 4).rows) is float
 
 
 @pytest.mark.parametrize("factor", FACTORS)
@@ -134,6 +135,7 @@ def test_several_targets_are_solved_at_once():
     assert_allclose(found.intercept, [5 - 50 / 14, 1, 7], rtol=1e-13)
     assert found.coef[0, 2] == 0.0
     assert_allclose(found.total_norm, np.sqrt([46, 126, 0]), rtol=1e-13)
+    assert_allclose(found.residual_norm, [np.sqrt(46 - 625 / 14), 0, 0], atol=1e-14)
 
 
 def test_of_a_constant_target_no_share_is_unexplained_or_explained():
@@ -188,7 +190,8 @@ def test_a_system_is_solved_by_refinement(kind):
 
 
 @pytest.mark.parametrize(
-    ("smallest", "rank", "distinct"), [(1.0, 2, True), (1e-9, 2, True), (3e-12, 2, False), (3e-13, 1, True)]
+    ("smallest", "rank", "distinct"),
+    [(1.0, 2, True), (1e-9, 2, True), (3e-12, 2, False), (1e-12, 1, True), (3e-13, 1, True)],
 )
 def test_a_singular_value_that_rounding_can_make_of_0_counts_as_0(smallest, rank, distinct):
     # A limit of 1e-12, and of ten times it for what is clear.
