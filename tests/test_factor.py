@@ -218,6 +218,16 @@ def test_a_factor_by_cholesky_is_right_or_none(size, is_safe):
         assert_factor(R, matrix(rows, np.zeros(4), True), 1e-13)
 
 
+@pytest.mark.parametrize("size", [1.0, 1e-2, 1e-4])
+def test_a_sample_that_shows_dependence_saves_a_pass(monkeypatch, size):
+    monkeypatch.setattr("housing_np.fit.factor._STRETCH", 5000)
+    rows, counted, gram = correlated(size), [], _Block.gram
+    monkeypatch.setattr(_Block, "gram", lambda self, *given: counted.append(self.rows is rows) or gram(self, *given))
+    found = shifted_factor(rows, True)
+    assert sum(counted) == 1
+    assert_factor(found.R, matrix(rows, found.shift, True))
+
+
 def test_a_column_that_is_its_shift_is_0_in_the_factor():
     rows = rows_of(2000, 3)
     rows.X[:, 1] = 0.1
