@@ -220,3 +220,9 @@ def test_in_double_double_what_depends_leaves_nothing():
     for smallest, clear in ((1e-40, [True, True]), (1e-20, [True, False])):
         design = np.diag([1.0, smallest])
         assert [_pseudo_inverse(kind(design), np.zeros(2), 1e-12)[3] for kind in (np.asarray, Doubled)] == clear
+
+
+def test_each_target_has_its_own_residual():
+    # Of the squares of y Sxy = 289 and Syy = 6049.
+    found = solution(X, np.hstack([Y, Y**2]))
+    assert_allclose(found.residual_norm, np.sqrt([46 - 25**2 / 14, 6049 - 289**2 / 14]), rtol=1e-12)
