@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from housing_np import LinearRegression, Table, load_california
 
@@ -16,7 +16,18 @@ from housing_np import LinearRegression, Table, load_california
 os.environ["SCIPY_ARRAY_API"] = "1"
 pytest.register_assert_rewrite("reading", "running")
 settings.register_profile("housing_np", deadline=None, database=None, max_examples=60)
-settings.load_profile("housing_np")
+# For tests/mutants.py: few examples, the same for each mutant and in each run, and none made smaller.
+_FOUND = (Phase.explicit, Phase.generate)
+settings.register_profile(
+    "mutants",
+    deadline=None,
+    database=None,
+    max_examples=10,
+    derandomize=True,
+    phases=_FOUND,
+    report_multiple_bugs=False,
+)
+settings.load_profile(os.environ.get("HOUSING_NP_PROFILE", "housing_np"))
 # Worker processes inherit it, so that all of them draw the same cases.
 SEED = os.environ.setdefault("HOUSING_NP_MATRIX_SEED", str(random.SystemRandom().randrange(2**32)))
 

@@ -56,19 +56,19 @@ ROOMS = {
     "export/c_text": ["export_c", "export_c_columns"],
     "export/fixed": ["export_c"],
     "export/onnx_graph": ["export_onnx", "export_onnx_columns"],
-    "fit/factor": ["least_squares", "linear", "threads"],
+    "fit/factor": ["factor", "least_squares", "linear", "threads"],
     "fit/passes": ["passes", "distributed"],
-    "fit/solution": ["least_squares", "linear", "inference"],
-    "fit/summary": ["least_squares", "linear", "inference", "frames"],
+    "fit/solution": ["solution", "least_squares", "linear", "inference"],
+    "fit/summary": ["summary", "least_squares", "linear", "inference", "frames"],
     "predict": ["commands", "doors"],
     "quantize": ["commands", "doors"],
     "quantized/display": ["shown"],
     "quantized/from_float": ["quantized"],
     "quantized/model": ["quantized"],
-    "quantized/schemes/integer": ["quantized"],
-    "quantized/schemes/per_channel": ["quantized"],
-    "quantized/schemes/per_tensor": ["quantized"],
-    "quantized/schemes/scheme": ["quantized"],
+    "quantized/schemes/integer": ["schemes", "quantized"],
+    "quantized/schemes/per_channel": ["schemes", "quantized"],
+    "quantized/schemes/per_tensor": ["schemes", "quantized"],
+    "quantized/schemes/scheme": ["schemes", "quantized"],
     "checks/objects": ["shown"],
     "quantized/naive": ["compare"],
     "rows": ["rows"],
@@ -150,7 +150,7 @@ def survivors(module: str, folder: Path, jobs: int) -> tuple[int, list[Mutant]]:
 def _mutmut(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mutmut", *arguments]
     # One draw of the matrix for all runs: mutmut asks for the cases that its first run had.
-    environment = os.environ | {"HOUSING_NP_MATRIX_SEED": "0"}
+    environment = os.environ | {"HOUSING_NP_MATRIX_SEED": "0", "HOUSING_NP_PROFILE": "mutants"}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
     return subprocess.run(command, cwd=folder, env=environment, check=False, **streams)
 

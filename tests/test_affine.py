@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 from strategies import ALL_NEGATIVE, ALL_ZERO, CONSTANT, EDGES, HUGE, SUBNORMAL, affines, examples, numbers
 
 from housing_np import Affine, HousingError
+from housing_np.quantized.affine import scale_and_zero_point
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -272,6 +273,26 @@ def test_bits_may_be_a_numpy_integer(bits):
     assert Affine.fit([0.0, 255.0], bits=bits).largest == 255
 
 
+def test_bits_may_be_an_array_of_one_integer():
+    assert Affine.fit([0.0, 15.0], bits=np.array(4)).largest == 15
+
+
+def test_bits_and_axis_are_stored_as_integers_of_python():
+    affine = Affine([1.0], [0], axis=np.int64(0), bits=np.int64(8))
+    assert (type(affine.bits), type(affine.axis)) == (int, int)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16])
+def test_the_scale_of_small_numbers_is_not_computed_in_their_type(dtype):
+    # 200 / 255 in uint8 would be a float16.
+    assert Affine.fit(np.array([0, 200], dtype)).scale == np.float32(200 / 255)
+
+
+def test_scales_are_float32():
+    scale, _ = scale_and_zero_point(np.array(0.0), np.array(1.0), 8)
+    assert_array_equal(scale, np.array(1 / 255, np.float32), strict=True)
+
+
 @pytest.mark.parametrize("x", [ALL_ZERO, np.zeros(3), np.zeros(()), [-0.0], [0]])
 def test_zero_range_has_scale_one_and_zero_point_zero(x):
     affine = Affine.fit(x)
@@ -325,7 +346,7 @@ def test_a_range_at_the_end_of_float32_saturates_there(x, bits):
 
 @pytest.mark.parametrize("x", [[1e308, -1e308], [1e42], [-1e300]])
 def test_a_range_whose_scale_is_infinite_is_refused(x):
-    with pytest.raises(HousingError, match="scale must be finite and positive in float32: rescale the values"):
+    with pytest.raises(HousingError, match="^scale must be finite and positive in float32: rescale the values$"):
         Affine.fit(x)
 
 
@@ -348,7 +369,7 @@ def test_what_is_not_a_real_number_is_refused(use, x):
 
 
 def test_nothing_to_fit_is_refused():
-    with pytest.raises(HousingError, match="x is empty: a range needs at least one number"):
+    with pytest.raises(HousingError, match="^x is empty: a range needs at least one number$"):
         Affine.fit(np.empty((0, 3)))
 
 
@@ -382,7 +403,7 @@ def test_bits_out_of_range_are_refused(bits):
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf, 1e-60, 1e60])
 def test_a_scale_that_is_not_finite_and_positive_is_refused(scale):
-    with pytest.raises(HousingError, match="scale must be finite and positive in float32: rescale the values"):
+    with pytest.raises(HousingError, match="^scale must be finite and positive in float32: rescale the values$"):
         Affine(scale, 0)
 
 
@@ -418,6 +439,30 @@ def test_an_axis_that_does_not_exist_is_refused(axis):
         Affine.fit(np.ones((2, 3)), axis=axis)
     with pytest.raises(HousingError, match=f"axis {axis} does not exist in an array of 2 dimensions"):
         Affine([1.0, 1.0], [0, 0], axis).quantize(np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("axis", ["0", 0.0, True])
+def test_an_axis_that_is_no_integer_is_refused(axis):
+    with pytest.raises(HousingError, match=f"^axis is {axis!r}: expected None or an integer$"):
+        Affine.fit([[1.0]], axis=axis)
+
+
+@pytest.mark.parametrize(
+    ("use", "name"),
+    [
+        (lambda bad: Affine(bad, 0), "scale"),
+        (lambda bad: Affine(1.0, bad), "zero_point"),
+        (lambda bad: Affine(1.0, 0).dequantize(bad), "q"),
+    ],
+)
+def test_what_is_no_number_is_named_by_its_argument(use, name):
+    with pytest.raises(HousingError, match=f"^{name} has dtype <U1: expected real numbers"):
+        use(["a"])
+
+
+def test_an_integer_that_float64_would_round_is_refused():
+    with pytest.raises(HousingError, match=r"^x\[1\]: 9007199254740993 is an integer beyond"):
+        Affine.fit([0, 2**53 + 1])
 
 
 def test_an_axis_of_another_length_is_refused():

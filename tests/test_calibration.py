@@ -83,18 +83,18 @@ def test_targets_do_not_matter():
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_no_rows_describe_nothing(name):
-    with pytest.raises(HousingError, match="X has no rows: calibration needs at least one"):
+    with pytest.raises(HousingError, match="^X has no rows: calibration needs at least one$"):
         getattr(Calibration(), name)
 
 
 def test_rows_are_needed():
-    with pytest.raises(HousingError, match="X has no rows: calibration needs at least one"):
+    with pytest.raises(HousingError, match="^X has no rows: calibration needs at least one$"):
         Calibration.of(np.empty((0, 2)))
 
 
 def test_rows_of_other_features_are_refused():
     total = Calibration.of(X)
-    message = "rows of 2 features cannot be added to rows of 3"
+    message = "^rows of 2 features cannot be added to rows of 3$"
     with pytest.raises(HousingError, match=message):
         total.update(np.ones((4, 2)))
     with pytest.raises(HousingError, match=message):
@@ -190,9 +190,10 @@ def test_a_percentile_may_be_little_more_than_50():
     assert_allclose([found.low, found.high], [[49.5], [50.5]], rtol=1e-12)
 
 
-def test_percentiles_beyond_float64_are_refused():
+@pytest.mark.parametrize(("ends", "percentile"), [([1.7e308, -1.7e308, 1.0], 90), ([-1.7e308] * 2 + [1.7e308] * 3, 75)])
+def test_percentiles_beyond_float64_are_refused(ends, percentile):
     with pytest.raises(HousingError, match="^the range of a column is beyond float64: rescale it$"):
-        Calibration.of([[1.7e308], [-1.7e308], [1.0]], 90.0)
+        Calibration.of([[end] for end in ends], percentile)
 
 
 def test_it_is_shown_by_its_counts():
@@ -216,9 +217,9 @@ def test_columns_of_frames_are_remembered_and_have_to_be_the_same():
     assert named.names == ("a", "b")
     assert (named + Calibration.of([[3.0, 4.0]])).names == ("a", "b")
     assert (Calibration() + named).names == ("a", "b")
-    with pytest.raises(HousingError, match="rows with the columns b, a cannot be added to a, b"):
+    with pytest.raises(HousingError, match="^rows with the columns b, a cannot be added to a, b$"):
         named + other
-    with pytest.raises(HousingError, match="rows with the columns b, a cannot be added to a, b"):
+    with pytest.raises(HousingError, match="^rows with the columns b, a cannot be added to a, b$"):
         named.update(pd.DataFrame([[1.0, 2.0]], columns=["b", "a"]))
 
 
@@ -251,3 +252,30 @@ def test_percentiles_are_kept_until_other_rows_are_added():
     figures = Calibration.of_figures(2, np.array([2.0]), np.array([1.0]), np.array([0.0]), np.array([4.0]), ends)
     assert (Calibration() + figures).percentiles == ends
     assert (figures + Calibration.of([[2.0]])).percentiles is None
+
+
+def test_what_is_not_finite_in_a_frame_is_named_by_its_column():
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(HousingError, match="^X: row 1, column 'b': nan is not a finite number"):
+        Calibration.of(pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, np.nan]}))
+
+
+def test_an_integer_that_float64_would_round_is_named_by_the_column_of_its_frame():
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(HousingError, match="^X: row 0, column 'a': 9007199254740993 is an integer beyond"):
+        Calibration.of(pd.DataFrame({"a": [2**53 + 1]}))
+
+
+def test_the_mean_of_the_whole_range_is_known_beside_a_constant():
+    total = Calibration.of([[1.5e308, 3.0]]) + Calibration.of([[-1.5e308, 3.0]])
+    assert total.mean.tolist() == [0.0, 3.0]
+
+
+def test_the_range_of_a_sum_is_that_of_both():
+    total = Calibration.of([[1.0, 5.0]]) + Calibration.of([[2.0, 4.0]])
+    assert (total.low.tolist(), total.high.tolist()) == ([1.0, 4.0], [2.0, 5.0])
+
+
+def test_the_mean_of_a_constant_is_the_constant():
+    # 0.7 / 6 + 0.7 · 5 / 6 is not 0.7 in float64.
+    assert (Calibration.of([[0.7]]) + Calibration.of([[0.7]] * 5)).mean.tolist() == [0.7]

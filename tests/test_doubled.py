@@ -40,10 +40,23 @@ def test_arithmetic_keeps_twice_the_digits(a, b):
     assert abs(root * root / abs(p) - 1) <= 4 * ROUNDING
 
 
+def test_a_sum_and_a_product_of_two_doubles_are_exact():
+    a, b = np.random.default_rng(0).normal(size=(2, 500))
+    x, y = Doubled(a), Doubled(b)
+    assert rational(x + y) == [p + q for p, q in zip(rational(x), rational(y), strict=True)]
+    assert rational(x * y) == [p * q for p, q in zip(rational(x), rational(y), strict=True)]
+
+
+def test_the_root_of_0_is_0():
+    root = Doubled(np.array([0.0, 4.0])).sqrt()
+    assert (root.high.tolist(), root.low.tolist()) == ([0.0, 2.0], [0.0, 0.0])
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 @given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), min_size=1, max_size=40))
 @example([((2.0**60, 0.0),) * 3, ((2.0**-60, 0.0),) * 3, ((-(2.0**60), 0.0),) * 3])
 @example([(THIRD, THIRD, THIRD)] * 33)
+@example([((2.0**-60 / 3, 2.0**-54 / 3),) * 3] * 33)
 def test_a_sum_loses_no_more_than_the_rounding_of_its_largest_term(axis, rows):
     high = np.array([[high for high, _ in row] for row in rows])
     numbers = Doubled(high, high * [[share for _, share in row] for row in rows])

@@ -5,10 +5,20 @@ import json
 import numpy as np
 import pytest
 from scipy.stats import norm
+from strategies import integer_model
 
-from housing_np import LinearRegression
+from housing_np import LinearRegression, QuantizedLinear
 from housing_np.errors import HousingError
-from housing_np.evaluation.ranges import Drift, Shift, drift_note, is_truth_value, usual_range
+from housing_np.evaluation.ranges import (
+    Drift,
+    Shift,
+    drift_note,
+    is_truth_value,
+    known_range,
+    outside,
+    own_range,
+    usual_range,
+)
 from housing_np.quantized.calibration import Calibration
 from housing_np.store.report_file import ranges_of
 
@@ -149,9 +159,86 @@ def test_the_share_outside_is_of_the_rows():
     assert Drift(MODEL, None).share == 0.0
 
 
+def test_rows_outside_are_counted_over_all_blocks():
+    X = np.array([[2.0, 0.0], [0.0, 2.0], [0.5, 0.5], [-1.0, 0.0], [1.0, 0.0]])
+    assert moved(Calibration.of([[0.0, 0.0], [1.0, 1.0]]), X, size=3).outside == 3
+
+
+def test_the_largest_effect_comes_first():
+    found = moved(Calibration.of(rows_of([0.0, 5.0])), rows_of([4.0, 8.0])).shifts()
+    assert [(each.feature, each.effect) for each in found] == [
+        ("rooms", pytest.approx(8.0)),
+        ("age", pytest.approx(-3)),
+    ]
+
+
 def test_many_shifts_are_cut():
-    line = drift_note([Shift(f"x{i}", 0.0, 1.0, 1.0) for i in range(9)])
-    assert line.endswith("x3 0 → 1 (moves predictions by 1), … and 5 more")
+    effect = "0 → 1 (moves predictions by 1)"
+    four = f"means that shifted more than chance would: x0 {effect}, x1 {effect}, x2 {effect}, x3 {effect}"
+    shifts = [Shift(f"x{i}", 0.0, 1.0, 1.0) for i in range(9)]
+    assert drift_note(shifts) == f"{four}, … and 5 more"
+    assert drift_note(shifts[:4]) == four
+
+
+def test_a_model_of_integers_has_a_range_of_its_own():
+    # Its inputs are uint8 with the scale 1 and the offset 0.
+    assert [end.tolist() for end in own_range(integer_model([1, 2], 0, 0))] == [[0.0, 0.0], [255.0, 255.0]]
+    low, high = own_range(QuantizedLinear.from_linear(MODEL, [[0.0, 1.0], [510.0, 52.0]], "integer"))
+    assert (low.tolist(), high.tolist()) == ([0.0, 1.0], pytest.approx([510.0, 52.0], rel=1e-6))
+    assert own_range(MODEL) is None
+    assert own_range(QuantizedLinear.from_linear(MODEL, [[0.0, 1.0], [2.0, 5.0]])) is None
+
+
+def test_the_callers_rows_come_first_then_the_models_own_range_then_the_report():
+    given, reported = Calibration.of([[1.0]]), Calibration.of([[2.0]])
+    assert known_range(MODEL, given, reported) is given
+    assert known_range(integer_model([1], 0, 0), given, reported) is given
+    assert known_range(MODEL, None, reported) is reported
+    assert known_range(integer_model([1], 0, 0), None, reported) is None
+
+
+def test_rows_outside_the_models_own_range_are_counted():
+    result = moved(None, np.array([[-40.0], [0.0], [255.0], [300.0], [10.0]]), integer_model([1], 0, 0))
+    assert (result.rows, result.outside) == (5, 2)
+
+
+def test_without_any_range_no_row_is_marked():
+    np.testing.assert_array_equal(outside(MODEL, None)(np.ones((3, 2))), np.zeros(0, np.bool_), strict=True)
+
+
+def test_a_block_without_rows_changes_nothing():
+    result = moved(Calibration.of([[0.0, 0.0]]), np.array([[1.0, 2.0]]))
+    result.update(np.empty((0, 2)))
+    assert (result.rows, result.outside, result.mean.tolist()) == (1, 1, [1.0, 2.0])
+
+
+def of_one(values, mean, deviation=0.0, weight=1.0):
+    """The shifts of a feature after rows with these values, one a block; 30 rows had this mean."""
+    model = LinearRegression.from_coefficients([weight], 0.0, ["x"], ["y"])
+    figures = [np.array([figure]) for figure in (mean, deviation, 0.0, 2.0)]
+    return moved(Calibration.of_figures(30, *figures), np.array(values)[:, None], model, size=1).shifts()
+
+
+@pytest.mark.parametrize(("shift", "count"), [(2.0**-40, 0), (2.0**-40 + 2.0**-50, 1)])
+def test_a_shift_of_2_to_the_minus_40_of_the_mean_is_rounding(shift, count):
+    assert len(of_one([1.0 + shift] * 30, mean=1.0)) == count
+
+
+def test_a_shift_beyond_float64_is_infinite():
+    (shift,) = of_one([1.5e308] * 30, mean=-1.5e308)
+    assert shift.effect == np.inf
+
+
+def test_the_effect_of_an_infinite_shift_without_weight_is_unknown():
+    (shift,) = of_one([1.5e308] * 30, mean=-1.5e308, weight=0.0)
+    assert np.isnan(shift.effect)
+
+
+def test_a_mean_beyond_float64_is_no_error():
+    result = Drift(MODEL, Calibration.of([[0.0, 0.0]]))
+    for _ in range(2):
+        result.update(np.full((2, 2), 1.5e308))
+    assert (result.rows, result.outside) == (4, 4)
 
 
 # The usual range, and truth values

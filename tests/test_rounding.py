@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from housing_np import HousingError
-from housing_np.quantized.rounding import _factor, _Grid, _Problem, search
+from housing_np.quantized.rounding import _factor, _Grid, _Problem, _spaced, search
 
 ROUNDED = 1e-11  # of Σ H_jj e_j², the size of what cancels in a cost
 
@@ -222,6 +222,35 @@ def test_a_bound_prunes_only_what_cannot_beat_it(seed):
     assert_allclose(bounded_cost, cost, rtol=1e-12)
 
 
+def test_each_of_many_grids_is_solved_for_as_it_is_alone():
+    problem = _Problem(*targets(0), np.ones(6), 4)
+    grids = _Grid(np.array([0.2, 0.5]), np.array([[8] * 6, [3] * 6]))
+    q = problem.nearest(grids)
+    alone = [problem.solved(q[i], grids.of(i)).s for i in range(2)]
+    assert_allclose(problem.solved(q, grids).s, alone, rtol=1e-12)
+
+
+def test_a_shared_zero_point_is_tried_up_to_2_beside_the_centre():
+    # The weights from -1 to 2 in 15 steps of 0.2 have their 0 at 5.
+    grids = _spaced(_Problem(np.array([2.0, -1.0]), np.eye(2), np.ones(2), 4), True)
+    assert_allclose(grids.s[:5], 0.2)
+    assert grids.zeros[:5].tolist() == [[zero] * 2 for zero in (3, 4, 5, 6, 7)]
+
+
+@pytest.mark.parametrize(("p", "shared", "count"), [(2, False, 1024), (64, True, 819), (1200, False, 16)])
+def test_fewer_grids_are_tried_for_more_weights(p, shared, count):
+    grids = _spaced(Wide(np.ones((1, p))), shared)
+    assert len(grids.s) == (count + 1) * (5 if shared else 1)
+
+
+class Wide(NamedTuple):
+    """As much of a problem as `_spaced` reads: the factor of so many features would take long."""
+
+    W: np.ndarray
+    ratio: float = 1.0
+    largest: int = 255
+
+
 def test_proven_means_every_target():
     w, H, scale, _ = wide_problem(14, 4, seed=3)
     assert not search([w, 0 * w], H, scale, 4, node_limit=100).proven
@@ -341,21 +370,28 @@ def test_order_is_by_what_remains_when_the_others_have_adapted():
         left.remove(j)
 
 
+SHAPES = r"W, H and ratio have the shapes \(1,\), \(2, 2\) and \(2,\): expected \(p,\) or \(k, p\), \(p, p\) and \(p,\)"
+TOO_LARGE = "the weights or the features are too large or too small to square: rescale them"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"W": [1.0]}, r"shapes \(1,\), \(2, 2\) and \(2,\): expected \(p,\) or \(k, p\), \(p, p\) and \(p,\)"),
+        ({"W": [1.0]}, f"^{SHAPES}$"),
         ({"W": [[[1.0, 2.0]]]}, "W, H and ratio have the shapes"),
         ({"W": [[], []]}, "W, H and ratio have the shapes"),
         ({"H": np.eye(3)}, "W, H and ratio have the shapes"),
         ({"ratio": [[1.0, 1.0]]}, "W, H and ratio have the shapes"),
-        ({"W": [1.0, np.nan]}, r"W\[1\]: nan is not a finite number"),
-        ({"H": [[1.0, np.inf], [np.inf, 1.0]]}, r"H\[0, 1\]: inf is not a finite number"),
-        ({"ratio": [1.0, 0.0]}, "ratio must be positive"),
+        ({"W": [1.0, np.nan]}, r"^W\[1\]: nan is not a finite number"),
+        ({"H": [[1.0, np.inf], [np.inf, 1.0]]}, r"^H\[0, 1\]: inf is not a finite number"),
+        ({"ratio": [1.0, np.nan]}, r"^ratio\[1\]: nan is not a finite number"),
+        ({"ratio": ["a", "b"]}, "^ratio has dtype <U1: expected real numbers"),
+        ({"W": [1.0, "a"]}, "^W has dtype <U32: expected real numbers"),
+        ({"ratio": [1.0, 0.0]}, "^ratio must be positive$"),
         ({"bits": 9}, "bits is 9: expected an integer from 2 to 8"),
         ({"bits": np.nan}, "bits is nan: expected an integer from 2 to 8"),
-        ({"W": [1e200, 1.0]}, "too large or too small to square: rescale them"),
-        ({"H": [[1.0, 2.0], [2.0, 1.0]]}, "too large or too small to square: rescale them"),
+        ({"W": [1e200, 1.0]}, f"^{TOO_LARGE}$"),
+        ({"H": [[1.0, 2.0], [2.0, 1.0]]}, f"^{TOO_LARGE}$"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(changes, message):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import NamedTuple, TypeGuard
 
 import numpy as np
@@ -170,7 +171,7 @@ class Drift:
         effect = effects[np.abs(effects).argmax(axis=0), np.arange(len(shift))]
         columns = (reference.mean.tolist(), self.mean.tolist(), effect.tolist())
         found = map(Shift, self.model.feature_names, *columns)
-        return sorted((each for each, is_moved in zip(found, moved, strict=True) if is_moved), key=_by_effect)
+        return sorted(compress(found, moved), key=_by_effect)
 
 
 def _by_effect(shift: Shift) -> float:

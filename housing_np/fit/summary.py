@@ -155,11 +155,10 @@ class Summary:
     def _begin(self, shape: Shape, y: Any) -> None:
         columns, features, targets, _ = shape
         self.named |= columns is not None
-        count = targets[0] if targets else 1
         self._shape, self.one_target = shape, not targets
         given = self.target_names or (names_of(y) if targets else as_names(name_of(y), "y")) or ()
         self.feature_names = names_or_defaults(self.feature_names or columns, [f"x{i}" for i in range(features)], given)
-        defaults = [f"y{i}" for i in range(count)] if targets else ["y"]
+        defaults = [f"y{i}" for i in range(targets[0])] if targets else ["y"]
         self.target_names = names_or_defaults(given, defaults, self.feature_names)
         require_apart(self.feature_names, self.target_names)
 

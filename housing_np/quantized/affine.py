@@ -199,7 +199,7 @@ def scale_and_zero_point(low: np.ndarray, high: np.ndarray, bits: int) -> tuple[
         scale = np.asarray(width / largest).astype(np.float32)
     # Below float32's normal range a scale would lose its own digits.
     scale = np.where(width == 0, np.float32(1), np.maximum(scale, _TINY))
-    zero_point = np.clip(np.rint(-low / scale), 0, largest)
+    zero_point = np.minimum(np.rint(-low / scale), largest)
     return scale, zero_point.astype(np.uint8)
 
 

@@ -53,7 +53,7 @@ class Integer(QuantizationScheme):
     def fitted(self, affine: Affine, exact: Exact) -> Affine:
         """Return an affine map of the weights with which the sum fits int32: coarser beside a large bias."""
         room = max(_INT32_MAX - 255 * 255 * exact.coef.shape[-1], _INT32_MAX // 2)
-        least = float(np.max(np.abs(exact.intercept), initial=0.0)) / room
+        least = float(np.max(np.abs(exact.intercept))) / room
         if not affine.scale < least < np.inf:
             return affine
         scale = np.nextafter(np.float32(least), np.float32(np.inf))
