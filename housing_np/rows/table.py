@@ -221,7 +221,7 @@ def _held(stream: Stream, wanted: list[Cells], X: Floats, y: Floats, features: S
     settled = _settled(stream, wanted, features, survey)
     chosen = [each for each in wanted[:-1] if each.name in settled.columns.names]
     if len(chosen) < X.shape[1]:
-        X = X[:, [wanted.index(each) for each in chosen]]
+        X = np.take(X, [wanted.index(each) for each in chosen], axis=1)
     _recode(X, chosen, settled.columns)
     if settled.missing != "stop":
         X, y = settled.without_missing(stream.source, X, y)
