@@ -129,6 +129,7 @@ class Drift:
     reference: Calibration | None
     rows: int = 0
     outside: int = 0
+    unknown: int = 0
     mean: Floats = field(default_factory=lambda: np.zeros(()))
 
     def __post_init__(self) -> None:
@@ -144,10 +145,16 @@ class Drift:
             with np.errstate(over="ignore", invalid="ignore"):
                 self.mean = self.mean + (X.mean(axis=0) - self.mean) * (len(X) / self.rows)
 
+    def update_unknown(self, count: int) -> None:
+        """Add rows that have a level which the model does not know: they are outside any range."""
+        if self.reference is not None or has_range(self.model):
+            self.unknown += count
+            self.outside += count
+
     @property
     def share(self) -> float:
         """The share of the rows that are outside; 0 without rows."""
-        return self.outside / self.rows if self.rows else 0.0
+        return self.outside / (self.rows + self.unknown) if self.outside else 0.0
 
     def shifts(self) -> list[Shift]:
         """Return the features whose mean has shifted by more than chance explains, the largest effect first.

@@ -24,6 +24,8 @@ def block(chunk: str, width: int, chosen: list[tuple[int, Cells]], dialect: Dial
         return None
     names = [str(i) for i in range(width)]
     wanted = {names[i]: each for i, each in chosen}
+    if len(wanted) < len(chosen):  # a column is a feature, and copied too
+        return None
     truths = _truths(chunk, chosen, dialect)
     content = chunk.encode()
     try:
@@ -94,9 +96,8 @@ def _floats(part: Any) -> Floats:
 
 def _codes(part: Any, cells: Cells) -> Floats:
     """Return the positions of the levels in one part of a column, which has each text once."""
-    codes = cells.codes(text.strip() for text in part.dictionary.to_pylist())
     places: Any = np.from_dlpack(part.indices)
-    return np.asarray(codes[places])
+    return cells.of_dictionary(part.dictionary.to_pylist(), places)
 
 
 def _may_have_longer(chunk: str, length: int) -> bool:

@@ -20,6 +20,13 @@ _VALUE = re.compile(r"[+-]?\d+(\.0+)?|true|false", re.IGNORECASE)
 _growing = Lock()
 
 
+class UnknownLevelError(TableError):
+    """A cell has a level that the model does not know."""
+
+    def after(self, place: str, advice: str = "") -> TableError:
+        return UnknownLevelError(f"{place}{self}{advice}", self.column)
+
+
 @dataclass(eq=False)
 class Cells:
     """How the cells of one column are read.
@@ -94,6 +101,10 @@ class Cells:
         codes = {text: known[text] if text in known else self._new(text) for text in set(texts)}
         return np.array([codes[text] for text in texts], np.float64)
 
+    def of_dictionary(self, texts: Sequence[str], places: NDArray[Any]) -> Floats:
+        """Return a column whose cells are the texts at these places as numbers; raise as `of_text` does."""
+        return np.asarray(self.of_texts(texts)[places])
+
     def of_array(self, column: Any) -> tuple[Floats, NDArray[np.bool_]]:
         """Return a column (n,) as numbers, and which of them are bad; masked entries are missing."""
         if self.levels is not None:
@@ -154,7 +165,7 @@ class Cells:
         for other in same if _VALUE.fullmatch(text) else ():
             if other in self.levels:
                 return self.levels[other]
-        raise TableError(
+        raise UnknownLevelError(
             f": {self.name} is {quoted(text)}, none of the {len(self.levels)} that the model knows: "
             f"{listed(self.levels)}",
             self.name,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..command.answers import Answer, answered, written
+from ..command.answers import Answer, Block, answered, written
 from ..errors import HousingError
 from ..quantized.model import Model
 from ..rows import FORMATS, SKIP_HINT, open_rows, stop
@@ -124,14 +124,14 @@ def reply(
         raise RefusedError(400, f"{name} is a float model: bounds are for quantized ones, which can be off from it")
     count = outside = 0
 
-    def blocks(rows: Any) -> Iterator[Floats]:
+    def blocks(rows: Any) -> Iterator[Block]:
         nonlocal count, outside
         for X in rows.blocks(model.columns):
             count += len(X)
             if count > max_rows:
                 raise RefusedError(413, f"more than {max_rows:,} rows in a request; send fewer at a time")
             outside += int(is_outside(X).sum())
-            yield answered(model, X, want.bounds)
+            yield Block(answered(model, X, want.bounds))
 
     try:
         with open_rows(BytesIO(body), want.format, stop, header=want.header) as rows:  # type: ignore[arg-type]
