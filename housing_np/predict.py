@@ -284,7 +284,7 @@ def _print_notes(drift: Drift) -> None:
         count = drift.rows + drift.unknown
         cli.note(f"rows outside the range that the model was trained on: {drift.outside} of {count}")
     if shifts := drift.shifts():
-        cli.note(drift_note(shifts))
+        cli.note(drift_note(shifts, drift.levels))
 
 
 def _write(answer: Answer, blocks: Iterable[Block], out: TextIO, format: str) -> None:

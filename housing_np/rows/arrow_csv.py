@@ -24,8 +24,9 @@ def block(chunk: str, width: int, chosen: list[tuple[int, Cells]], dialect: Dial
         return None
     names = [str(i) for i in range(width)]
     wanted = {names[i]: each for i, each in chosen}
-    if len(wanted) < len(chosen):  # a column is a feature, and copied too
-        return None
+    if len(wanted) < len(chosen):  # a feature is copied too
+        parts = [block(chunk, width, part, dialect) for part in (chosen[:-1], chosen[-1:])]
+        return None if parts[0] is None or parts[1] is None else np.hstack([parts[0], parts[1]])
     truths = _truths(chunk, chosen, dialect)
     content = chunk.encode()
     try:
