@@ -120,7 +120,7 @@ def _parser() -> cli.Parser:
         "--range",
         metavar="FILE",
         help="count inputs outside the ranges of FILE, rows or the report.json of a training, and name the features "
-        "whose mean has shifted (default: the integer model's own range)",
+        "whose mean, and the levels whose share, has shifted (default: the integer model's own range)",
     )
     parser.add_argument(
         "--fail-outside",
