@@ -250,6 +250,7 @@ def _picker(
     places = {name: position for position, name in enumerate(columns)}
     chosen = [(places.get(each.name), each) for each in wanted]
     wraps = not {"features", "data"} & set(names)
+    kind = "number" if all(each.levels is None for each in needed) else "cell"
 
     def pick(row: Any) -> list[float]:
         if wraps:
@@ -257,21 +258,21 @@ def _picker(
         if isinstance(row, list) and len(row) == len(columns):
             return [each.of_json(None if i is None else row[i]) for i, each in chosen]
         if not isinstance(row, dict) or not row:
-            raise TableError(f": {_not_row(row, columns)}")
+            raise TableError(f": {_not_row(row, columns, kind)}")
         absent = [each for each in needed if each.name not in row]
         if lacking := [each.name for each in absent if not each.takes_missing or len(absent) == len(needed)]:
             if ENVELOPES & set(row):
-                raise TableError(f": {_not_row(row, columns)}")
+                raise TableError(f": {_not_row(row, columns, kind)}")
             raise TableError(f": no {listed(lacking, quoted)}{did_you_mean(lacking, row)}")
         return [each.of_json(row.get(each.name)) for each in wanted]
 
     return pick
 
 
-def _not_row(row: Any, columns: Sequence[str]) -> str:
+def _not_row(row: Any, columns: Sequence[str], kind: str = "number") -> str:
     expected = "expected an object or a list"
     if columns:
-        expected = f"expected an object, or a list of {counted(len(columns), 'number')}"
+        expected = f"expected an object, or a list of {counted(len(columns), kind)}"
     if (isinstance(row, dict) and ENVELOPES & set(row)) or (isinstance(row, list) and any(map(_is_row, row))):
         return f"{expected}; if it is a whole document, say --format json, or end its name in .json"
     if isinstance(row, list):
