@@ -56,7 +56,7 @@ def measure(quick: bool) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         calls = {each.name: _compiled(each, Path(folder)) for each in programs}
         times = interleaved(
-            {name: lambda f=call: timed(f) for name, call in calls.items()}, 3 if quick else 21, "elsewhere"
+            {name: lambda f=call: timed(f) for name, call in calls.items()}, 1 if quick else 21, "elsewhere"
         )
         seconds = medians(times)
         return {

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from pathlib import Path
 from select import select
 from statistics import median
@@ -35,7 +34,7 @@ class Worker:
         command = [sys.executable, "-W", "ignore", str(HERE / "fit_worker.py"), library, str(folder)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
         self.library = library
-        self.process = subprocess.Popen(command, env=environment(Path(_compiled().name)), **pipes)
+        self.process = subprocess.Popen(command, env=environment(), **pipes)
         self.peak_mib = 0.0
 
     def ask(self, question: str, watch_memory: bool = False) -> np.ndarray:
@@ -84,7 +83,7 @@ def _cells(quick: bool) -> list[tuple[str, tuple[int, int]]]:
 def _shape(libraries: list[str], kind: str, rows: int, columns: int, quick: bool) -> dict[str, Any]:
     what = f"fit {rows:,} x {columns}, {kind}"
     with _data(rows, columns, kind) as folder, _workers(libraries, folder, "in memory") as workers:
-        times = _times(workers, 3 if quick else 7, what)
+        times = _times(workers, 1 if quick else 7, what)
         difference = _same_answers(workers, folder, kind, what)
         return {"kind": kind, "rows": rows, "columns": columns, "difference": difference} | compared(times)
 
@@ -107,12 +106,6 @@ def _times(workers: list[Worker], rounds: int, doing: str) -> dict[str, list[flo
         return median([first, *(worker.fit() for _ in range(8 if first < 0.02 else 0))])
 
     return interleaved({worker.library: lambda worker=worker: fit(worker) for worker in workers}, rounds, doing)
-
-
-@cache
-def _compiled() -> TemporaryDirectory:
-    """Return the folder of all workers' compiled files: made anew for each, they would take longer than the fits."""
-    return TemporaryDirectory()
 
 
 @contextmanager

@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -46,10 +48,12 @@ def timed(function: Callable[[], Any], calls: int = 1) -> float:
     return (time.perf_counter() - start) / calls
 
 
-def interleaved(candidates: Mapping[str, Callable[[], Any]], rounds: int, doing: str) -> dict[str, list[Any]]:
+def interleaved(
+    candidates: Mapping[str, Callable[[], Any]], rounds: int, doing: str, uncounted: int = 1
+) -> dict[str, list[Any]]:
     """Return what each candidate reports, in rounds A B A B …; one round before them is not counted."""
     reports: dict[str, list[Any]] = {name: [] for name in candidates}
-    for i in range(rounds + 1):
+    for i in range(1 - uncounted, rounds + 1):
         for name, candidate in candidates.items():
             progress(f"{doing}, round {i} of {rounds}: {name}")
             # The threads of the candidate before spin for a while before they sleep.
@@ -92,18 +96,24 @@ def accuracy(y: np.ndarray, expected: np.ndarray, predicted: np.ndarray) -> dict
     return {"r2": 1 - mse / float(np.var(y)), "mse": mse, "largest_deviation": largest, "rms_deviation": rms}
 
 
-def environment(folder: Path) -> dict[str, str]:
+@cache
+def _compiled() -> TemporaryDirectory:
+    """Return the folder of all processes' compiled files: made anew for each section, they would take half a run."""
+    return TemporaryDirectory()
+
+
+def environment() -> dict[str, str]:
     """For child processes: this checkout's package, with compiled files kept in a folder, as once installed."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return kept | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+    return kept | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONPYCACHEPREFIX": _compiled().name}
 
 
 def run_process(arguments: list[str], folder: Path) -> dict[str, Any]:
     """Run Python in a folder; wall seconds, peak MiB of resident memory, and what it printed."""
     # Launched by a bare interpreter: at first a child counts its parent's memory as its own.
     command = [sys.executable, "-I", "-S", str(HERE / "launch.py"), sys.executable, *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, encoding="utf-8")
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, encoding="utf-8")
     if done.returncode:
         raise SystemExit(f"python {' '.join(arguments)}: {done.stderr}")
     return json.loads(done.stdout)

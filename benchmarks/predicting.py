@@ -42,7 +42,7 @@ def measure(quick: bool) -> dict[str, Any]:
 def _times(candidates: Candidates, rows: int, quick: bool, doing: str) -> dict[str, list[float]]:
     calls = 2000 if rows == 1 else 1
     clocks = {name: lambda f=function: timed(f, calls) for name, function in candidates.items()}
-    return interleaved(clocks, 3 if quick else 21, doing)
+    return interleaved(clocks, 1 if quick else 21, doing)
 
 
 @contextmanager

@@ -69,7 +69,7 @@ def _running(server: str, folder: Path) -> Any:
     process = subprocess.Popen(
         [*(ours if server == OURS else theirs), "--port", str(port)],
         cwd=folder,
-        env={**environment(folder), "PATH": f"{Path(PEER_PYTHON).parent}{os.pathsep}{os.environ['PATH']}"},
+        env={**environment(), "PATH": f"{Path(PEER_PYTHON).parent}{os.pathsep}{os.environ['PATH']}"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -51,7 +51,7 @@ def _case(command: str, format: str, sides: list[str], rounds: int, folder: Path
     runs: dict[str, Callable[[], Any]] = {
         side: partial(run_process, _arguments(side, command, f"rows.{format}"), folder) for side in sides
     }
-    reports = interleaved(runs, rounds, f"{command} from {format}")
+    reports = interleaved(runs, rounds, f"{command} from {format}", uncounted=int(rounds > 1))
     answers = {side: _answer(side, command, folder) for side in sides}
     what = f"{command} from {format}"
     difference = max(agree(f"{what}, {side}", answers[OURS], answers[side], TOLERANCE) for side in sides)

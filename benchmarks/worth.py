@@ -12,20 +12,21 @@ from synthetic import SEED, blocks, scales
 from housing_np import LinearRegression, QuantizedLinear, save
 
 FEATURES, TARGETS = (8, 64, 512), (1, 10)
-ROWS = 5_000
+ROWS, QUICK_ROWS = 5_000, 1_000
 SCHEMES = ("per-tensor", "per-channel", "integer")
 
 
 def measure(quick: bool) -> dict[str, Any]:
     """Return the cases, none of them timed; deviations are in standard deviations of the float predictions."""
+    rows = QUICK_ROWS if quick else ROWS
     with TemporaryDirectory() as name:
-        cases = [each for shape in product(FEATURES, TARGETS) for each in _shape(*shape, Path(name))]
-    return {"rows": ROWS, "cases": cases}
+        cases = [each for shape in product(FEATURES, TARGETS) for each in _shape(rows, *shape, Path(name))]
+    return {"rows": rows, "cases": cases}
 
 
-def _shape(features: int, targets: int, folder: Path) -> list[dict[str, Any]]:
+def _shape(rows: int, features: int, targets: int, folder: Path) -> list[dict[str, Any]]:
     progress(f"worth: {features} x {targets}")
-    X, Y = _data(features, targets)
+    X, Y = _data(rows, features, targets)
     model = LinearRegression().fit(X, Y)
     expected = model.predict(X)
     small = {scheme: QuantizedLinear.from_linear(model, X, scheme) for scheme in SCHEMES}
@@ -47,10 +48,10 @@ def _shape(features: int, targets: int, folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _data(features: int, targets: int) -> tuple[np.ndarray, np.ndarray]:
+def _data(rows: int, features: int, targets: int) -> tuple[np.ndarray, np.ndarray]:
     """Return X, and Y (n,) or (n, targets): random sums of its columns, and noise of half their deviation."""
-    X = np.concatenate([X for X, _ in blocks(ROWS, features)])
+    X = np.concatenate([X for X, _ in blocks(rows, features)])
     rng = np.random.default_rng(SEED)
     weights = rng.standard_normal((features, targets)) / np.sqrt(features)
-    Y = X / scales(features) @ weights + 0.5 * rng.standard_normal((ROWS, targets))
+    Y = X / scales(features) @ weights + 0.5 * rng.standard_normal((rows, targets))
     return X, Y[:, 0] if targets == 1 else Y

@@ -15,7 +15,7 @@ import numpy as np
 
 from .checks.paths import as_path, shown_path
 from .command import cli, tables
-from .errors import HousingError, cut, install_hint
+from .errors import HousingError, cut, extra
 from .evaluation.deviation import Share, error_shares
 from .evaluation.scores import figures
 from .fit.linear import LinearRegression
@@ -121,10 +121,8 @@ def _largest_error(row: dict[str, Any]) -> str:
 
 
 def _plot(rows: list[dict[str, Any]], path: str) -> None:
-    try:
+    with extra("plot", "--plot needs matplotlib"):
         from matplotlib.figure import Figure
-    except ImportError:
-        raise HousingError(f"--plot needs matplotlib: {install_hint('plot')}") from None
     file = as_path(path, HousingError)
     shown = [row for row in rows if row["rms_deviation"] > 0]
     figure = Figure(figsize=(9, 6), layout="constrained")

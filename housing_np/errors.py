@@ -2,7 +2,8 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 _LONGEST = 80  # characters of what is quoted
@@ -96,6 +97,37 @@ def install_hint(extra: str) -> str:
     if find_spec("pip") is None:
         return f"this installation lacks the extra {extra}; use one that has it"
     return f"install the extra {extra}, from a checkout: pip install '.[{extra}]'"
+
+
+@contextmanager
+def extra(name: str, need: str, error: type[HousingError] = HousingError) -> Iterator[None]:
+    """Import optional packages in the block; if they are absent or broken, raise an error that says how to get them.
+
+    Parameters
+    ----------
+    name : str
+        The extra of this package that installs them.
+    need : str
+        What needs them, and their names: the beginning of the message.
+    error : type of HousingError
+
+    Examples
+    --------
+    >>> with extra("plot", "--plot needs matplotlib"):
+    ...     raise AttributeError("_ARRAY_API not found")
+    Traceback (most recent call last):
+    housing_np.errors.HousingError: --plot needs matplotlib, which is broken here (AttributeError: _ARRAY_API not \
+found); install it again: install the extra plot, from a checkout: pip install '.[plot]'
+    """
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise error(f"{need}: {install_hint(name)}") from None
+    except MemoryError:
+        raise
+    except Exception as problem:  # whatever a package for another version of Python or NumPy raises
+        reason = cut(f"{type(problem).__name__}: {problem}")
+        raise error(f"{need}, which is broken here ({reason}); install it again: {install_hint(name)}") from None
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:

@@ -71,7 +71,7 @@ def _errors(model: Model, options: Namespace) -> dict[str, Any]:
         reference, X = float_model(options.against, model), _rows(model.columns, options)
     else:
         reference, X = _fitted(options, model)
-    shares = error_shares(model, reference, Calibration.of(X))
+    shares = error_shares(model, reference, Calibration.of(X, covariance=False))
     report: dict[str, Any] = {"shares": [share._asdict() for share in shares]}
     if is_quantized(model):
         report["guarantee"] = guarantee(model, reference, X)._asdict()

@@ -13,6 +13,7 @@ from typing import Any
 
 from .checks.arrays import Floats
 from .checks.paths import as_path, shown_path
+from .checks.unchanged import Stamp, changed, stamp
 from .command import cli
 from .errors import ArtifactError, HousingError
 from .evaluation.deviation import error_shares
@@ -20,13 +21,14 @@ from .evaluation.gates import Gates, is_lossy, losses
 from .evaluation.scores import Figures, figures
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
+from .quantized.from_float import needs_covariance
 from .quantized.model import Model, QuantizedLinear
 from .quantized.schemes import ROUNDINGS, SCHEMES, Scheme
 from .rows.california import load_california
 from .rows.table import Stream, open_known
 from .store.artifact import load, to_bytes
-from .store.files import write_all
-from .store.report import locked, sums_beside, with_stage
+from .store.files import locked, write_all
+from .store.report import sums_beside, with_stage
 from .store.report_file import NAME, is_of_bundled_data, report_beside
 
 _LABELS = {
@@ -53,12 +55,15 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse(arguments)
     if options.percentile != 100 and options.scheme != "integer":
         parser.error(f"--percentile is for --scheme integer, not {options.scheme}")
+    loaded = stamp(options.model)
     model = load(options.model)
     if model.scheme is not None:
-        raise HousingError(f"{options.model} is quantized already: give the float model that it was made from")
+        raise HousingError(
+            f"{shown_path(options.model)} is quantized already: give the float model that it was made from"
+        )
     stream = _calibration(model, options)
     table = stream.table()
-    rows = Calibration.of(table.X, options.percentile)
+    rows = Calibration.of(table.X, options.percentile, needs_covariance(options.rounding))
     quantized = QuantizedLinear.from_linear(model, rows, options.scheme, options.bits, options.rounding)
     before, after = figures({"float": model, "uint8": quantized}, model, table).values()
     gates, shares = Gates(options.max_r2_drop, options.max_deviation), error_shares(quantized, model, rows)
@@ -80,21 +85,26 @@ def main(arguments: Sequence[str]) -> int:
         "r2_float": before.r2,
         **after._asdict(),
         "payload_bytes": quantized.payload_bytes,
-        "file_bytes": _write(quantized, after, table.X, options),
+        "file_bytes": _write(quantized, after, table.X, options, loaded),
     }
     cli.show(cli.dumps(report) if options.json else _text(report))
     return cli.DONE
 
 
-def _write(quantized: QuantizedLinear, measured: Figures, X: Floats, options: Namespace) -> int:
-    """Write the model, and with it the report that is beside both it and the float model; return the file's size."""
+def _write(quantized: QuantizedLinear, measured: Figures, X: Floats, options: Namespace, loaded: Stamp | None) -> int:
+    """Write the model, and with it the report that is beside both it and the float model; return the file's size.
+
+    Raises HousingError if the float model is no longer that of its stamp: the report is then of another training.
+    """
     content, path = to_bytes(quantized), as_path(options.out, ArtifactError)
     contents, folder = {path: content}, Path(options.model).parent
     # Commands look for the report beside the model: one elsewhere would never be asked for it.
     if path.parent.resolve() != folder.resolve():
-        write_all(contents, ArtifactError, make_folders=True)
+        write_all(contents, ArtifactError, make_folders=True, alone_in=path.parent)
         return len(content)
     with locked(folder):
+        if stamp(options.model) != loaded:
+            raise changed(options.model, HousingError)
         if record := report_beside(options.model):
             stage = path.name.removesuffix(".npz")
             record = with_stage(record, stage, quantized, measured, content, X)

@@ -14,7 +14,7 @@ from typing import Any
 
 from .checks.paths import as_path, shown_path
 from .command import cli, tables
-from .errors import HousingError, counted, printable
+from .errors import HousingError, TableError, counted, printable
 from .evaluation.deviation import error_shares
 from .evaluation.first_pass import FirstPass
 from .evaluation.gates import Gates, losses
@@ -111,6 +111,7 @@ def _train(model: LinearRegression, table: Stream, make_pass: Pass, options: Nam
     model.set_solution(first.all_rows, table.columns)
     models, contents = _packed(model, first.features)
     second: SecondPass = make_pass(SecondPass.of(models, model, first), "evaluation")
+    _require_same_rows(first, second)
     figures = second.scores.figures()
     require_figures(figures["float64"], table.target_name)
     failures = _gate_failures(options, models, figures, model, first.features)
@@ -120,7 +121,9 @@ def _train(model: LinearRegression, table: Stream, make_pass: Pass, options: Nam
         return cli.GATE_FAILED
     cli.notes(losses({name: each for name, each in figures.items() if name in _UINT8}, figures["float64"]))
     # All that can fail comes before the first file is written.
-    checksums = {Path(path).name if options.data is None else path: sum for path, sum in sums.found().items()}
+    checksums = {
+        Path(path).name if options.data is None else path: sum for path, sum in sums.found(table.stamps).items()
+    }
     chosen = {name: getattr(options, name) for name in _OPTIONS}
     record = report_of(table, checksums, chosen, first, second, contents)
     report = _report(record, table, _stages(models, figures, contents, options.out), _samples(models, first.head))
@@ -143,6 +146,13 @@ def _first_pass(model: LinearRegression, table: Stream, make_pass: Pass) -> Firs
         cli.notes(table.told())
     first.require_variance()
     return first
+
+
+def _require_same_rows(first: FirstPass, second: SecondPass) -> None:
+    """Raise TableError if the passes read another number of rows, although no file tells that it changed."""
+    before, after = first.all_rows.rows, second.scores.scores["float64"].rows
+    if before != after:
+        raise TableError(f"the files changed while they were read ({before:,} rows, then {after:,}); run again")
 
 
 def _packed(model: LinearRegression, rows: Calibration) -> tuple[dict[str, Model], dict[str, bytes]]:

@@ -5,7 +5,8 @@
 
 It prints how many of each kind were refused, loaded with equal numbers, and loaded with others. What ends in any other
 way (another exception, a warning, code that ran, too much memory or time, a number that is not finite) is told with its
-case, and the status is 1.
+case, and the status is 1. So are files of a megabyte that claim more (by nesting, sizes, depth, digits), if one takes
+more than 2 seconds or 200 MiB.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import gzip
 import json
 import pickle
 import random
+import resource
 import struct
 import sys
 import tempfile
@@ -21,26 +23,32 @@ import tracemalloc
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
 from importlib.util import find_spec
 from io import BytesIO
+from itertools import islice, permutations, product
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
 
-from housing_np import HousingError, LinearRegression, QuantizedLinear, load
+from housing_np import HousingError, LinearRegression, QuantizedLinear, TableError, load
 from housing_np.quantized.schemes import SCHEMES
-from housing_np.rows import open_rows, stop
+from housing_np.rows import Skipped, open_rows, stop
 from housing_np.store.artifact import to_bytes
 
 MOST_MEMORY = 4 << 20  # bytes, for files of a few hundred
 MOST_TIME = 1.0  # seconds of the processor
+LARGE = 1 << 20  # bytes of a file that claims more than it is
+LARGE_MEMORY = 200 << 20
+LARGE_TIME = 2.0
+SKIPPED_TIME = 5e-5  # more for each bad row that is left out
 LONGEST_LINE = 4000
 LONGEST_WAIT = 300  # seconds
 SHOWN = 20  # failures of a kind
@@ -437,6 +445,162 @@ def _parquet() -> list[bytes]:
     return files
 
 
+# Files of a megabyte that claim more than that: by nesting, by sizes, by depth, by digits
+
+
+def _filled(start: str, part: str, end: str = "") -> bytes:
+    """Return a text of a megabyte that repeats a part."""
+    count = (LARGE - len(start) - len(end)) // len(part.encode())
+    return (start + part * count + end).encode()
+
+
+def _tensor(shape: str, data: str) -> bytes:
+    return f'{{"inputs": [{{"name": "x", "datatype": "FP64", "shape": [{shape}], "data": [{data}]}}]}}'.encode()
+
+
+def _header_of(size: int, text: bytes, version: int = 1) -> bytes:
+    return b"\x93NUMPY" + bytes([version, 0]) + size.to_bytes(2 if version == 1 else 4, "little") + text
+
+
+def _shaped(shape: str, descr: str = "'<f8'", order: bool = False) -> bytes:
+    text = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
+    return _header_of(len(text), text)
+
+
+def _nested(content: bytes, layers: int) -> bytes:
+    for _ in range(layers):
+        content = gzip.compress(content, mtime=0)
+    return content
+
+
+def _zeros(mebibytes: int, start: bytes) -> bytes:
+    """Return the gzip of some bytes and of zeros behind them, in members of a mebibyte."""
+    return _nested(start, 1) + _nested(bytes(1 << 20), 1) * mebibytes
+
+
+def _near() -> list[str]:
+    """Return names that differ in the order of their letters alone."""
+    return ["".join(each) for each in islice(permutations("xyabcdefgh"), LARGE // 12)]
+
+
+def _large_parquet() -> dict[str, bytes]:
+    import pyarrow
+    from pyarrow import parquet
+
+    def written(rows: int, columns: int, **options: Any) -> bytes:
+        file, zeros = BytesIO(), pyarrow.array(np.zeros(rows))
+        names = [*_COLUMNS, *(f"x{i}" for i in range(columns - len(_COLUMNS)))]
+        parquet.write_table(pyarrow.table([zeros] * columns, names), file, compression="brotli", **options)
+        return file.getvalue()
+
+    one_page = {"use_dictionary": False, "data_page_size": 1 << 30, "max_rows_per_page": 1 << 30}
+    page = written(1 << 23, 3, write_batch_size=1 << 23, row_group_size=1 << 23, **one_page)
+    small = written(1000, 3, write_batch_size=1000, **one_page)
+    return {
+        "a page": page,
+        "a page in gzip": _nested(page, 1),
+        # The size of a page of 8,000 bytes: 16,000 and the sign in seven bits each.
+        "the size of a page": small.replace(b"\x15\x80\x7d\x15", b"\x15\xfe\xff\xff\xff\x0f\x15"),
+        "row groups": written(20_000, 3, row_group_size=10),
+        "zeros in gzip": _zeros(512, b"PAR1"),
+    }
+
+
+@cache
+def large() -> dict[str, dict[str, bytes]]:
+    """Return files of at most a megabyte by their format, which would take more than they are worth."""
+    digits, near = "9" * 4290, _near()
+    found = {
+        "csv": {
+            "nested": _nested(b"x,y,z\n1,2,3\n", 200),
+            "members": _nested(b"x,y,z\n1,2,3\n", 1) + _nested(b"", 1) * 20_000,
+            "name of a file in gzip": b"\x1f\x8b\x08\x08" + bytes(6) + bytes([65]) * LARGE,
+            "columns": _filled("", "1,", "1\n"),
+            "digits": _filled("x,y,z\n1,2,", "9"),
+            "quotes": _filled("x,y,z\n", '"\n'),
+            "lines in quotes": _filled("x,y,z\n", '"a\n"b,'),
+            "blank lines": _filled("x,y,z\n1,2,3\n", "\n"),
+            "names that are near": ",".join(near).encode() + b"\n",
+        },
+        "json": {
+            "nested": _nested(b"[[1, 2, 3]]", 2),
+            "depth": _tensor("1, 3", "1," * (LARGE // 2 - 1000) + "[" * 900 + "]" * 900),
+            "lists": _filled("[", "[[[[[[[[]]]]]]]],", "[]]"),
+            "objects": _filled("[", '{"":{}},', "{}]"),
+            "columns": _filled("[[", "1,", "1]]"),
+            "digits": _filled("[[", f"{digits},", "1]]"),
+            "sizes of many digits": _tensor(",".join([digits] * 240), "1"),
+            "sizes of many digits, and 0": _tensor(",".join(["0", *[digits] * 240]), ""),
+            "sizes": _tensor(",".join(["9" * 19] * 50_000), "1"),
+            "names that are near": json.dumps([dict.fromkeys([*near[:50_000], "x", "y"], 1)]).encode(),
+        },
+        "jsonl": {
+            "nested": _nested(b"[1, 2, 3]\n", 2),
+            "depth": _filled("[1, 2, 3]\n", "[" * 900 + "]" * 900 + "\n"),
+            "columns": _filled("[", "1,", "1]\n"),
+            "digits": _filled("[1, 2, 3]\n", f"[{digits}, 1, 1]\n"),
+            "names that are near": json.dumps(dict.fromkeys([*near[:50_000], "x", "y"], 1)).encode(),
+        },
+        "npy": {
+            "nested": _nested(_shaped("(2, 3)") + bytes(48), 2),
+            "rows in gzip": _zeros(240, _shaped("(10485760, 3)")),
+            "columns in gzip": _zeros(240, _shaped("(10485760, 3)", order=True)),
+            "one row in gzip": _zeros(512, _shaped("(1, 67108864)")),
+            "text in gzip": _zeros(480, _shaped("(5,)", "[('x', '<f8'), ('t', 'S100000000')]")),
+            "columns": _shaped("(1, 1040000)", "'|u1'") + bytes(1_040_000),
+            "columns, each in one piece": _shaped("(4, 260000)", "'|u1'", True) + bytes(1_040_000),
+            "header": _header_of(LARGE, b"{}," * (LARGE // 3), 2),
+            "depth": _header_of(9000, b"-" * 8999 + b"1"),
+            "digits": _shaped(f"({digits}, {digits})"),
+        },
+    }
+    return found | ({"parquet": _large_parquet()} if _has_arrow() else {})
+
+
+def _read_through(path: Path, format: str, on_error: Callable[[TableError], None]) -> bytes:
+    with open_rows(path, format, on_error) as opened:  # type: ignore[arg-type]
+        for block in opened.blocks(_COLUMNS):
+            if not np.isfinite(block).all():
+                raise DamageError("it holds numbers that are not finite")
+    return b""
+
+
+def _peak() -> int:
+    """Return the most bytes that this process has had in memory, without those of the process that started it."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def judge_large(format: str, contents: dict[str, bytes], skips: Sequence[bool]) -> list[str]:
+    """Return what goes wrong with large files of a format, in this process, whose peak of memory is measured."""
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "large")
+        path.write_bytes(inputs()[format][0])
+        judged(partial(_read_through, format=format, on_error=stop), path)  # imports take memory too
+        base = highest = _peak()
+        for name, skip in product(contents, skips):
+            path.write_bytes(contents[name])
+            skipped, start = Skipped(), time.process_time()
+            try:
+                judged(partial(_read_through, format=format, on_error=skipped.add if skip else stop), path)
+            except DamageError as error:
+                wrong.append(f"{name}: {error}")
+            took, peak = time.process_time() - start - SKIPPED_TIME * skipped.count, _peak()
+            if took > LARGE_TIME or peak > max(highest, base + LARGE_MEMORY):
+                wrong.append(f"{name}: it takes {(peak - base) >> 20} MiB and {took:.2f} seconds")
+            highest = max(highest, peak)
+    return wrong
+
+
+def large_outcomes(format: str, skips: Sequence[bool] = (False, True)) -> list[str]:
+    """Return what goes wrong with the large files of a format, in a process of its own."""
+    with ProcessPoolExecutor(1, _SPAWNED) as pool:
+        return pool.submit(judge_large, format, large()[format], skips).result()
+
+
 def rows_of(path: Path, format: str | None, skip: bool, piped: bool) -> bytes:
     """Return all rows of a file, which may be given on standard input."""
     rows: list[list[float]] = []
@@ -595,7 +759,12 @@ def main() -> int:
     print(f"{'':12}" + "".join(f"{each:>10}" for each in (*VERDICTS, "failed")))
     with ThreadPoolExecutor(options.jobs) as pool:
         counts = pool.map(partial(_counted, options), [options.only] if options.only else groups())
-        return 1 if sum(map(_told, counts)) else 0
+        failed = sum(map(_told, counts))
+    wrong = [
+        f"{format}, {each}" for format in large() if options.only in (None, format) for each in large_outcomes(format)
+    ]
+    print(*wrong, sep="\n", end="\n" if wrong else "")
+    return 1 if failed or wrong else 0
 
 
 def _counted(options: argparse.Namespace, group: str) -> tuple[str, Counter[str], list[str]]:

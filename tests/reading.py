@@ -1,8 +1,10 @@
 """What tests of all formats read with: standard input, whole or in pieces, and what is told of bad rows."""
 
 import itertools
+import subprocess
 import sys
 from io import BytesIO, TextIOWrapper
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -98,3 +100,37 @@ class Endless:
         data, self.start = self.start or self.text * (size // len(self.text)), b""
         self.taken += len(data)
         return data
+
+
+_MEASURED = """
+import sys
+from pathlib import Path
+from housing_np import TableError
+from housing_np.rows import FORMATS, open_rows
+
+def peak():
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+
+path, format, warm = sys.argv[1:]
+for each in (warm, path):
+    base, rows = peak(), 0
+    try:
+        with open_rows(each, format) as opened:
+            for block in opened.blocks(["x0", "x1"]):
+                rows += len(block)
+        told = f"{rows} rows"
+    except TableError as error:
+        told = str(error)
+print(peak() - base >> 10, told)
+"""
+
+
+def measured(path, format, warm):
+    """The MiB that a file adds to the peak of a process that has read another of its format, and what it gives."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the peak of memory is read as Linux has it")
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURED, path, format, warm], capture_output=True, text=True, check=True, timeout=60
+    )
+    mebibytes, told = done.stdout.strip().split(" ", 1)
+    return int(mebibytes), told

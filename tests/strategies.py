@@ -1,7 +1,9 @@
 """What the tests draw from: arrays, linear models with rows, and the edge cases that every run must meet."""
 
+import os
+
 import numpy as np
-from hypothesis import example
+from hypothesis import example, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -22,6 +24,11 @@ EDGES += [edge.astype(np.float64) for edge in EDGES]
 
 BITS = st.integers(2, 8)
 LARGEST = 2.0**100
+
+
+def drawn(examples, weekly):
+    """Hypothesis's settings for so many examples; more in the weekly run of all combinations."""
+    return settings(max_examples=weekly if os.environ.get("HOUSING_NP_MATRIX") == "1" else examples)
 
 
 def examples(name, cases):
@@ -124,18 +131,18 @@ def quantized(case):
         raise
 
 
-def _with_schemes(model, X):
+def with_schemes(model, X):
     return [(model, np.asarray(X, np.float64), scheme, 8) for scheme in SCHEMES]
 
 
-ONE_ROW = _with_schemes(linear([1.5, -2.0], 3.0), [[4.0, 5.0]])
-ONE_FEATURE = _with_schemes(linear([0.25], -1.0), [[1.0], [2.0], [7.0]])
+ONE_ROW = with_schemes(linear([1.5, -2.0], 3.0), [[4.0, 5.0]])
+ONE_FEATURE = with_schemes(linear([0.25], -1.0), [[1.0], [2.0], [7.0]])
 # The mean of ten times 0.1 is not 0.1 in float64.
-CONSTANT_UP_TO_ROUNDING = _with_schemes(linear([1.0, 3.0], 0.5), [[0.1, i] for i in range(10)])
-CONSTANT_FEATURES = _with_schemes(linear([1.0, 3.0], 0.5), [[2.0, 9.0], [2.0, 9.0], [2.0, 9.0]])
-ZERO_WEIGHTS = _with_schemes(linear([0.0, 0.0], 2.5), [[1.0, 2.0], [3.0, -4.0]])
-NO_INTERCEPT = _with_schemes(linear([2.0, -1.0], 0.0), [[1.0, 2.0], [3.0, -4.0], [0.0, 1.0]])
-SEVERAL_TARGETS = _with_schemes(linear([[2.0, -1.0], [0.0, 1e-4]], [1.0, -1.0]), [[1.0, 2e3], [3.0, -4e3], [0.0, 1e3]])
+CONSTANT_UP_TO_ROUNDING = with_schemes(linear([1.0, 3.0], 0.5), [[0.1, i] for i in range(10)])
+CONSTANT_FEATURES = with_schemes(linear([1.0, 3.0], 0.5), [[2.0, 9.0], [2.0, 9.0], [2.0, 9.0]])
+ZERO_WEIGHTS = with_schemes(linear([0.0, 0.0], 2.5), [[1.0, 2.0], [3.0, -4.0]])
+NO_INTERCEPT = with_schemes(linear([2.0, -1.0], 0.0), [[1.0, 2.0], [3.0, -4.0], [0.0, 1.0]])
+SEVERAL_TARGETS = with_schemes(linear([[2.0, -1.0], [0.0, 1e-4]], [1.0, -1.0]), [[1.0, 2e3], [3.0, -4e3], [0.0, 1e3]])
 MODELS = [
     *ONE_ROW,
     *ONE_FEATURE,

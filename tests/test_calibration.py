@@ -226,7 +226,8 @@ def test_figures_alone_describe_rows_too():
     found = Calibration.of_figures(4, np.array([3.0, 0.0]), np.array([4.0, 1e200]), np.zeros(2), np.ones(2))
     assert (found.rows, found.mean.tolist(), found.low.tolist(), found.high.tolist()) == (4, [3, 0], [0, 0], [1, 1])
     assert (found.deviation[0], found.rms[0], found.deviation[1]) == (4.0, 5.0, np.inf)
-    assert np.isnan(found.covariance[0, 1]) and np.isnan(found.covariance[1, 0])
+    with pytest.raises(HousingError, match="^the calibration has no covariance: make it of rows"):
+        found.covariance  # noqa: B018
 
 
 def test_sums_weigh_each_part_by_its_rows():

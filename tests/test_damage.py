@@ -17,6 +17,17 @@ def test_a_damaged_file_is_refused_in_one_line_or_holds_valid_numbers(group, tmp
     assert set(found) | ({"other"} if group == "parquet" else set()) == set(damage.VERDICTS)
 
 
+@pytest.mark.parametrize("format", damage.inputs())
+def test_a_megabyte_that_claims_more_takes_little_memory_and_time(format):
+    assert damage.large_outcomes(format, skips=[False]) == []
+
+
+def test_a_large_file_that_takes_too_much_is_told(monkeypatch):
+    monkeypatch.setattr(damage, "LARGE_TIME", -1.0)
+    (wrong,) = damage.judge_large("csv", {"rows": b"x,y,z\n1,2,3\n"}, [False])
+    assert wrong.startswith("rows: it takes 0 MiB and 0.")
+
+
 def test_a_case_is_the_same_whenever_it_is_made():
     for group in damage.groups():
         assert damage.damaged(group, 7, 3)[:2] == damage.damaged(group, 7, 3)[:2]
@@ -96,6 +107,7 @@ def test_a_process_that_dies_costs_one_case(monkeypatch):
 def test_the_counts_and_what_failed_are_printed(capsys, monkeypatch):
     found = [(0, "refused", ""), (1, "failed", "too slow"), (2, "other", ""), (3, "refused", "")]
     monkeypatch.setattr(damage, "outcomes", lambda group, seed, count: found[:count])
+    monkeypatch.setattr(damage, "large", dict)
     for count, status in ((1, 0), (4, 1)):
         monkeypatch.setattr("sys.argv", ["damage.py", "--only", "csv", "--inputs", str(count), "--seed", "5"])
         assert damage.main() == status

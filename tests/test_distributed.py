@@ -1,8 +1,11 @@
 """Fits and training on a real Dask cluster equal local ones."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -10,6 +13,7 @@ import time
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from running import ROOT, environment
 
 from housing_np import train
 from housing_np.command import cli
@@ -208,6 +212,40 @@ def test_a_bad_number_in_a_part_is_named_with_its_file(client, parts, tmp_path):
         train.main(["--data", parts, "--target", "price", "--dask", client.scheduler.address])
 
 
+@pytest.mark.parametrize("how", ["cut short", "overwritten"])
+def test_files_that_change_between_the_passes_end_the_training(how, client, parts, tmp_path, monkeypatch):
+    solve = LinearRegression.set_solution
+
+    def change_files(self, *arguments, **options):
+        for path in tmp_path.glob("part-*.csv"):
+            lines = path.read_text().splitlines(keepends=True)
+            path.write_text("".join(lines[:100] if how == "cut short" else [lines[0], *reversed(lines[1:])]))
+        return solve(self, *arguments, **options)
+
+    monkeypatch.setattr(LinearRegression, "set_solution", change_files)
+    out = tmp_path / "models"
+    with pytest.raises(HousingError, match=r"part-\d\d\.csv changed while it was read; run again"):
+        train.main(["--data", parts, "--target", "price", "--out", str(out), "--dask", client.scheduler.address])
+    assert not out.exists()
+
+
+def test_a_file_that_is_cut_while_a_worker_reads_it_ends_the_training(client, parts):
+    stream = Stream((parts.replace("*", "00"),), Columns(tuple("abcd")), "price")
+    with pytest.raises(HousingError, match=r"part-00\.csv changed while it was read; run again"):
+        total_on_cluster(client, stream, Cutting(parts.replace("*", "00")))
+
+
+class Cutting(Calibration):
+    """A sum that cuts the file that it is of."""
+
+    def __init__(self, path=""):
+        super().__init__()
+        self.path = path
+
+    def update(self, X, y=None):
+        os.truncate(self.path, 50)
+
+
 def test_a_file_that_a_worker_does_not_see_is_named(client, tmp_path, rows):
     stream = Stream((str(tmp_path / "gone.csv"),), Columns(("a",)), "price")
     with pytest.raises(HousingError, match=r"gone.csv: a worker does not see this file"):
@@ -248,6 +286,87 @@ def test_no_worker_left_in_the_middle_is_an_error(parts):
         with pytest.raises(HousingError, match="no worker is left in the middle of a pass"):
             total_on_cluster(client, stream, Slow(), timeout=0.5)
         timer.join()
+
+
+@pytest.fixture
+def dask_process():
+    """Start a part of a cluster as a process of its own."""
+    started = []
+
+    def start(part, *arguments, path):
+        line = [sys.executable, "-m", f"distributed.cli.dask_{part}", *arguments, "--dashboard-address", ":0"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        started.append(subprocess.Popen(line, env=environment(PYTHONPATH=os.pathsep.join(path)), **quiet))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_scheduler_that_is_killed_in_the_middle_is_one_line(number, dask_process, parts, capfd):
+    port, path = free_port(), [ROOT, os.path.dirname(__file__)]  # noqa: PTH120
+    scheduler = dask_process("scheduler", "--host", "127.0.0.1", "--port", port, path=path)
+    dask_process("worker", f"tcp://127.0.0.1:{port}", "--no-nanny", "--nthreads", "1", path=path)
+    stream = Stream((parts.replace("*", "00"),), Columns(tuple("abcd")), "price")
+    with (
+        pytest.raises(HousingError, match="the scheduler was lost in the middle of a pass; start it and run again"),
+        contextlib.ExitStack() as opened,
+    ):
+        client = opened.enter_context(connected(f"tcp://127.0.0.1:{port}"))
+        threading.Timer(1, scheduler.send_signal, (number,)).start()
+        total_on_cluster(client, stream, Slow(), timeout=0.5)
+    assert capfd.readouterr().err == ""
+
+
+@contextlib.contextmanager
+def connected(address):
+    """A client that gives up soon, of a cluster that is only starting."""
+    with contextlib.ExitStack() as opened:
+        for _ in range(20):
+            with contextlib.suppress(HousingError):
+                client = opened.enter_context(connect(address, timeout=3))
+                break
+        yield client
+
+
+def test_a_worker_without_the_package_is_one_line(dask_process, tmp_path):
+    hidden = "import sys\nclass Hidden:\n    def find_spec(name, *_):\n        if name == 'housing_np':\n"
+    hidden += "            raise ModuleNotFoundError(name)\nsys.meta_path.insert(0, Hidden)\n"
+    (tmp_path / "sitecustomize.py").write_text(hidden)
+    port = free_port()
+    dask_process("scheduler", "--host", "127.0.0.1", "--port", port, path=[ROOT])
+    dask_process("worker", f"tcp://127.0.0.1:{port}", "--no-nanny", "--nthreads", "1", path=[str(tmp_path)])
+    message = r"^tcp://\S+ has no housing_np: install it there, in the same version$"
+    with pytest.raises(HousingError, match=message):
+        for _ in range(20):
+            try:
+                with connect(f"tcp://127.0.0.1:{port}", timeout=3):
+                    pytest.fail("connected")
+            except HousingError as error:
+                if " has no " in str(error):
+                    raise
+
+
+def test_a_task_that_lacks_a_package_is_one_line(client, parts):
+    stream = Stream((parts.replace("*", "00"),), Columns(tuple("abcd")), "price")
+    with pytest.raises(HousingError, match=r"^a worker lacks what a task needs \(no_such_package\); install it there$"):
+        total_on_cluster(client, stream, Lacking())
+
+
+class Lacking(Calibration):
+    """A sum that needs a package which a worker does not have."""
+
+    def update(self, X, y=None):
+        raise ModuleNotFoundError("no_such_package")
 
 
 class Slow(Calibration):

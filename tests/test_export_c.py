@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from running import ROOT, environment
-from strategies import MODELS, examples, integer_model, integer_models, linear, quantizable
+from strategies import MODELS, drawn, examples, integer_model, integer_models, linear, quantizable
 from tools import SANITIZERS, STRICT, Library, compile, run_program, tool, write
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, load
@@ -104,12 +104,21 @@ def among_others(model, rows):
 # The bundled rows
 
 
+@pytest.fixture(scope="module")
+def all_rows(golden):
+    """A folder with the test of all bundled rows of each model, compiled: its tables take long."""
+    for name in FILES:
+        assert compile("cc", "-std=c99", "-O0", "-c", f"{name}_test.c", cwd=golden).returncode == 0
+    return golden
+
+
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("name", FILES)
-def test_all_bundled_rows_are_equal_under_the_sanitizers(name, compiler, golden, tmp_path):
-    files = [golden / f"{name}.c", golden / f"{name}_test.c"]
-    done = run_program(compiler, *C99, *SANITIZERS, *files, cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "20640 of 20640 rows are equal\n", "")
+def test_all_bundled_rows_are_equal_under_the_sanitizers(name, compiler, all_rows, tmp_path):
+    for test, rows in (("_test.o", 20640), ("-few_test.c", 207)):
+        files = [all_rows / f"{name}.c", all_rows / f"{name}{test}"]
+        done = run_program(compiler, *C99, *SANITIZERS, *files, cwd=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{rows} of {rows} rows are equal\n", "")
 
 
 @pytest.mark.matrix("compiler")
@@ -244,7 +253,7 @@ def test_the_half_step_that_is_stated_is_reached():
     assert max(distance(fixed, 0.5 + 2.0**-24, total) for total in range(-4096, 4096)) >= fixed.largest_error * 9 / 10
 
 
-@settings(max_examples=30)  # each is compiled
+@drawn(15, weekly=100)  # each is compiled
 @given(model=integer_models(max_features=40), seed=st.integers(0, 2**32 - 1))
 def test_every_integer_model_has_the_same_integers(model, seed, folder):
     p = model.weights.shape[-1]
@@ -301,14 +310,14 @@ def far_rows(X):
     return np.vstack([X, steps, X * wild, -1e3 * X, np.zeros((1, X.shape[1])), wild])
 
 
-@settings(max_examples=20)  # each is compiled
+@drawn(10, weekly=100)  # each is compiled
 @given(case=quantizable())
 def test_any_float_model_predicts_as_in_python(case, folder):
     model, rows = case[0], far_rows(case[1])
     same_bits(Library(model, folder).predict(rows), among_others(model, rows))
 
 
-@settings(max_examples=40)
+@drawn(20, weekly=100)
 @examples("case", MODELS)
 @given(case=quantizable())
 def test_any_quantized_model_predicts_and_bounds_as_in_python(case, folder):

@@ -14,7 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reference_sets import reference_sets
 
 from housing_np.errors import HousingError
-from housing_np.fit.linear import LinearRegression, dot_rows
+from housing_np.fit.linear import LinearRegression
+from housing_np.fit.products import dot_rows
 from housing_np.fit.summary import Summary
 
 SETS = {each.name: each for each in reference_sets()}

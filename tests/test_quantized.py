@@ -22,6 +22,7 @@ from strategies import (
     linear,
     quantizable,
     quantized,
+    with_schemes,
 )
 
 from housing_np import Affine, HousingError, LinearRegression, QuantizedLinear
@@ -466,6 +467,38 @@ def test_a_row_is_predicted_the_same_whatever_stands_beside_it(scheme, targets, 
     assert_array_equal(small.predict(X[::-2]), together[::-2], strict=True)
     assert_array_equal(small.predict(np.asfortranarray(X)), together, strict=True)
     assert_array_equal(small.predict(X[1:]), together[1:], strict=True)
+
+
+def assert_same_bits(found, expected):
+    """Also of the sign of 0."""
+    assert_array_equal(np.asarray(found).view(np.uint64), np.asarray(expected).view(np.uint64), strict=True)
+
+
+NEGATIVE_ZERO = [
+    (model, np.vstack([X, -0.0 * X, 0.0 * X]), scheme, bits)
+    for coef in ([0.0, 1.0], [-0.0, -1.0], [[1.0, 0.0], [-1.0, -0.0]])
+    for model, X, scheme, bits in with_schemes(linear(coef, np.full(np.shape(coef)[:-1], -0.0)), [[-1.0, 0.0], [0, -2]])
+]
+
+
+@examples("case", [*MODELS, *NEGATIVE_ZERO])
+@given(case=quantizable())
+def test_any_row_alone_has_the_bits_that_it_has_among_others(case):
+    model, X, _, _ = case
+    small = quantized(case)
+    assume(small is not None)
+    X = far_rows(X, np.random.default_rng(1))
+    for answers in (model.predict, small.predict, small.error_bound):
+        assert_same_bits(np.concatenate([answers(X[i : i + 1]) for i in range(len(X))]), answers(X))
+
+
+@pytest.mark.parametrize("scheme", FLOATS)
+@pytest.mark.parametrize("rows", [1, 2])
+def test_an_intercept_of_minus_zero_in_a_file_makes_no_minus_zero(rows, scheme):
+    numbers = QuantizedLinear.from_linear(*NO_INTERCEPT[0][:2], scheme).numbers() | {"intercept": np.array(-0.0)}
+    small = QuantizedLinear.from_numbers(scheme, numbers, ("x0", "x1"), ("y0",))
+    assert_same_bits(small.predict(np.tile([[0.0, 0.0]], (rows, 1))), np.zeros(rows))
+    assert_same_bits(small.predict(np.tile([[-0.0, 0.0]], (rows, 1))), np.zeros(rows))
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

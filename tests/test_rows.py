@@ -9,9 +9,10 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reading import PLAIN, Pieces, events, outcome, read, read_file, stdin, told
+from strategies import drawn
 
 from housing_np import TableError
 from housing_np.rows import FORMATS, Format, format_of, open_rows, rows, source
@@ -131,7 +132,7 @@ JSON_TOKENS = [b'{"x": 1, "y": 2}\n', b"[3, 4]\n", b"{}", b"7", b"\n", b"\r\n", 
     ids=["csv", "jsonl"],
 )
 @given(st.data(), st.sampled_from(["skip", "stop"]), st.sampled_from([16, 24, 1 << 20]))
-@settings(max_examples=300)
+@drawn(100, weekly=1000)
 def test_what_is_read_and_refused_does_not_depend_on_the_pieces_of_a_stream(
     format, tokens, starts, data, on_error, cap
 ):

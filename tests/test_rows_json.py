@@ -3,6 +3,7 @@
 import itertools
 import json
 import sys
+import time
 from unittest import mock
 
 import pytest
@@ -10,7 +11,7 @@ from reading import PLAIN, Endless, read, refusal, stdin, told
 
 from housing_np import TableError
 from housing_np.rows import json as json_rows
-from housing_np.rows import open_rows, source
+from housing_np.rows import json_forms, open_rows, source
 from housing_np.rows import text as lines_of
 from housing_np.rows.json_forms import find_rows
 
@@ -374,3 +375,36 @@ def test_a_stream_without_a_row_does_not_fill_the_memory():
     ):
         pass
     assert stream.read1.call_count == 1
+
+
+def tensors(*inputs):
+    return json.dumps({"inputs": [{"name": name, "datatype": "FP64", **each} for name, each in inputs]})
+
+
+def test_nested_data_of_a_tensor_are_in_order():
+    body = tensors(("in", {"shape": [2, 2], "data": [1, [2, [[3]], []], [[[4]]]]}))
+    assert read(body, ["x", "y"], "json") == PLAIN
+
+
+def test_each_list_of_nested_data_is_looked_at_once():
+    deep = json.loads("[" * 900 + "1" + "]" * 900)
+    start = time.process_time()
+    assert json_forms._flat([1] * 500_000 + deep) == [1] * 500_001
+    assert time.process_time() - start < 1  # a minute, if all were looked at for each level
+
+
+@pytest.mark.parametrize("shape", [["9" * 4290] * 240, ["9" * 19] * 50_000])
+@pytest.mark.parametrize("first", [1, 0])
+def test_sizes_of_many_digits_are_not_multiplied(shape, first):
+    sizes = ",".join([str(first), *shape])
+    body = f'{{"inputs": [{{"name": "x", "datatype": "FP64", "shape": [{sizes}], "data": [{1 if first else ""}]}}]}}'
+    start = time.process_time()
+    refusal(body, ["x"], "json")
+    assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize("format", ["json", "jsonl"])
+def test_a_list_of_more_numbers_than_a_block_holds_is_refused(format):
+    content = "[" + "1," * 300_000 + "1]"
+    message = "300,001 columns; expected at most 262,144"
+    assert refusal(content if format == "jsonl" else f"[{content}]", ["x"], format) == message

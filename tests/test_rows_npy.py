@@ -1,5 +1,7 @@
 """Rows of .npy arrays: every type, and every refusal."""
 
+import gzip
+import os
 import pickle
 import tracemalloc
 import warnings
@@ -8,7 +10,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from reading import PLAIN, read, read_file
+from reading import PLAIN, measured, read, read_file
 
 from housing_np import LinearRegression, TableError, load, save
 from housing_np.rows import npy, open_rows
@@ -347,6 +349,7 @@ def test_a_header_of_python_2_is_read_with_numpys_warning(tmp_path):
         "{[]: 1}",
         "(" * 200,
         "[" * 9_000,
+        "-" * 9_000 + "1",
     ],
 )
 @pytest.mark.matrix("version")
@@ -373,3 +376,78 @@ def test_the_filters_of_warnings_are_left_alone(tmp_path):
         assert read_file(tmp_path / "rows.npy", ["x0", "x1"]) == PLAIN
         assert read((tmp_path / "rows.npy").read_bytes(), ["x0", "x1"], "npy") == PLAIN
         assert load(tmp_path / "m.npz").feature_names == ("a",)
+
+
+def compressed_zeros(path, shape, mebibytes, order=False):
+    """Write an array of zeros in gzip, a member for each mebibyte."""
+    head = content(f"{{'descr': '<f8', 'fortran_order': {order}, 'shape': {shape}, }}\n", numbers=b"")
+    path.write_bytes(gzip.compress(head) + gzip.compress(bytes(1 << 20)) * mebibytes)
+
+
+def test_npy_in_gzip_is_read_a_block_at_a_time(tmp_path):
+    compressed_zeros(tmp_path / "rows.npy.gz", (1 << 22, 2), 64)
+    np.save(tmp_path / "warm.npy", np.zeros((2, 2)))
+    mebibytes, told = measured(tmp_path / "rows.npy.gz", "npy", tmp_path / "warm.npy")
+    assert told == f"{1 << 22} rows"
+    assert mebibytes < 20
+
+
+@pytest.mark.parametrize(
+    ("shape", "order", "message"),
+    [
+        ((1 << 24, 2), True, "more than 128 MiB, all to be held in memory; uncompress it first"),
+        ((1, 1 << 25), False, "268,435,456 bytes in a row; expected at most 16,777,216"),
+        ((2, 300_000), False, "300,000 columns; expected at most 262,144"),
+    ],
+)
+def test_npy_in_gzip_that_claims_much_is_refused_before_it_is_inflated(shape, order, message, tmp_path):
+    compressed_zeros(tmp_path / "rows.npy.gz", shape, 0, order)
+    with pytest.raises(TableError, match=rf"rows\.npy\.gz: {message}"):
+        read_file(tmp_path / "rows.npy.gz", ["x0", "x1"])
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (3, 7), (1, 5), (40, 1)])
+@pytest.mark.parametrize(("numbers", "size"), [(1 << 18, 1 << 24), (6, 1), (6, 100), (6, 400)])
+def test_columns_in_one_piece_are_read_as_rows_are(shape, numbers, size, tmp_path, monkeypatch):
+    monkeypatch.setattr(npy, "BLOCK_NUMBERS", numbers)
+    monkeypatch.setattr(npy, "_TRANSPOSED_BYTES", size)
+    rows = np.arange(float(np.prod(shape))).reshape(shape)
+    names = [f"x{i}" for i in range(shape[1])]
+    np.save(tmp_path / "rows.npy", np.asfortranarray(rows))
+    assert read_file(tmp_path / "rows.npy", names) == rows.tolist()
+    assert read((tmp_path / "rows.npy").read_bytes(), names, "npy") == rows.tolist()
+    assert read(gzip.compress((tmp_path / "rows.npy").read_bytes()), names, "npy") == rows.tolist()
+
+
+def test_wide_columns_of_text_do_not_make_a_block_large(tmp_path):
+    np.save(tmp_path / "rows.npy", np.zeros(100, [("x0", "f8"), ("x1", "f8"), ("note", "S100000")]))
+    tracemalloc.start()
+    try:
+        assert len(read_file(tmp_path / "rows.npy", ["x0", "x1"])) == 100
+        assert tracemalloc.get_traced_memory()[1] < 6 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_file_that_gets_shorter_while_it_is_read_is_told_in_one_line(order, tmp_path):
+    path = tmp_path / "rows.npy"
+    np.save(path, np.zeros((1_500_000, 2), order=order))
+    with open_rows(path) as opened, pytest.raises(TableError) as caught:
+        for number, _ in enumerate(opened.blocks(["x0", "x1"])):
+            if number == 0:
+                os.truncate(path, 1 << 22)
+    assert str(caught.value) == f"{path}: changed while it was read: it is shorter than it was; run again"
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_header_of_megabytes_is_not_read(version, tmp_path):
+    (tmp_path / "h.npy").write_bytes(content("{}," * 1_000_000, version))
+    tracemalloc.start()
+    try:
+        for source in (read_file, lambda path, names: read(gzip.compress(path.read_bytes(), 1), names, "npy")):
+            with pytest.raises(TableError, match="the header of the array has more than 10,000 characters"):
+                source(tmp_path / "h.npy", ["x0"])
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()

@@ -198,3 +198,43 @@ def test_a_small_file_takes_little_memory_to_read(name, tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 << 20
+
+
+@pytest.mark.parametrize("layers", [2, 3, 200])
+@pytest.mark.parametrize("make", [TEXT.encode, npy])
+def test_gzip_within_gzip_is_refused_by_name(make, layers, tmp_path):
+    content = make()
+    for _ in range(layers):
+        content = gzip.compress(content)
+    (tmp_path / "rows.csv").write_bytes(content)
+    message = "gzip within gzip; compress it once$"
+    with pytest.raises(TableError, match=rf"rows\.csv: {message}"):
+        read_file(tmp_path / "rows.csv", ["x", "y"])
+    with pytest.raises(TableError, match=f"^standard input: {message}"):
+        read(content, ["x", "y"])
+    with pytest.raises(TableError, match=f"^the request: {message}"), open_rows(BytesIO(content)):
+        pass
+
+
+@pytest.mark.parametrize("piece", [1, 1 << 20])
+def test_a_long_name_in_gzip_is_read_once(piece):
+    content = gzip.compress(TEXT.encode())
+    named = content[:3] + b"\x08" + content[4:10] + b"a" * 100_000 + b"\0" + content[10:]
+    assert outcome(Pieces(named, [piece]), "csv", "stop") == (PLAIN, [], None)
+    assert source._Joined(b"abc", BytesIO(b"de")).read(2) == b"ab"
+
+
+def test_binary_rows_in_gzip_are_held_up_to_a_limit(monkeypatch):
+    monkeypatch.setattr(source, "MOST_HELD", 100)
+    with pytest.raises(
+        TableError, match="standard input: more than 0 MiB, all to be held in memory; uncompress it first"
+    ):
+        read(gzip.compress(parquet()), ["x", "y"])
+    assert read(parquet(), ["x", "y"]) == PLAIN
+
+
+def test_the_checksum_of_gzip_is_seen_below_the_last_row_of_npy():
+    content = bytearray(gzip.compress(npy()))
+    content[-8] ^= 1
+    with pytest.raises(TableError, match="damaged, or not gzip"):
+        read(bytes(content), ["x", "y"])

@@ -290,7 +290,7 @@ def test_a_request_that_is_sent_slowly_or_without_an_end_is_ended(models):
     with served(models / "uint8-integer.npz", "--timeout", 1, cwd=models) as url:
         host, port = url.removeprefix("http://").split(":")
         begun = [
-            b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nContent-Length: 100\r\n\r\nMed",
+            b"POST /invocations HTTP/1.1\r\nHost: [::1]\r\nContent-Type: text/csv\r\nContent-Length: 100\r\n\r\nMed",
             b"POST /invocations HTTP/1.1\r\nHo",
             b"",
             b"GET / HTTP/1.1\r\nA: " + b"a" * (1 << 20),
@@ -310,7 +310,7 @@ def test_a_request_that_is_sent_slowly_or_without_an_end_is_ended(models):
 
 def test_what_has_begun_is_answered_before_the_end(models):
     body = json.dumps([[1.0] * 8]).encode()
-    head = "POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    head = "POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with served(models / "uint8-integer.npz", cwd=models) as url:
         host, port = url.removeprefix("http://").split(":")
         client = socket.create_connection((host, int(port)), timeout=20)
@@ -351,7 +351,9 @@ def test_a_port_that_is_taken_is_told_in_one_line(models):
 
 def test_many_at_a_time_that_are_broken_off_or_no_requests_do_not_stop_it(models):
     body = json.dumps([[1.0] * 8]).encode()
-    head = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    head = (
+        b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    )
     bomb = gzip.compress(b" " * (50 << 20))
     sent = [
         head % len(body) + body[:5],
@@ -377,7 +379,7 @@ def test_many_at_a_time_that_are_broken_off_or_no_requests_do_not_stop_it(models
 
 
 def test_who_sends_slowly_keeps_nobody_else_waiting(models):
-    head = b"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n[["
+    head = b"POST /invocations HTTP/1.1\r\nHost: [::1]\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n[["
     with served(models / "uint8-integer.npz", "--max-concurrent", 2, cwd=models) as url, contextlib.ExitStack() as slow:
         host, port = url.removeprefix("http://").split(":")
         for _ in range(20):

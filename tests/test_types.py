@@ -27,7 +27,8 @@ def test_mypy_finds_an_error_in_each_wrong_line_and_in_no_other(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", f"--config-file={ROOT}/setup.cfg", "program.py"],
         cwd=tmp_path,
-        env=os.environ | {"MYPYPATH": ROOT},
+        # With its cache of NumPy's types, it takes a tenth of the time.
+        env={"MYPY_CACHE_DIR": f"{ROOT}/.mypy_cache"} | os.environ | {"MYPYPATH": ROOT},
         capture_output=True,
         encoding="utf-8",
         check=False,

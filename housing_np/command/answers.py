@@ -18,7 +18,7 @@ from ..rows.formats import FORMATS
 from ..rows.numbered import Numbered
 from ..rows.table import in_csv
 
-_PIECE = 1 << 14  # rows of JSON that are written at a time
+_PIECE = 1 << 14  # numbers of JSON that are written at a time
 
 
 class Answer(NamedTuple):
@@ -192,8 +192,9 @@ def _tensors(answer: Answer, blocks: Iterable[Block]) -> Iterator[str]:
 def _list(values: Floats | Sequence[Any]) -> Iterator[str]:
     """Yield a list of JSON in pieces, because numbers as text take much more memory than as numbers."""
     yield "["
-    for start in range(0, len(values), _PIECE):
-        separator, piece = ", " if start else "", values[start : start + _PIECE]
+    step = max(1, _PIECE // max(1, values[:1].size)) if isinstance(values, np.ndarray) else _PIECE
+    for start in range(0, len(values), step):
+        separator, piece = ", " if start else "", values[start : start + step]
         yield separator + json.dumps(_numbers(piece) if isinstance(piece, np.ndarray) else piece)[1:-1]
     yield "]"
 

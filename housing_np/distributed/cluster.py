@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ..checks.paths import shown_path
+from ..checks.unchanged import Stamp
 from ..errors import HousingError, TableError, cut
 from ..fit.passes import Sum, total
 from ..rows import Skipped
@@ -31,19 +32,7 @@ def connect(address: str, timeout: float = _TIMEOUT) -> Iterator[Any]:
         If no scheduler answers or no worker joins within `timeout` seconds, or one of them lacks the package.
     """
     import_dask()
-    import logging
-
-    import distributed
-
-    # Dask reports a lost scheduler in forty lines of log; our error says it in one.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    try:
-        client = distributed.Client(address, timeout=timeout)
-    except (OSError, ValueError, TypeError, ImportError) as error:
-        raise HousingError(
-            f"no Dask scheduler answers at {cut(address)} ({cut(str(error))}); give one as tcp://host:8786"
-        ) from None
-    with client:
+    with _without_logs(), _client(address, timeout) as client:
         try:
             client.wait_for_workers(1, timeout)
         except TimeoutError:
@@ -54,11 +43,36 @@ def connect(address: str, timeout: float = _TIMEOUT) -> Iterator[Any]:
         yield client
 
 
+def _client(address: str, timeout: float) -> Any:
+    import distributed
+
+    try:
+        return distributed.Client(address, timeout=timeout)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        raise HousingError(
+            f"no Dask scheduler answers at {cut(address)} ({cut(str(error))}); give one as tcp://host:8786"
+        ) from None
+
+
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    """Log nothing in the block: Dask reports a lost scheduler in forty lines; our error says it in one."""
+    import logging
+
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def _require_package(client: Any) -> None:
     """Raise HousingError if the scheduler or a worker does not have this package."""
     package = __name__.partition(".")[0]
-    specs = {"the scheduler": client.run_on_scheduler(find_spec, package), **client.run(find_spec, package)}
-    if missing := [where for where, spec in specs.items() if spec is None]:
+    specs = {"the scheduler": client.run_on_scheduler(find_spec, package)}
+    specs |= client.run(find_spec, package, on_error="return")
+    if missing := [where for where, spec in specs.items() if spec is None or isinstance(spec, Exception)]:
         raise HousingError(f"{missing[0]} has no {package}: install it there, in the same version")
 
 
@@ -79,7 +93,7 @@ def total_on_cluster(
     ----------
     client : distributed.Client
     stream : Stream
-        The bad rows that the workers skip are counted in its `skipped`.
+        The bad rows that the workers skip are counted in its `skipped`, and the stamps of the files go to its `stamps`.
     empty : Sum
     watch : callable, optional
         Called with an iterable of the files as they are done; returns one of the same.
@@ -93,28 +107,41 @@ def total_on_cluster(
     HousingError
         If the scheduler or the last worker is lost; as reading the files does.
     """
-    # Imported here because a training without a cluster must start fast.
-    from concurrent.futures import CancelledError
-
-    import dask
-    import distributed
+    import dask  # imported here because a training without a cluster must start fast
 
     part = dask.delayed(_total_of_file, pure=True)
     leaves = [part(empty, replace(stream, paths=(str(Path(path).absolute()),)), add) for path in stream.paths]
-    *parts, whole = client.compute([*leaves, tree_sum(leaves)])
-    try:
+    with _cluster_errors():
+        *parts, whole = client.compute([*leaves, tree_sum(leaves)])
         for _ in watch(_completed(client, parts, timeout)):
             pass
         for _ in _completed(client, [whole], timeout):
             pass
         result: _FileTotal[Any] = whole.result()
-    except distributed.KilledWorker as error:
-        raise HousingError(f"every worker that took a task died of it; see their logs ({error})") from None
-    except CancelledError:
-        raise HousingError("the scheduler was lost in the middle of a pass; start it and run again") from None
     stream.skipped.update(result.skipped)
     stream.dropped.update(result.dropped)
+    stream.stamps.update(result.stamps)
     return result.sum
+
+
+@contextmanager
+def _cluster_errors() -> Iterator[None]:
+    """Turn the errors of a lost scheduler, and of workers that cannot run a task, into a HousingError."""
+    from concurrent.futures import CancelledError
+
+    import distributed
+    from distributed.comm import CommClosedError
+
+    # Older versions of Dask raise CancelledError alone.
+    closed = getattr(distributed.client, "ClosedClientError", CancelledError)
+    try:
+        yield
+    except distributed.KilledWorker as error:
+        raise HousingError(f"every worker that took a task died of it; see their logs ({error})") from None
+    except (CancelledError, closed, CommClosedError, TimeoutError):
+        raise HousingError("the scheduler was lost in the middle of a pass; start it and run again") from None
+    except ImportError as error:
+        raise HousingError(f"a worker lacks what a task needs ({cut(str(error))}); install it there") from None
 
 
 def survey_on_cluster(client: Any, stream: Stream, empty: Survey, watch: Watch = iter) -> Survey:
@@ -129,21 +156,27 @@ def _surveyed(empty: Survey, stream: Stream) -> Survey:
 
 @dataclass
 class _FileTotal(Generic[S]):
-    """The sum of the rows of files, and the rows that were skipped, or left out for missing cells, in each."""
+    """The sum of the rows of files, and of each the rows that were skipped or lack a cell, and the stamp."""
 
     sum: S
     skipped: dict[str, Skipped]
     dropped: dict[str, Skipped]
+    stamps: dict[str, Stamp | None]
 
     def __add__(self, other: "_FileTotal[S]") -> "_FileTotal[S]":
-        return _FileTotal(self.sum + other.sum, self.skipped | other.skipped, self.dropped | other.dropped)
+        return _FileTotal(
+            self.sum + other.sum,
+            self.skipped | other.skipped,
+            self.dropped | other.dropped,
+            self.stamps | other.stamps,
+        )
 
 
 def _total_of_file(empty: S, stream: Stream, add: Callable[[S, Stream], S]) -> _FileTotal[S]:
     (path,) = stream.paths
     if not Path(path).exists():
         raise TableError(f"{shown_path(path)}: a worker does not see this file; put it where all see it under one path")
-    return _FileTotal(add(empty, stream), stream.skipped, stream.dropped)
+    return _FileTotal(add(empty, stream), stream.skipped, stream.dropped, stream.stamps)
 
 
 def _completed(client: Any, futures: list[Any], timeout: float) -> Iterator[Any]:

@@ -5,18 +5,16 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from ..errors import HousingError, install_hint
+from ..errors import extra
 
 _FAN_IN = 8
 
 
 def import_dask() -> Any:
     """Return the module dask; raise HousingError that says how to install it if it is missing."""
-    try:
+    with extra("dask", "work on a cluster needs Dask"):
         import dask
         import distributed  # noqa: F401 - imported to report its absence here
-    except ImportError:
-        raise HousingError(f"work on a cluster needs Dask: {install_hint('dask')}") from None
     return dask
 
 

@@ -53,8 +53,8 @@ class FirstPass(CombinedSums):
         return cls(
             model.empty_summary(**names),
             FilteredSum(model.empty_summary(**names), is_fitted),
-            Calibration(),
-            TargetCalibration(),
+            Calibration(covariance=False),
+            TargetCalibration(covariance=False),
             Head(),
             Sample(),
         )

@@ -4,8 +4,12 @@ import re
 from collections.abc import Callable, Sequence
 from textwrap import wrap
 
+import numpy as np
+
 from .. import __version__
+from ..errors import listed
 from ..quantized.model import Model, is_quantized
+from .c_columns import Row
 from .c_functions import Part, Parts
 from .c_text import comment, identifier, identifiers, quoted
 from .facts import Facts
@@ -15,13 +19,13 @@ _BEGIN_C, _END_C = '#ifdef __cplusplus\nextern "C" {\n#endif', "#ifdef __cpluspl
 
 def header(model: Model, facts: Facts) -> str:
     """Return a header that needs no other file: its functions are static and inline."""
-    parts = Parts.of(model)
+    parts = _parts(model, facts)
     return _header(model, facts, parts, _texts(parts, _inline))
 
 
 def header_and_source(model: Model, facts: Facts, header_name: str) -> tuple[str, str]:
     """Return a header, and the source of its functions, which includes it by its name."""
-    parts = Parts.of(model)
+    parts = _parts(model, facts)
     about = comment(f"The functions of {quoted(header_name)}, which says what they do.")
     source = [about, f'#include "{header_name}"', *named(_texts(parts, _defined), facts)]
     return _header(model, facts, parts, [_BEGIN_C, *_texts(parts, _declared), _END_C]), _joined(source)
@@ -29,26 +33,53 @@ def header_and_source(model: Model, facts: Facts, header_name: str) -> tuple[str
 
 def renamed(facts: Facts) -> list[str]:
     """Return notes on the names that are not identifiers in C, and were changed."""
-    changed = [
+    row, prefix = row_of(facts), prefix_of(facts)
+    levels = row.level_features()
+    constants = [
         f"{quoted(name)} is {constant}"
         for kind, names in _enumerated(facts).items()
         for name, constant in zip(names, _constants(kind, names, facts), strict=True)
-        if not constant.endswith(f"_{kind.upper()}_{name}")
+        if not constant.endswith(f"_{kind.upper()}_{name}") and name not in levels
     ]
-    prefix = _prefix(facts.name)
-    notes = []
-    if prefix != facts.name:
-        notes.append(f"the functions of {quoted(facts.name)} begin with {prefix}_")
-    if changed:
-        notes.append(f"as constants of C, {', '.join(changed)}")
-    return notes
+    fields = [f"{quoted(name)} is {field}" for name, field in row.renamed_fields().items()]
+    of_levels = [f"{quoted(name)} is {prefix.upper()}_LEVEL_{level}" for name, level in row.renamed_levels().items()]
+    notes = [f"the functions of {quoted(facts.name)} begin with {prefix}_"] if prefix != facts.name else []
+    notes += [f"as constants of C, {', '.join(constants)}"] if constants else []
+    notes += [f"as fields of C's struct, {listed(fields)}"] if fields else []
+    return [*notes, f"as levels in C, {listed(of_levels)}"] if of_levels else notes
+
+
+def row_of(facts: Facts) -> Row:
+    """Return how the user's columns are named."""
+    return Row.of(facts, f"{prefix_of(facts).upper()}_")
+
+
+def _parts(model: Model, facts: Facts) -> Parts:
+    """Return the parts of a model, with those for its columns if these are not plain numbers."""
+    parts = Parts.of(model)
+    if facts.columns.is_plain:
+        return parts
+    row = row_of(facts)
+    if parts.whole:
+        return parts._replace(whole=[*parts.whole, *row.lookups()], real=[*parts.real, *row.encoding()])
+    return parts._replace(real=[*parts.real, *row.lookups(), *row.encoding()])
 
 
 def _header(model: Model, facts: Facts, parts: Parts, functions: Sequence[str]) -> str:
     counts = [f"#define @FEATURES {len(facts.features)}", f"#define @TARGETS {len(facts.targets)}"]
     before = ["#ifndef @H\n#define @H", "#include <stdint.h>", "\n".join([*counts, *parts.macros])]
     constants = [_enumeration(kind, model, facts) for kind in _enumerated(facts)]
-    return _joined([_about(model, facts), *named(before, facts), *constants, *named([*functions, "#endif"], facts)])
+    texts = [*constants, *_rows(facts), *named([*functions, "#endif"], facts)]
+    return _joined([_about(model, facts), *named(before, facts), *texts])
+
+
+def _rows(facts: Facts) -> list[str]:
+    """Return the types of a row in the user's columns; none where these are the features."""
+    if facts.columns.is_plain:
+        return []
+    row, prefix = row_of(facts), prefix_of(facts)
+    known = {name: _unit(facts, name) + _range(facts, i) for i, name in enumerate(facts.features)}
+    return [*(row.enumeration(name, prefix) for name in row.constants), row.struct(prefix, known)]
 
 
 def _joined(texts: Sequence[str]) -> str:
@@ -57,12 +88,13 @@ def _joined(texts: Sequence[str]) -> str:
 
 def named(texts: Sequence[str], facts: Facts) -> list[str]:
     """Return parts of the program with the model's name inserted; they must not contain names of the user."""
-    prefix = f"{_prefix(facts.name)}_"
+    prefix = f"{prefix_of(facts)}_"
     return [re.sub("@(?=[A-Z])", prefix.upper(), text).replace("@", prefix) for text in texts]
 
 
-def _prefix(name: str) -> str:
-    plain = identifier(name, "model")
+def prefix_of(facts: Facts) -> str:
+    """Return what the functions begin with, before an underscore."""
+    plain = identifier(facts.name, "model")
     return f"model_{plain}" if plain[0].isdigit() else plain
 
 
@@ -118,14 +150,26 @@ def _enumerated(facts: Facts) -> dict[str, tuple[str, ...]]:
 
 
 def _constants(kind: str, names: Sequence[str], facts: Facts) -> list[str]:
-    return identifiers(names, f"{_prefix(facts.name).upper()}_{kind.upper()}_")
+    return identifiers(names, f"{prefix_of(facts).upper()}_{kind.upper()}_")
 
 
 def _enumeration(kind: str, model: Model, facts: Facts) -> str:
     names = _enumerated(facts)[kind]
-    lines = []
+    levels, lines = _level_features(model, facts), []
     for i, (name, constant) in enumerate(zip(names, _constants(kind, names, facts), strict=True)):
         known = _unit(facts, name) + (f"{_range(facts, i)}{_steps(model, i)}" if kind == "feature" else "")
+        known = levels.get(name, known)
         comma = "," if i < len(names) - 1 else ""
         lines.append(f"    {constant} = {i}{comma} /* {quoted(name)}{known} */")
     return "\n".join([f"/* The place of each {kind}, and what is known of it. */", "enum {", *lines, "};"])
+
+
+def _level_features(model: Model, facts: Facts) -> dict[str, str]:
+    """Return what is known of each feature that is 1 for a level, by its name; also what 0 and 1 are in uint8."""
+    levels = dict.fromkeys(row_of(facts).level_features(), ": 1 for its level, else 0")
+    if levels and is_quantized(model) and model.input_scale is not None:
+        zeros, ones = model.quantize_input(np.outer([0.0, 1.0], np.ones(len(facts.features)))).tolist()
+        for name, zero, one in zip(facts.features, zeros, ones, strict=True):
+            if name in levels:
+                levels[name] += f"; in uint8 {one}, else {zero}"
+    return levels

@@ -10,6 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 _WIDTH = 100
+_LONGEST_STRING = 4095  # C99, 5.2.4.1
+_IN_STRINGS = frozenset(map(chr, range(32, 127))) - frozenset('"\\?@*')
+# The keywords of C and C++ of all years; then macros that systems define in lower case, and those of usual headers.
+_RESERVED = """
+    alignas alignof and and_eq asm atomic_cancel atomic_commit atomic_noexcept auto bitand bitor bool break case catch
+    char char16_t char32_t char8_t class co_await co_return co_yield compl concept const const_cast consteval constexpr
+    constinit continue contract_assert decltype default delete do double dynamic_cast else enum explicit export extern
+    false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq
+    private protected public reflexpr register reinterpret_cast requires restrict return short signed sizeof static
+    static_assert static_cast struct switch synchronized template this thread_local throw true try typedef typeid
+    typename typeof typeof_unqual union unsigned using virtual void volatile wchar_t while xor xor_eq
+    complex errno far fortran huge i386 imaginary interface interrupt linux mips near small stderr stdin stdout unix
+    AVR EOF FALSE HUGE_VAL I INFINITY NAN NULL TRUE
+"""
+_LIMIT = re.compile("(U?INT[A-Z0-9_]*|FLT|DBL|LDBL|SIZE|PTRDIFF|WCHAR|WINT|SIG_ATOMIC|DECIMAL)_[A-Z0-9_]+")
 
 
 def identifier(name: str, otherwise: str) -> str:
@@ -45,16 +60,70 @@ def identifiers(names: Sequence[str], prefix: str) -> list[str]:
     ['X_a_b_2', 'X_a_b', 'X_int']
     """
     wanted = [identifier(name, f"{i}") for i, name in enumerate(names)]
-    taken = {each for each, name in zip(wanted, names, strict=True) if each == name}
+    stay = [each == name for each, name in zip(wanted, names, strict=True)]
+    return [prefix + each for each in apart(wanted, stay)]
+
+
+def apart(wanted: Sequence[str], stay: Sequence[bool]) -> list[str]:
+    """Return identifiers, each with a number where it is taken: by an earlier one, or by one that has to stay.
+
+    Examples
+    --------
+    >>> apart(["a", "a", "b"], [False, True, True])
+    ['a_2', 'a', 'b']
+    """
+    owners: dict[str, int] = {}
+    for i, (each, stays) in enumerate(zip(wanted, stay, strict=True)):
+        if stays:
+            owners.setdefault(each, i)
     found = []
-    for each, name in zip(wanted, names, strict=True):
+    for i, each in enumerate(wanted):
         free, count = each, 1
-        while free != name and free in taken:
+        while owners.setdefault(free, i) != i:
             count += 1
-            free = f"{each}_{count}"
-        taken.add(free)
-        found.append(prefix + free)
+            free = f"{each.rstrip('_')}_{count}"
+        found.append(free)
     return found
+
+
+def fields(names: Sequence[str], macros: str) -> list[str]:
+    """Return the name of a struct's field for each name; keywords and the names of macros get an underscore.
+
+    Parameters
+    ----------
+    names : sequence of str
+    macros : str
+        What the macros of the program begin with.
+
+    Examples
+    --------
+    >>> fields(["age", "int", "1st floor", "X_SCALE"], "X_")
+    ['age', 'int_', 'x1st_floor', 'X_SCALE_']
+    """
+    wanted = [_field(identifier(name, f"{i}"), macros) for i, name in enumerate(names)]
+    return apart(wanted, [each == name for each, name in zip(wanted, names, strict=True)])
+
+
+def _field(plain: str, macros: str) -> str:
+    plain = f"x{plain}" if plain[0].isdigit() else plain
+    is_taken = plain in _RESERVED.split() or _LIMIT.fullmatch(plain) or plain.startswith(macros)
+    return f"{plain}_" if is_taken else plain
+
+
+def literal(text: str) -> str:
+    """Return a text in UTF-8 as a C string; 0 for one that no string holds: with a zero, or beyond C99's length.
+
+    Examples
+    --------
+    >>> print(literal('5" é??'), literal("zero\\0"))
+    "5\\042 \\303\\251\\077\\077" 0
+    """
+    content = text.encode()
+    if 0 in content or len(content) > _LONGEST_STRING:
+        return "0"
+    # Octal: a digit that follows does not belong to it. No @, which stands for the model's name.
+    signs = (chr(byte) if chr(byte) in _IN_STRINGS else f"\\{byte:03o}" for byte in content)
+    return f'"{"".join(signs)}"'
 
 
 def quoted(name: str) -> str:
@@ -107,13 +176,14 @@ def table(name: str, values: NDArray[Any], *lengths: str) -> str:
     """
     values = np.atleast_1d(values)
     type, literal = _TYPES[values.dtype.name]
-    rows = [_wrapped(list(map(literal, row))) for row in values.reshape(-1, values.shape[-1]).tolist()]
+    rows = [wrapped(list(map(literal, row))) for row in values.reshape(-1, values.shape[-1]).tolist()]
     inner = ",\n    ".join(rows if len(lengths) == 1 else [f"{{{row}}}" for row in rows])
     brackets = "".join(f"[{length}]" for length in lengths)
     return f"static const {type} {name}{brackets} = {{\n    {inner}\n}};"
 
 
-def _wrapped(literals: Sequence[str]) -> str:
+def wrapped(literals: Sequence[str]) -> str:
+    """Return what stands between commas, in lines of an array's definition."""
     lines = [""]
     for each in literals:
         if lines[-1] and len(lines[-1]) + len(each) > _WIDTH:

@@ -13,6 +13,7 @@ from ..fit.linear import LinearRegression
 from ..quantized.calibration import Calibration
 from ..quantized.model import Model
 from ..rows.california import california_rows
+from ..rows.columns import Columns
 from ..rows.encoded import encoded
 from ..store.artifact import to_bytes
 from ..store.report_file import training_of
@@ -27,6 +28,8 @@ class Facts(NamedTuple):
         The name of the model there.
     scheme : {"float64", "per-tensor", "per-channel", "integer"}
     features, targets : tuple of str
+    columns : Columns
+        What the features are made of.
     units : mapping of str to str
         Of the features and targets whose unit is known.
     low, high : ndarray, shape (p,), optional
@@ -45,6 +48,7 @@ class Facts(NamedTuple):
     scheme: str
     features: tuple[str, ...]
     targets: tuple[str, ...]
+    columns: Columns
     units: Mapping[str, str]
     low: Floats | None
     high: Floats | None
@@ -64,13 +68,16 @@ class Facts(NamedTuple):
         units: Mapping[str, str] | None = None,
     ) -> Self:
         """Return what the caller knows of a model; `content` is that of its file, by default as `save` writes it."""
-        rows = X if isinstance(X, Calibration) or X is None else Calibration.of(encoded(X, model.columns))
+        if not isinstance(X, Calibration) and X is not None:
+            X = Calibration.of(encoded(X, model.columns), covariance=False)
+        rows = X
         low, high = (rows.low, rows.high) if rows is not None else own_range(model) or (None, None)
         return cls(
             name=name,
             scheme=model.scheme or "float64",
             features=model.feature_names,
             targets=tuple(model.target_names_),
+            columns=model.columns,
             units={} if units is None else units,
             low=low,
             high=high,

@@ -5,7 +5,7 @@ import json
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import HousingError, install_hint
+from ..errors import HousingError, extra
 from ..quantized.model import Model, QuantizedLinear, is_quantized
 from ..rows.columns import Columns
 from .facts import Facts
@@ -61,10 +61,8 @@ def graph(model: Model, facts: Facts, *, float32: bool) -> bytes:
     >>> onnx.reference.ReferenceEvaluator(onnx.load_from_string(content)).run(None, {"X": np.array([[10.0]])})
     [array([[21.]])]
     """
-    try:
+    with extra("onnx", "ONNX takes the package onnx"):
         from onnx import checker, helper, numpy_helper
-    except ImportError:
-        raise HousingError(f"ONNX takes the package onnx: {install_hint('onnx')}") from None
     deviation = _float32_deviation(model, facts) if float32 else None
     inputs, made = _with_inputs(model, FLOAT if float32 else DOUBLE)
     opsets = [helper.make_opsetid(domain, version) for domain, version in made.opsets.items()]

@@ -68,12 +68,14 @@ def _start(model: Model, facts: Facts) -> Floats:
 
 
 def _check_against(model: QuantizedLinear, against: LinearRegression, start: Floats) -> None:
-    """Refuse a float model that is further from the quantized one than its bound, at the start or next to it."""
+    """Refuse a float model whose weights, or whose prediction at the start, are further away than the bound says."""
     wanted = "expected the float model that the quantized one was made from"
     if (against.feature_names, against.target_names_) != (model.feature_names, model.target_names_):
         raise HousingError(f"against has other features or targets than the model: {wanted}")
-    rows = start + np.vstack([np.zeros(len(start)), np.diag(np.maximum(1.0, np.abs(start)))])
-    if np.any(np.abs(model.predict(rows) - against.predict(rows)) > model.error_bound(rows)):
+    step = 1.0 if model.input_scale is None else model.input_scale.astype(np.float64)
+    row, away = start[np.newaxis], np.abs(against.coef_ * step - model._values)
+    deviation = np.abs(model.predict(row) - against.predict(row))
+    if np.any(away > model._reach) or np.any(deviation > model.error_bound(row)):
         raise HousingError(f"against is further from the model than its bound: {wanted}")
 
 

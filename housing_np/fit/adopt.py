@@ -8,7 +8,8 @@ import numpy as np
 from ..checks.arrays import Floats, as_numbers
 from ..checks.names import apart_from
 from ..errors import HousingError
-from .linear import FittedLinear, LinearRegression, dot_rows
+from .linear import FittedLinear, LinearRegression
+from .products import dot_rows
 
 # A quadratic term grows with the size of a row against the linear ones, a root shrinks.
 _PROBE_SIZES = (1e-3, 1.0, 30.0, 1e3, 1e6, 1e12)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ..checks.arrays import Floats, as_number
 from ..checks.display import columns, in_brackets
-from ..errors import HousingError, counted, install_hint
+from ..errors import HousingError, counted, extra
 from ..rows.columns import Columns
 from .display import Table, grouped, r2_name
 
@@ -197,8 +197,6 @@ def _condition_number(solution: "Solution") -> float:
 
 
 def _student() -> Any:
-    try:
+    with extra("stats", "p-values and intervals need scipy"):
         from scipy.stats import t
-    except ImportError:
-        raise HousingError(f"p-values and intervals need scipy: {install_hint('stats')}") from None
     return t

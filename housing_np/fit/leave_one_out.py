@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..checks.arrays import Floats, as_weights, refuse_nonfinite
 from ..errors import HousingError, listed, quoted
-from .linear import refuse_nonfinite_rows
+from .products import refuse_nonfinite_rows
 
 if TYPE_CHECKING:
     from .linear import LinearRegression

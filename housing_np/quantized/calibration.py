@@ -14,6 +14,11 @@ from ..errors import HousingError, counted, listed
 class Calibration(Shown):
     """Count, mean, covariance and range of rows, in the units of the features; calibrations add up.
 
+    Parameters
+    ----------
+    covariance : bool
+        Whether the covariance is computed. Only optimal rounding needs it, and it takes p² numbers.
+
     Attributes
     ----------
     rows : int
@@ -32,7 +37,7 @@ class Calibration(Shown):
     Raises
     ------
     HousingError
-        For every attribute but `rows` while there are no rows.
+        For every attribute but `rows` while there are no rows, and for a covariance that was not computed.
 
     Examples
     --------
@@ -41,12 +46,13 @@ class Calibration(Shown):
     (3, array([2.]))
     """
 
-    def __init__(self) -> None:
+    def __init__(self, covariance: bool = True) -> None:
         self._moments: _Moments | None = None
+        self._with_covariance = covariance
         self.names: tuple[str, ...] | None = None  # of a frame's columns; None for arrays
 
     @classmethod
-    def of(cls, X: ArrayLike, percentile: float = 100.0) -> Self:
+    def of(cls, X: ArrayLike, percentile: float = 100.0, covariance: bool = True) -> Self:
         """Return the calibration of rows X (n, p); its range may leave out some values at each end.
 
         Parameters
@@ -54,6 +60,8 @@ class Calibration(Shown):
         X : array_like, shape (n, p)
         percentile : float
             More than 50, and at most 100: the range leaves out (100 − percentile) % of the values at each end.
+        covariance : bool
+            Whether the covariance is computed.
 
         Raises
         ------
@@ -63,7 +71,7 @@ class Calibration(Shown):
         percentile = as_number(percentile, "percentile")
         if not 50 < percentile <= 100:
             raise HousingError(f"percentile is {percentile:g}: expected more than 50, and at most 100")
-        total = cls()
+        total = cls(covariance)
         total.update(X)
         known = total._known
         if percentile < 100:
@@ -85,16 +93,15 @@ class Calibration(Shown):
         high: Floats,
         percentiles: tuple[Floats, Floats] | None = None,
     ) -> Self:
-        """Return a calibration with these figures, each of shape (p,); covariances between features are NaN.
+        """Return a calibration with these figures, each of shape (p,), and without a covariance.
 
         >>> Calibration.of_figures(2, np.array([1.0]), np.array([1.0]), np.array([0.0]), np.array([2.0])).rms
         array([1.41421356])
         """
-        covariance = np.full((len(mean), len(mean)), np.nan)
+        total = cls(covariance=False)
         with np.errstate(over="ignore"):
-            np.fill_diagonal(covariance, np.square(deviation))
-        total = cls()
-        total._moments = _Moments(rows, mean, covariance, low, high, percentiles)
+            moments = _Moments(rows, mean, np.square(deviation), low, high, percentiles=percentiles)
+        total._moments = moments
         return total
 
     def update(self, X: ArrayLike, y: ArrayLike | None = None) -> None:
@@ -102,11 +109,11 @@ class Calibration(Shown):
         rows = _finite_rows(X)
         self.names = _same(self.names, names_of(X))
         for piece in pieces(rows):
-            self._moments = _total(self._moments, _Moments.of(rows[piece]))
+            self._moments = _total(self._moments, _Moments.of(rows[piece], self._with_covariance))
 
     def __add__(self, other: Self) -> Self:
         """Return the calibration of the rows of both."""
-        total = type(self)()
+        total = type(self)(self._with_covariance and other._with_covariance)
         total.names = _same(self.names, other.names)
         total._moments = _total(self._moments, other._moments)
         return total
@@ -132,7 +139,9 @@ class Calibration(Shown):
 
     @property
     def covariance(self) -> Floats:
-        return self._known.covariance
+        if (covariance := self._known.covariance) is None:
+            raise HousingError("the calibration has no covariance: make it of rows, as Calibration.of(X)")
+        return covariance
 
     @property
     def low(self) -> Floats:
@@ -144,7 +153,7 @@ class Calibration(Shown):
 
     @property
     def deviation(self) -> Floats:
-        deviation = np.sqrt(np.diag(self.covariance))
+        deviation = np.sqrt(self._known.variance)
         return np.asarray(np.where(deviation > 2.0**-48 * np.abs(self.mean), deviation, 0.0))
 
     @property
@@ -174,13 +183,14 @@ class _Moments(NamedTuple):
 
     rows: int
     mean: Floats
-    covariance: Floats
+    variance: Floats
     low: Floats
     high: Floats
+    covariance: Floats | None = None
     percentiles: tuple[Floats, Floats] | None = None  # they do not add up
 
     @classmethod
-    def of(cls, X: Floats) -> "_Moments":
+    def of(cls, X: Floats, with_covariance: bool) -> "_Moments":
         # Row by row, as X.mean(axis=0) adds them, and faster.
         mean = np.einsum("ij->j", X) / len(X)
         if not np.isfinite(mean).all():  # the sum is beyond float64, which the mean is not
@@ -188,7 +198,10 @@ class _Moments(NamedTuple):
         low, high = reduce_rows(np.minimum, X), reduce_rows(np.maximum, X)
         with np.errstate(over="ignore", invalid="ignore"):
             centred = X - mean
-            return cls(len(X), mean, centred.T @ centred / len(X), low, high)
+            # Never the diagonal of the covariance, whose last bits are others.
+            variance = np.einsum("ij,ij->j", centred, centred) / len(X)
+            covariance = centred.T @ centred / len(X) if with_covariance else None
+            return cls(len(X), mean, variance, low, high, covariance)
 
 
 def _total(a: _Moments | None, b: _Moments | None) -> _Moments | None:
@@ -202,9 +215,12 @@ def _total(a: _Moments | None, b: _Moments | None) -> _Moments | None:
     with np.errstate(over="ignore", invalid="ignore"):
         shift = b.mean - a.mean
         # Chan, Golub and LeVeque 1983: added up without cancellation.
-        covariance = a.covariance * first + b.covariance * second + np.outer(shift, shift) * (first * second)
+        variance = a.variance * first + b.variance * second + np.square(shift) * (first * second)
+        covariance = None
+        if a.covariance is not None and b.covariance is not None:
+            covariance = a.covariance * first + b.covariance * second + np.outer(shift, shift) * (first * second)
         mean = np.where(np.isfinite(shift), a.mean + shift * second, a.mean * first + b.mean * second)
-    return _Moments(rows, mean, covariance, np.minimum(a.low, b.low), np.maximum(a.high, b.high))
+    return _Moments(rows, mean, variance, np.minimum(a.low, b.low), np.maximum(a.high, b.high), covariance)
 
 
 def _finite_rows(X: ArrayLike) -> Floats:

@@ -47,9 +47,12 @@ def parts_of(
         }
 
 
-def calibration_for(model: LinearRegression, X: ArrayLike | Calibration) -> Calibration:
-    """Return the calibration of rows X (n, p); refuse other features than the model's."""
-    rows = X if isinstance(X, Calibration) else Calibration.of(_finite_rows(model, X))
+def calibration_for(model: LinearRegression, X: ArrayLike | Calibration, rounding: Rounding) -> Calibration:
+    """Return the calibration of rows X (n, p) for a rounding; refuse other features than the model's."""
+    if isinstance(X, Calibration):
+        rows = X
+    else:
+        rows = Calibration.of(_finite_rows(model, X), covariance=needs_covariance(rounding))
     if model._named and rows.names not in (None, model.feature_names):
         raise HousingError(
             f"the calibration is of rows with the columns {listed(rows.names or ())}: the model has "
@@ -58,6 +61,11 @@ def calibration_for(model: LinearRegression, X: ArrayLike | Calibration) -> Cali
     if (count := len(rows.mean)) != model.n_features_in_:
         raise HousingError(f"the calibration has {counted(count, 'feature')}, the model {model.n_features_in_}")
     return rows
+
+
+def needs_covariance(rounding: Rounding) -> bool:
+    """Whether the covariance of the calibration rows is used."""
+    return rounding == "optimal"
 
 
 def finite_model(estimator: Any) -> LinearRegression:

@@ -209,7 +209,7 @@ class QuantizedLinear(Shown, Rebuilt):
         require_option(scheme, SCHEMES, "scheme")
         require_option(rounding, ROUNDINGS, "rounding")
         bits, model = as_bits(bits), finite_model(model)
-        return cls(**parts_of(model, calibration_for(model, X), BY_NAME[scheme], bits, rounding))
+        return cls(**parts_of(model, calibration_for(model, X, rounding), BY_NAME[scheme], bits, rounding))
 
     @classmethod
     def from_numbers(

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..checks.names import require_option
 from ..checks.paths import as_path
 from ..errors import TableError
 from .formats import FORMATS, Format, format_of
-from .rows import SKIP_HINT, OnError, Rows, Skipped, TextColumnError, nearest, stop
+from .rows import SKIP_HINT, OnError, Rows, Skipped, TextColumnError, TooLargeError, nearest, stop
 from .source import open_source, readable
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Rows",
     "Skipped",
     "TextColumnError",
+    "TooLargeError",
     "expect",
     "format_of",
     "nearest",
@@ -42,6 +43,7 @@ def open_rows(
     decimal: Decimal = ".",
     header: bool = True,
     wait: bool = False,
+    most: int | None = None,
 ) -> Iterator[Rows]:
     """Open a file of rows, or standard input for "-".
 
@@ -62,9 +64,13 @@ def open_rows(
         Whether the first line of CSV has the names of the columns; without names they are x0, x1, ….
     wait : bool
         Whether to wait for the first rows of a slow pipe before the columns are determined, so that none is missed.
+    most : int, optional
+        The most bytes of Parquet's pages without their compression, as for the body of a request.
 
     Raises
     ------
+    TooLargeError
+        For more bytes than ``most``.
     TableError
         For a missing file, a folder, an empty file, a repeated column name or a wrong format.
 
@@ -84,7 +90,8 @@ def open_rows(
         if wait:
             source.wait()
         name = source.format or format or (None if isinstance(path, BytesIO) else format_of(path)) or "csv"
-        options = {"separator": separator, "decimal": decimal, "header": header} if name == "csv" else {}
+        of_csv: dict[str, Any] = {"separator": separator, "decimal": decimal, "header": header}
+        options = {"csv": of_csv, "parquet": {"most": most}}.get(name, {})
         yield FORMATS[name].load()(source, on_error, **options)
 
 

@@ -108,7 +108,9 @@ class Cells:
     def of_array(self, column: Any) -> tuple[Floats, NDArray[np.bool_]]:
         """Return a column (n,) as numbers, and which of them are bad; masked entries are missing."""
         if self.levels is not None:
-            codes = np.array([self._code_or_unknown(value) for value in _values(column)], np.float64)
+            levels = _levels(column)
+            known = {level: self._code_or_unknown(level) for level in set(levels)}
+            codes = np.array([known[level] for level in levels], np.float64)
             return codes, ~(np.isfinite(codes) | (np.isnan(codes) & self.takes_missing) | bool(self.most))
         values = np.ma.filled(column, 0)
         found = values.astype(np.float64)
@@ -211,5 +213,7 @@ def as_level(value: Any) -> str | None:
     return str(value.decode(errors="replace") if isinstance(value, bytes) else value).strip()
 
 
-def _values(column: Any) -> Sequence[Any]:
-    return list(np.ma.getdata(column)) if not np.ma.is_masked(column) else list(column)
+def _levels(column: Any) -> list[Any]:
+    """Return the values of an array, text for what has no place in a set; None for what is missing."""
+    values = [None if value is np.ma.masked else value for value in column.tolist()]
+    return [value if getattr(value, "__hash__", None) else str(value) for value in values]

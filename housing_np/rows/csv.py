@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..errors import TableError
+from ..errors import HousingError, TableError, extra
 from . import numbers
 from .cells import Cells
 from .columns import Columns, positional_names
@@ -254,8 +254,9 @@ def _parser(source: Source) -> _Parser:
     if source.path is None or source.path.stat().st_size < _LARGE:
         return _plain_block, 0
     try:
-        from .arrow_csv import block
-    except ImportError:
+        with extra("parquet", "pyarrow reads large files"):
+            from .arrow_csv import block
+    except HousingError:
         return _plain_block, 0
     return block, allowed_threads()
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, count, islice
 from typing import Any
@@ -22,6 +22,7 @@ from .rows import (
     assembled,
     bad_row,
     check_names,
+    check_width,
     did_you_mean,
     refuse_text,
     stop,
@@ -83,8 +84,7 @@ def _hint(text: str, reason: str) -> str:
 def read_lines(source: Source, on_error: OnError) -> Rows:
     """Return the rows of JSON Lines."""
     numbered = count(1)
-    blank: set[int] = set()
-    coming = (_records(text, numbered, blank) for text in chunks(source))
+    coming = (_records(text, numbered) for text in chunks(source))
     first: list[Record] = []
     rows: list[Any] = []
     while not rows and len(first) < _SAMPLE and (records := next(coming, None)) is not None:
@@ -96,7 +96,7 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
             on_error(TableError(f"{source.name}: line {line}{_problem(text)}"))
         among = f" among the first {_SAMPLE} lines" if len(first) >= _SAMPLE else ""
         raise TableError(f"{source.name}: no rows{among}; expected one JSON object a line")
-    columns, named = _columns(rows)
+    columns, named = _columns(source.name, rows)
 
     def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
         ahead: list[Record] = []
@@ -110,12 +110,25 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
         pick = _first_checked(source.name, first_rows, wanted, _picker(wanted, length), on_error)
         kept = bad_row(wanted, lambda some, text: _picker(some, length)(_line(text)))
         for records in chain([first], coming):
-            yield from assembled(source.name, "line {}", records, lambda text: pick(_line(text)), on_error, kept)
+            placed = map(place, records)
+            yield from assembled(source.name, "line {}", placed, lambda text: pick(_line(text)), on_error, kept)
+
+    passed: deque[int] | None = None
+
+    def numbers() -> Iterator[int]:
+        nonlocal passed
+        passed = deque()
+        return iter(passed.popleft, None)
+
+    def place(record: Record) -> Record:
+        if passed is not None:
+            passed.append(record[0][0])
+        return record
 
     def sample() -> dict[str, list[Any]]:
         return _sample((_row_or_none(text) for _, text in first[:SAMPLE_ROWS]), columns)
 
-    return Rows(source.name, Columns(columns, named), blocks, sample, blank=blank)
+    return Rows(source.name, Columns(columns, named), blocks, sample, numbers=numbers)
 
 
 def _sample(rows: Iterable[Any], columns: Sequence[str]) -> dict[str, list[Any]]:
@@ -130,11 +143,9 @@ def _sample(rows: Iterable[Any], columns: Sequence[str]) -> dict[str, list[Any]]
     return {name: [None if is_missing(row.get(name)) else row[name] for row in objects] for name in columns}
 
 
-def _records(text: str, numbered: Iterator[int], blank: set[int]) -> list[Record]:
-    """Return the lines of a text with their numbers, without blank ones, whose numbers are added to a set."""
-    found = [((number,), line) for line, number in zip(lines(text), numbered, strict=False)]
-    blank.update(number for (number,), line in found if not line.strip())
-    return [((number,), line) for (number,), line in found if line.strip()]
+def _records(text: str, numbered: Iterator[int]) -> list[Record]:
+    """Return the lines of a text with their numbers, without blank ones."""
+    return [((number,), line) for line, number in zip(lines(text), numbered, strict=False) if line.strip()]
 
 
 def _row_or_none(text: str) -> Any:
@@ -189,7 +200,7 @@ def read_document(source: Source, on_error: OnError) -> Rows:
         raise TableError(f"{source.name}{error}") from None
     except RecursionError:
         raise TableError(f"{source.name}: nested too deep; {EXPECTED}") from None
-    columns, named = (found.columns, True) if found.columns else _columns(filter(_is_row, found.rows))
+    columns, named = (found.columns, True) if found.columns else _columns(source.name, filter(_is_row, found.rows))
     columns = tuple(name for name in columns if name not in found.index)
     if found.columns:
         check_names(source.name, columns)
@@ -224,7 +235,7 @@ def _is_row(row: Any) -> bool:
     return isinstance(row, dict | list) and bool(row)
 
 
-def _columns(rows: Iterable[Any]) -> tuple[tuple[str, ...], bool]:
+def _columns(source: str, rows: Iterable[Any]) -> tuple[tuple[str, ...], bool]:
     """Return the names of the columns of these rows, and whether the rows have names."""
     rows = [unwrapped(row) for row in rows]
     objects = [row for row in rows if isinstance(row, dict)]
@@ -232,7 +243,9 @@ def _columns(rows: Iterable[Any]) -> tuple[tuple[str, ...], bool]:
     if names or not rows:
         # By majority: wherever they stand, rows with more names have extra values, and rows with fewer are bad.
         return tuple(name for name, number in names.items() if 2 * number >= len(objects)), True
-    return positional_names(Counter(map(len, rows)).most_common(1)[0][0]), False
+    width = Counter(map(len, rows)).most_common(1)[0][0]
+    check_width(source, width)
+    return positional_names(width), False
 
 
 def _picker(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 from ..errors import TableError, counted, cut, listed, quoted
@@ -107,7 +106,7 @@ def _tensors(document: dict[str, Any]) -> Found:
             raise TableError(
                 f": input {quoted(name)} has datatype {cut(datatype)}; expected one of {', '.join(_DATATYPES)}"
             )
-        if not all(type(size) is int and size >= 0 for size in shape) or prod(shape) != len(values):
+        if not _is_shape_of(shape, len(values)):
             found = counted(len(values), "number")
             raise TableError(f": input {quoted(name)} has shape {quoted(shape)} and {found}; they have to agree")
         if name in columns:
@@ -119,7 +118,7 @@ def _tensors(document: dict[str, Any]) -> Found:
         (values,) = columns.values()
         p = shape[1]
         return Found([values[i : i + p] for i in range(0, len(values), p)], (), "v2", request_id)
-    if len({shape[:1] for shape in shapes}) > 1 or any(prod(shape[1:]) != 1 or not shape for shape in shapes):
+    if len({shape[:1] for shape in shapes}) > 1 or any(set(shape[1:]) - {1} or not shape for shape in shapes):
         found = listed([*map(list, sorted(shapes))])
         raise TableError(
             f": 'inputs' have the shapes {found}; expected one tensor [rows, features], or [rows] for each"
@@ -141,10 +140,33 @@ def _is_text_column(datatype: str, shape: list[Any]) -> bool:
     return datatype == "BYTES" and len(shape) in (1, 2) and shape[1:] in ([], [1])
 
 
+def _is_shape_of(shape: list[Any], count: int) -> bool:
+    """Whether a shape has so many numbers; their product is not computed beyond that."""
+    if not all(type(size) is int and size >= 0 for size in shape):
+        return False
+    if 0 in shape:
+        return count == 0
+    product = 1
+    for size in shape:
+        if product > count:
+            break
+        product *= size
+    return product == count
+
+
 def _flat(data: list[Any]) -> list[Any]:
-    while any(isinstance(each, list) for each in data):
-        data = [value for each in data for value in (each if isinstance(each, list) else [each])]
-    return data
+    """Return the numbers in nested lists, each of which is looked at once."""
+    values: list[Any] = []
+    open_lists = [iter(data)]
+    while open_lists:
+        for value in open_lists[-1]:
+            if isinstance(value, list):
+                open_lists.append(iter(value))
+                break
+            values.append(value)
+        else:
+            open_lists.pop()
+    return values
 
 
 def unwrapped(row: Any) -> Any:

@@ -1,7 +1,7 @@
 """Rows with their numbers, and with the bad ones in their place, so that answers can stand beside rows."""
 
 from collections.abc import Iterator
-from itertools import count, islice
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -50,8 +50,8 @@ def numbered(rows: Rows, columns: Columns, copy: str | None = None) -> Iterator[
     if copied:
         rows.require(wanted.names)
         _require_named(rows, wanted, copied[0].name)
+    numbers = rows.numbers()
     blocks = rows.read([*cells_of(wanted), *copied])
-    numbers = (number for number in count(1) if number not in rows.blank)
     return (_block(wanted, cells, numbers, copied) for cells in blocks)
 
 

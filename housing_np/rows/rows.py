@@ -4,6 +4,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ FIRST_ROWS = 20
 _MOST_NAMED = 100  # columns in one message
 # The number of rows that tell what a column holds.
 SAMPLE_ROWS = 1000
+# The number of names that are searched for one that is similar: a comparison takes long.
+_COMPARED = 1000
 
 OnError = Callable[[TableError], bool | None]
 Record = tuple[tuple[int, ...], Any]
@@ -93,6 +96,10 @@ class TextColumnError(TableError):
         self.columns: tuple[str, ...] = tuple(columns)
 
 
+class TooLargeError(TableError):
+    """Rows that are more than the caller takes."""
+
+
 def refuse_text(source: str, rows: Sequence[Sequence[Any]], names: Sequence[str]) -> None:
     """Raise TextColumnError for the columns that contain text in all of the first rows."""
     words = text_columns(rows, names)
@@ -100,6 +107,11 @@ def refuse_text(source: str, rows: Sequence[Sequence[Any]], names: Sequence[str]
         form = "columns {} hold" if len(words) > 1 else "column {} holds"
         problem = f"{form.format(listed(words, quoted))} text ({listed(words.values(), quoted)}), not numbers"
         raise TextColumnError(f"{source}: {problem}", list(words))
+
+
+def from_one() -> Iterator[int]:
+    """Return the numbers of rows that follow each other."""
+    return count(1)
 
 
 @dataclass(frozen=True)
@@ -123,8 +135,9 @@ class Rows:
         The likely cause of a missing column.
     protocol, request_id : str
         Those of a request to a server, which is answered in the same form. Empty for a file of rows.
-    blank : set of int
-        The numbers that no row has, of those read so far: of blank lines, where lines are numbered.
+    numbers : callable
+        Called before the rows are read; returns their numbers, in step with them if on_error leaves none out: from 1,
+        or those of lines.
     """
 
     source: str
@@ -136,7 +149,7 @@ class Rows:
     hint: str = ""
     protocol: str = ""
     request_id: str = ""
-    blank: set[int] = field(default_factory=set)
+    numbers: Callable[[], Iterator[int]] = from_one
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -186,8 +199,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """
     from difflib import get_close_matches
 
-    folded = {each.strip().lower(): each for each in reversed(list(known))}
-    close = get_close_matches(name.strip().lower(), folded, n=1)
+    wanted, folded = name.strip().lower(), {each.strip().lower(): each for each in reversed(list(known))}
+    near = [wanted] if wanted in folded else list(folded)[-_COMPARED:]
+    close = get_close_matches(wanted, near, n=1)
     return folded[close[0]] if close else None
 
 
@@ -201,8 +215,15 @@ def did_you_mean(names: Sequence[str], known: Iterable[str]) -> str:
     return f" (did you mean {quoted(near)}?)" if near else ""
 
 
+def check_width(source: str, width: int) -> None:
+    """Raise TableError for more columns than a block holds in one row."""
+    if width > BLOCK_NUMBERS:
+        raise TableError(f"{source}: {counted(width, 'column')}; expected at most {BLOCK_NUMBERS:,}")
+
+
 def check_names(source: str, columns: Sequence[Any]) -> None:
-    """Raise TableError for an empty or a repeated name."""
+    """Raise TableError for too many columns, and for an empty or a repeated name."""
+    check_width(source, len(columns))
     seen: set[Any] = set()
     for position, name in enumerate(columns, start=1):
         if not name:

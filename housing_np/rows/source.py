@@ -7,10 +7,10 @@ import signal
 import sys
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader, BytesIO
+from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
@@ -20,6 +20,8 @@ from ..errors import TableError
 from .formats import FOREIGN, FORMATS, format_of
 
 CHUNK_BYTES = 1 << 20
+# The most bytes of compressed rows that are held in memory if they cannot be read in order.
+MOST_HELD = 1 << 27
 
 _GZIP = b"\x1f\x8b"
 _ENCODINGS = {
@@ -51,6 +53,8 @@ class Source:
         The encoding of text.
     path : Path or None
         The file with exactly these bytes; None for a pipe and for compressed bytes.
+    compressed : bool
+        Whether these bytes come out of gzip.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Source:
     format: str | None = None
     encoding: str = "utf-8"
     head: bytes = b""
+    compressed: bool = False
 
     def __post_init__(self) -> None:
         while self._may_be_marked() and (more := self._read()):
@@ -76,8 +81,11 @@ class Source:
 
     def wait(self) -> None:
         """Wait for a whole first piece, or the end."""
-        while len(self.head) < CHUNK_BYTES and (more := self._read()):
-            self.head += more
+        pieces, size = [self.head], len(self.head)
+        while size < CHUNK_BYTES and (more := self._read()):
+            pieces.append(more)
+            size += len(more)
+        self.head = b"".join(pieces)
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the bytes as they come."""
@@ -86,16 +94,34 @@ class Source:
         while data := self._read():
             yield data
 
-    def read(self) -> bytes:
-        """Return all bytes."""
-        return b"".join(self.pieces())
-
     def file(self) -> BinaryIO:
-        """Return these bytes as a seekable file."""
-        if self.path is None:
-            return BytesIO(self.read())
+        """Return these bytes as a seekable file; raise TableError if they are too many to be uncompressed in memory."""
+        if self.path is None and not isinstance(self.stream, BytesIO):
+            return self.held(self.pieces())
         self.stream.seek(0)
         return self.stream  # type: ignore[no-any-return]
+
+    def in_order(self) -> BinaryIO:
+        """Return these bytes as a file, which is seekable only if that takes no memory."""
+        if self.path is None and not isinstance(self.stream, BytesIO):
+            return BufferedReader(_InOrder(self.pieces()))
+        return self.file()
+
+    def held(self, pieces: Iterable[bytes]) -> BytesIO:
+        """Return pieces of these bytes as a file in memory."""
+        file = BytesIO()
+        for piece in pieces:
+            file.write(piece)
+            if self.compressed and file.tell() > MOST_HELD:
+                raise self.too_large()
+        file.seek(0)
+        return file
+
+    def too_large(self) -> TableError:
+        """Return the error of compressed rows that would have to be held in memory."""
+        return TableError(
+            f"{self.name}: more than {MOST_HELD >> 20} MiB, all to be held in memory; uncompress it first"
+        )
 
     def _read(self) -> bytes:
         if self.path is None:
@@ -137,13 +163,15 @@ class Source:
         return "it is a zip archive: unpack it first"
 
     def _uncompress(self) -> None:
+        if self.compressed:
+            raise TableError(f"{self.name}: gzip within gzip; compress it once")
         import gzip
 
         joined: Any = _Joined(self.head, self.stream)
         unzipped = gzip.GzipFile(fileobj=joined, mode="rb")
         # Whole pieces, not the few bytes that one read of the compressed ones gives.
-        opened = Source(self.name, SimpleNamespace(read1=unzipped.read))
-        self.stream, self.path, self.head = opened.stream, None, opened.head
+        opened = Source(self.name, SimpleNamespace(read1=unzipped.read), compressed=True)
+        self.stream, self.path, self.head, self.compressed = opened.stream, None, opened.head, True
         self.format, self.encoding = opened.format, opened.encoding
 
 
@@ -167,11 +195,26 @@ class _Joined:
     """A stream whose first bytes have been read already."""
 
     def __init__(self, head: bytes, stream: Any) -> None:
-        self.head, self.stream = head, stream
+        self.head, self.stream = BytesIO(head), stream
 
     def read(self, size: int) -> bytes:
-        data, self.head = self.head[:size], self.head[size:]
-        return data or bytes(self.stream.read1(size))
+        return self.head.read(size) or bytes(self.stream.read1(size))
+
+
+class _InOrder(RawIOBase):
+    """Pieces of bytes as a file that cannot be sought in."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self.pieces, self.rest = pieces, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self.rest = self.rest or memoryview(next(self.pieces, b""))
+        size = min(len(buffer), len(self.rest))
+        buffer[:size], self.rest = self.rest[:size], self.rest[size:]
+        return size
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """The rows of a user's files as blocks of features and targets, in memory or read again in each pass."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..checks.arrays import Floats, pieces
+from ..checks.unchanged import Stamp, unchanged
 from ..errors import TableError, counted, quoted
 from . import Rows, Skipped, TextColumnError, open_rows, stop
 from .cells import Cells, cells_of
@@ -51,6 +52,8 @@ class Stream:
         How often each level of a category occurs.
     source : str
         The name of the first file in messages.
+    stamps : dict
+        Size and time of change of each file when it was first read. One that changed since then raises TableError.
     """
 
     paths: tuple[str, ...]
@@ -67,6 +70,7 @@ class Stream:
     filled: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     source: str = ""
+    stamps: dict[str, Stamp | None] = field(default_factory=dict)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -105,11 +109,14 @@ class Stream:
         """Whether missing cells are read as NaN; where bad rows are skipped, a missing cell makes one by default."""
         return not self.skip or self.missing != "stop"
 
-    def open(self, path: str) -> AbstractContextManager[Rows]:
+    @contextmanager
+    def open(self, path: str) -> Iterator[Rows]:
         """Open one file, and start its counts of bad rows and of rows with missing cells at 0."""
         skipped = self.skipped[path] = Skipped()
         self.dropped[path] = Skipped()
-        return open_rows(path, on_error=skipped.add if self.skip else stop, wait=True, **self.reading)
+        on_error = skipped.add if self.skip else stop
+        with unchanged(path, self.stamps), open_rows(path, on_error=on_error, wait=True, **self.reading) as rows:
+            yield rows
 
     def blocks(self, rows: Rows) -> Iterator[Block]:
         """Yield the blocks of one open file."""

@@ -52,8 +52,8 @@ def decoded(source: Source, most: int) -> str:
         size += len(piece)
         if size > most:
             raise TableError(
-                f"{source.name}: larger than {most >> 20} MiB, and a JSON document is read whole, in sixteen times its "
-                "size; write JSON Lines, an object a line, which are read as they come"
+                f"{source.name}: larger than {most >> 20} MiB, and a JSON document is read whole, in up to 48 times "
+                "its size; write JSON Lines, an object a line, which are read as they come"
             )
     return b"".join(pieces).decode(source.encoding, _UNDECODED_AS)
 

@@ -1,18 +1,20 @@
 """From the body of a request to the text of its answer."""
 
+import gzip
+import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..checks.arrays import Floats
 from ..command.answers import Answer, Block, answered, written
 from ..errors import HousingError
-from ..quantized.model import Model
-from ..rows import FORMATS, SKIP_HINT, open_rows, stop
+from ..rows import FORMATS, SKIP_HINT, Rows, TooLargeError, open_rows, stop
 from ..rows.formats import ANSWER_FORMATS
+from .served import Served
 
 # The formats of bodies by their type; None: by their magic bytes.
 TYPES: dict[str, str | None] = {kind: name for name, each in FORMATS.items() for kind in each.media_types}
@@ -20,6 +22,14 @@ TYPES |= {"application/octet-stream": None}
 # The types of answers; those of other bodies are answered in JSON.
 ANSWERS = {name: FORMATS[name].answer_type for name in ANSWER_FORMATS}
 _GZIP = b"\x1f\x8b"
+_MAGIC = (_GZIP, *(each.magic for each in FORMATS.values() if each.magic))
+_PIECE = 1 << 20
+_PART = 1 << 16  # numbers that are answered at a time
+# A body of so many bytes, for a model of so few columns and targets, is answered within some milliseconds.
+_TINY, _FEW = 4 << 10, 64
+SMALL = 64 << 10  # bytes of a body: below, there is always room for it
+_LARGE = 256 << 10  # bytes of a body: above, it waits for others of its kind
+_NUMBER_BYTES = 40  # a float64, and the longest text of one with what separates it from the next
 
 
 class RefusedError(Exception):
@@ -33,7 +43,7 @@ class RefusedError(Exception):
 class Reply(NamedTuple):
     """An answer, and its numbers of rows."""
 
-    text: bytes
+    text: bytearray
     type: str
     rows: int
     outside: int
@@ -93,51 +103,114 @@ def wanted(content_type: str, accept: str, bounds: str, tensors: bool) -> Wanted
     )
 
 
-def uncompressed(body: bytes, limit: int) -> bytes:
-    """Return a body without gzip compression; raise RefusedError if that is more than `limit` bytes."""
-    out = b""
-    while body.startswith(_GZIP):
-        unzip = zlib.decompressobj(31)
-        try:
-            out += unzip.decompress(body, limit + 1 - len(out))
-        except zlib.error as error:
-            raise RefusedError(400, f"the request: damaged, or not gzip ({error}); compress it again") from None
-        if len(out) > limit:
-            raise RefusedError(413, f"the body is more than {limit:,} bytes uncompressed; send fewer rows at a time")
-        if not unzip.eof:
-            raise RefusedError(400, "the request: damaged, or not whole; compress it again")
-        body = unzip.unused_data.lstrip(b"\0")
-    return out or body
+def uncompressed(body: bytes, limit: int, reserve: Callable[[int], None] = lambda size: None) -> bytes:
+    """Return a body without gzip compression; raise RefusedError if that is more than `limit` bytes.
+
+    `reserve` is called with the bytes so far.
+    """
+    if not body.startswith(_GZIP):
+        return body
+    out = bytearray()
+    try:
+        with gzip.open(BytesIO(body)) as file:
+            while piece := file.read(_PIECE):
+                out += piece
+                reserve(len(out))
+                if len(out) > limit:
+                    raise RefusedError(
+                        413, f"the body is more than {limit:,} bytes uncompressed; send fewer rows at a time"
+                    )
+    except (zlib.error, EOFError, OSError) as error:
+        raise RefusedError(400, f"the request: damaged, or not whole ({error}); compress it again") from None
+    if out.startswith(_GZIP):
+        raise RefusedError(400, "the request: gzip within gzip; compress it once")
+    return bytes(out)
+
+
+def is_tiny(served: Served, body: bytes) -> bool:
+    """Whether a body is answered faster than a thread is asked to."""
+    numbers = max(len(served.model.feature_names), len(served.model.target_names_))
+    return len(body) < _TINY and numbers <= _FEW and not body.startswith(_MAGIC)
+
+
+def is_large(body: bytes) -> bool:
+    """Whether a body can keep a thread busy for long: it has many bytes, or may have once it is uncompressed."""
+    if len(body) > _LARGE or body.startswith(FORMATS["parquet"].magic):
+        return True
+    if not body.startswith(_GZIP):
+        return False
+    unzip = zlib.decompressobj(31)
+    try:
+        unzip.decompress(body, _LARGE)
+    except zlib.error:
+        return False
+    return not unzip.eof or bool(unzip.unused_data)
 
 
 def reply(
-    model: Model, name: str, body: bytes, want: Wanted, max_rows: int, is_outside: Callable[[Floats], np.ndarray]
+    served: Served,
+    body: bytes,
+    want: Wanted,
+    is_outside: Callable[[Floats], np.ndarray],
+    reserve: Callable[[int], None] = lambda size: None,
 ) -> Reply:
     """Answer the rows in a body as the command `predict` would.
+
+    Parameters
+    ----------
+    served : Served
+    body : bytes
+    want : Wanted
+    is_outside : callable
+        Finds the rows outside the range.
+    reserve : callable
+        Called with the most bytes that the answer may have so far, before these are computed; raises RefusedError if
+        there is no room for them, or nobody waits for them.
 
     Raises
     ------
     RefusedError
         With the command's own message for rows that are bad.
     """
+    model, max_rows = served.model, served.settings.max_rows
     if want.bounds and model.scheme is None:
-        raise RefusedError(400, f"{name} is a float model: bounds are for quantized ones, which can be off from it")
+        raise RefusedError(
+            400, f"{served.name} is a float model: bounds are for quantized ones, which can be off from it"
+        )
+    names = Answer(tuple(model.target_names_), want.bounds).names
+    step = max(1, _PART // max(len(names), len(model.feature_names)))
+    row_bytes = _row_bytes(names, want.answer)
     count = outside = 0
 
-    def blocks(rows: Any) -> Iterator[Block]:
+    def blocks(rows: Rows) -> Iterator[Block]:
         nonlocal count, outside
-        for X in rows.blocks(model.columns):
-            count += len(X)
-            if count > max_rows:
-                raise RefusedError(413, f"more than {max_rows:,} rows in a request; send fewer at a time")
-            outside += int(is_outside(X).sum())
-            yield Block(answered(model, X, want.bounds))
+        for block in rows.blocks(model.columns):
+            for start in range(0, len(block), step):
+                X = block[start : start + step]
+                count += len(X)
+                if count > max_rows:
+                    raise RefusedError(413, f"more than {max_rows:,} rows in a request; send fewer at a time")
+                reserve(count * row_bytes)
+                outside += int(is_outside(X).sum())
+                yield Block(answered(model, X, want.bounds))
 
+    text = bytearray()
     try:
-        with open_rows(BytesIO(body), want.format, stop, header=want.header) as rows:  # type: ignore[arg-type]
+        most = served.settings.max_body
+        with open_rows(BytesIO(body), want.format, stop, header=want.header, most=most) as rows:  # type: ignore[arg-type]
             protocol = "v2" if want.tensors else rows.protocol
-            answer = Answer(tuple(model.target_names_), want.bounds, protocol, rows.request_id, name)
-            text = "".join(written(answer, blocks(rows), want.answer))
+            answer = Answer(tuple(model.target_names_), want.bounds, protocol, rows.request_id, served.name)
+            for piece in written(answer, blocks(rows), want.answer):
+                text += piece.encode()
+                reserve(count * row_bytes)
+    except TooLargeError as error:
+        raise RefusedError(413, str(error)) from None
     except HousingError as error:
         raise RefusedError(400, str(error).removesuffix(SKIP_HINT)) from None
-    return Reply(text.encode(), ANSWERS[want.answer], count, outside)
+    return Reply(text, ANSWERS[want.answer], count, outside)
+
+
+def _row_bytes(names: Sequence[str], format: str) -> int:
+    """Return the most bytes that a row of an answer takes while it is made: its numbers, and their text."""
+    keys = sum(len(json.dumps(name)) + 4 for name in names) if format == "jsonl" else 0
+    return len(names) * _NUMBER_BYTES + keys

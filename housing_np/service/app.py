@@ -1,15 +1,16 @@
 """The routes of a server: MLflow's, those of the Open Inference Protocol, and the page of the model."""
 
 import asyncio
+import errno
+import gc
 import json
+import sys
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, partial
+from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,33 +20,23 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from .. import __version__
-from ..command.models import float_model, float_model_beside
-from ..errors import HousingError
-from ..evaluation.ranges import known_range, outside
-from ..export.facts import Facts
-from ..export.page import page
-from ..fit.linear import LinearRegression
-from ..quantized.model import Model
-from ..rows.threads import thread_count
-from ..store.artifact import load
-from ..store.report_file import ranges_of, training_of
-from .answering import RefusedError, Wanted, reply, uncompressed, wanted
-from .limits import Limits, Memory
+from ..evaluation.ranges import outside
+from .answering import RefusedError, Reply, Wanted, is_large, is_tiny, reply, uncompressed, wanted
+from .limits import Limits, Memory, unless_gone
 from .metrics import Metrics
+from .notes import note, report
 from .openapi import document, input_tensors, output_tensors
-from .settings import Settings
+from .served import Served
 
-# Bodies of this many bytes are answered in a thread; for smaller ones, a thread would take more time than it saves.
-_LARGE = 32 << 10
 _PIECE = 64 << 10
-_MOST_THREADS = 4
 _SERVER = {"name": "housing_np", "version": __version__, "extensions": []}
+_USED_UP = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Response(NamedTuple):
     """The response to a request."""
 
-    body: bytes
+    body: bytes | bytearray
     type: str = "application/json"
     status: int = 200
 
@@ -53,51 +44,54 @@ class Response(NamedTuple):
 Handler = Callable[[dict[str, Any], Any, Memory], Awaitable[Response]]
 
 
-def create(settings: Settings | None = None) -> Starlette:
-    """Return the ASGI application of a model."""
-    return Service(settings or Settings.handed_over()).app
+def create(served: Served) -> Starlette:
+    """Return the ASGI application of a model; errors of the running event loop become one line each."""
+    asyncio.get_running_loop().set_exception_handler(_loop_error)
+    gc.collect()
+    gc.freeze()  # what is there now stays, and need not be searched again
+    sys.setswitchinterval(0.001)  # seconds that the event loop waits for a thread: five times less than usual
+    return Service(served).app
 
 
 class Service:
-    """A model that is served, and its counters."""
+    """A model that is served, and its counters; `app` is its ASGI application."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.model = load(settings.model)
-        self.name = Path(settings.model).stem
-        training = training_of(settings.model, self.model.feature_names)
-        given = ranges_of(settings.range, self.model.columns) if settings.range else None
-        self.is_outside = outside(self.model, known_range(self.model, given, training.ranges if training else None))
-        self.facts = Facts.of_file(settings.model, self.model, self.name, given)
-        self.limits, self.metrics = Limits(settings), Metrics()
-        self.threads = ThreadPoolExecutor(thread_count(_MOST_THREADS, per_thread=1))
+    def __init__(self, served: Served) -> None:
+        self.served, self.settings = served, served.settings
+        self.is_outside = outside(served.model, served.reference)
+        self.limits, self.metrics = Limits(self.settings), Metrics()
         self.app = self._app()
 
     def _app(self) -> Starlette:
-        of_model = f"/v2/models/{self.name}"
+        of_model = f"/v2/models/{self.served.name}"
         texts = {
-            "/": (self._page, "text/html; charset=utf-8"),
             "/ping": (lambda: b"\n", "text/plain"),
             "/health": (lambda: b"\n", "text/plain"),
             "/version": (__version__.encode, "text/plain"),
             "/metrics": (self.metrics.text, self.metrics.type),
-            "/openapi.json": (lambda: _json(document(self.model, self.name, self.settings)), "application/json"),
             "/v2": (lambda: _json(_SERVER), "application/json"),
             "/v2/health/live": (lambda: _json({"live": True}), "application/json"),
             "/v2/health/ready": (lambda: _json({"ready": True}), "application/json"),
+            f"{of_model}/ready": (lambda: _json({"name": self.served.name, "ready": True}), "application/json"),
+        }
+        documents = {
+            "/": (lambda: self.served.page().encode(), "text/html; charset=utf-8"),
+            "/openapi.json": (lambda: _json(document(self.served)), "application/json"),
             of_model: (lambda: _json(self._metadata()), "application/json"),
-            f"{of_model}/ready": (lambda: _json({"name": self.name, "ready": True}), "application/json"),
         }
         inference = {"/invocations": False, f"{of_model}/infer": True}
         # Starlette takes the first route that fits, and rows come most often.
         routes = [self._route(path, "POST", partial(self._infer, tensors)) for path, tensors in inference.items()]
         routes += [self._route(path, "GET", partial(_text, *text)) for path, text in texts.items()]
+        routes += [self._route(path, "GET", _Document(self.limits, *each)) for path, each in documents.items()]
         cors = Middleware(CORSMiddleware, allow_origins=self.settings.cors, allow_headers=["*"], allow_methods=["*"])
         middleware = [cors] if self.settings.cors else []
         return Starlette(routes=routes, middleware=middleware, exception_handlers={HTTPException: self._unknown})
 
-    def _route(self, path: str, method: str, handler: "Handler") -> Route:
-        return Route(path, _Endpoint(self, path, handler), methods=[method])
+    def _route(self, path: str, method: str, handler: Handler) -> Route:
+        # A parameter, because the name of a file may hold what Starlette would take for one.
+        pattern = path.replace(f"/v2/models/{self.served.name}", "/v2/models/{model}", 1)
+        return Route(pattern, _Endpoint(self, path, handler), methods=[method])
 
     async def _infer(self, tensors: bool, scope: dict[str, Any], receive: Any, memory: Memory) -> Response:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
@@ -111,42 +105,40 @@ class Service:
         if b"inference-header-content-length" in headers:
             raise RefusedError(400, "tensors in binary are not read: send 'data' in JSON (binary_data=False)")
         body = await memory.body(scope, receive)
-        with self.limits.answering():
-            if len(body) < _LARGE and not body.startswith(b"\x1f\x8b"):
-                made = self._reply(want, body)
-            else:
-                made = await asyncio.get_running_loop().run_in_executor(self.threads, self._reply, want, body)
+        if is_tiny(self.served, body):
+            made = self._reply(want, body, memory)
+        else:
+            with self.limits.answering():
+                work = partial(self._reply, want, body, memory)
+                made = await unless_gone(receive, self.limits.in_thread(work, memory, is_large(body)))
         memory.reserve(len(made.text))
         self.metrics.rows.inc(made.rows)
         self.metrics.outside.inc(made.outside)
         return Response(made.text, made.type)
 
-    def _reply(self, want: Wanted, body: bytes) -> Any:
-        body = uncompressed(body, self.settings.max_body)
-        return reply(self.model, self.name, body, want, self.settings.max_rows, self.is_outside)
-
-    def _page(self) -> bytes:
-        return self._page_text.encode()
-
-    @cached_property
-    def _page_text(self) -> str:
-        against = _float_model(self.settings.model, self.model)
-        return page(self.model, self.facts._replace(against=against))
+    def _reply(self, want: Wanted, body: bytes, memory: Memory) -> Reply:
+        if is_large(body):
+            # A reader's closures refer to themselves: what the last request left is freed before this one takes more.
+            gc.collect()
+        sent = len(body)
+        body = uncompressed(body, self.settings.max_body, lambda size: memory.reserve_more(sent, size))
+        held = len(body) if len(body) == sent else sent + len(body)
+        return reply(self.served, body, want, self.is_outside, partial(memory.reserve_more, held))
 
     def _metadata(self) -> dict[str, Any]:
         """Return the model's metadata in the form of the Open Inference Protocol."""
         return {
-            "name": self.name,
+            "name": self.served.name,
             "versions": [],
             "platform": "housing_np",
-            "inputs": input_tensors(self.model),
-            "outputs": output_tensors(self.model),
+            "inputs": input_tensors(self.served.model),
+            "outputs": output_tensors(self.served.model),
         }
 
     async def _unknown(self, request: Any, error: Any) -> JSONResponse:
         text = f"no such path: {request.url.path}; see /openapi.json" if error.status_code == 404 else error.detail
         if request.url.path.startswith("/v2/models/") and error.status_code == 404:
-            text = f"no such model or path: {request.url.path}; the model is {self.name!r}"
+            text = f"no such model or path: {request.url.path}; the model is {self.served.name!r}"
         self.metrics.requests.labels("other", error.status_code).inc()
         return JSONResponse({"error": text}, error.status_code, error.headers)
 
@@ -159,21 +151,33 @@ class _Endpoint:
         self.seconds = service.metrics.seconds.labels(route)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        served = self.service.served
+        if scope["path_params"].get("model", served.name) != served.name:
+            raise HTTPException(404)
         start, sending = perf_counter(), False
         response = Response(b"")
         try:
             async with self.service.limits.request() as memory:
+                _check_host(scope, self.service.settings.hosts)
                 response = await self.handler(scope, receive, memory)
                 sending = True
                 await _send(response, send)
         except ConnectionError:
             response = response._replace(status=499)  # the client has gone: there is no answer
-        except RefusedError as refusal:
-            response = self._refused(refusal)
+        except Exception as error:
+            response = self._refused(self._refusal(error))
             if not sending:
                 await _send(response, send)
         self.service.metrics.requests.labels(self.route, response.status).inc()
         self.seconds.observe(perf_counter() - start)
+
+    def _refusal(self, error: Exception) -> RefusedError:
+        if isinstance(error, RefusedError):
+            return error
+        if isinstance(error, MemoryError):
+            return RefusedError(503, "the server has no memory left; send fewer rows at a time, or try again")
+        report(error, self.route)
+        return RefusedError(500, "the server failed at this request, and says more on its stderr")
 
     def _refused(self, refusal: RefusedError) -> Response:
         if refusal.status == 400:
@@ -183,6 +187,20 @@ class _Endpoint:
                 _json({"error_code": HTTPStatus(refusal.status).name, "message": str(refusal)}), status=refusal.status
             )
         return Response(_json({"error": str(refusal)}), status=refusal.status)
+
+
+class _Document:
+    """A text that is made once, in a thread: with many columns it takes some time."""
+
+    def __init__(self, limits: Limits, make: Callable[[], bytes], type: str) -> None:
+        self.limits, self.make, self.type = limits, make, type
+        self.text: bytes | None = None
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, memory: Memory) -> Response:
+        if self.text is None:
+            with self.limits.answering():
+                self.text = await self.limits.in_thread(self.make, memory)
+        return Response(self.text, self.type)
 
 
 async def _text(text: Callable[[], bytes], type: str, scope: dict[str, Any], receive: Any, memory: Memory) -> Response:
@@ -200,15 +218,28 @@ async def _send(response: Response, send: Any) -> None:
         await send({"type": "http.response.body", "body": piece, "more_body": end < len(response.body)})
 
 
+def _check_host(scope: dict[str, Any], allowed: tuple[str, ...]) -> None:
+    """Refuse a request under a foreign name: a page of that name could read the answer (DNS rebinding)."""
+    if not allowed:
+        return
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    try:
+        host = urlsplit(f"//{given}").hostname
+    except ValueError:
+        host = None
+    if host not in allowed:
+        raise RefusedError(
+            421, f"Host is {given[:80]!r}: expected {', '.join(allowed)}; --allow-host lets the server have other names"
+        )
+
+
+def _loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in _USED_UP:
+        note(f"no new connections for a second: {error.strerror}; lower --max-connections, or raise ulimit -n")
+    else:
+        note(f"{context['message']} ({type(error).__name__})")
+
+
 def _json(value: Any) -> bytes:
     return json.dumps(value).encode()
-
-
-def _float_model(path: str, model: Model) -> LinearRegression | None:
-    """Return the float model beside a quantized one, if there is one of the same columns."""
-    if model.scheme is None:
-        return None
-    try:
-        return float_model(float_model_beside(path), model)
-    except HousingError:
-        return None

@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from .. import __version__
 from ..quantized.model import Model
 from ..rows.columns import MISSING, Columns
 from .answering import ANSWERS, TYPES
+from .served import Served
 from .settings import Settings
 
 _NUMBER = {"type": "number"}
 
 
-def document(model: Model, name: str, settings: Settings) -> dict[str, Any]:
+def document(served: Served) -> dict[str, Any]:
     """Return the document, OpenAPI 3.1."""
-    of_model = f"/v2/models/{name}"
+    model, name, settings = served.model, served.name, served.settings
+    of_model = f"/v2/models/{quote(name)}"
     pages = {
         "/": ("The page of the model", "text/html"),
         "/ping": ("Whether the server lives, as MLflow and SageMaker ask", "text/plain"),
@@ -71,8 +74,10 @@ def _posted(
     refusals = {
         "400": "A bad row or body: what is wrong, and where",
         "408": f"More than {settings.timeout:g} seconds",
-        "413": f"More than {settings.max_body} bytes or {settings.max_rows} rows",
+        "413": f"More than {settings.max_body} bytes or {settings.max_rows} rows, or more than an answer may hold",
         "415": "Another type of body",
+        "421": "Another Host than the server's",
+        "500": "An error of the server itself",
         "503": "Busy: try again",
     }
     bounds = {

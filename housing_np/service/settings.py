@@ -1,11 +1,6 @@
-"""The settings of a server, which the command exports to its worker processes."""
+"""The settings of a server, which are handed to its worker processes."""
 
-import json
-import os
-from dataclasses import asdict, dataclass
-from typing import Self
-
-_VARIABLE = "HOUSING_NP_SERVICE"
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -24,8 +19,12 @@ class Settings:
         Requests that are answered at a time; others get status 503.
     timeout : float
         Seconds for a request, from its first byte to the last of its answer.
+    max_connections : int
+        Connections that are open at a time; others get status 503 and are closed.
     cors : tuple of str
         Origins whose pages may ask; none by default.
+    hosts : tuple of str
+        The names by which a request may call the server; any if there are none.
     """
 
     model: str
@@ -34,19 +33,11 @@ class Settings:
     max_rows: int = 100_000
     max_concurrent: int = 64
     timeout: float = 30.0
+    max_connections: int = 1000
     cors: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
 
     @property
     def max_held(self) -> int:
         """The most bytes of bodies and answers in memory, of all requests together."""
         return 4 * self.max_body
-
-    def hand_over(self) -> None:
-        """Export the settings to the workers' environment."""
-        os.environ[_VARIABLE] = json.dumps(asdict(self))
-
-    @classmethod
-    def handed_over(cls) -> Self:
-        """Return the settings that `hand_over` exported."""
-        known = json.loads(os.environ[_VARIABLE])
-        return cls(**{**known, "cors": tuple(known["cors"])})

@@ -142,7 +142,8 @@ def write_set(
 ) -> None:
     """Write the files of one run to a folder: all of them, or none if one cannot be written.
 
-    ``models.sha256`` is written last: if ``sha256sum --check`` accepts it, the models are from one run.
+    ``models.sha256`` is written last: if ``sha256sum --check`` accepts it, the models are from one run. Another process
+    that writes to the folder is waited for.
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ def write_set(
         f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in contents.items() if content is not None
     )
     inside = {Path(folder, name): content for name, content in {**contents, SUMS: sums.encode()}.items()}
-    write_all({**(beside or {}), **inside}, ArtifactError, make_folders=True)
+    write_all({**(beside or {}), **inside}, ArtifactError, make_folders=True, alone_in=Path(folder))
 
 
 def _to_record(model: Model | FittedLinear) -> np.ndarray:

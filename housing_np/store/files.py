@@ -100,8 +100,15 @@ def open_whole(path: str | Path) -> Iterator[BinaryIO]:
         new.place()
 
 
-def write_all(contents: Mapping[Path, bytes | None], error: type[HousingError], make_folders: bool = False) -> None:
+def write_all(
+    contents: Mapping[Path, bytes | None],
+    error: type[HousingError],
+    make_folders: bool = False,
+    alone_in: Path | None = None,
+) -> None:
     """Write files, or remove those of None; in their order, once all of them are on the disk beside their places.
+
+    With ``alone_in``, a folder, another process that has it `locked` is waited for.
 
     Raises
     ------
@@ -112,9 +119,12 @@ def write_all(contents: Mapping[Path, bytes | None], error: type[HousingError], 
     try:
         with ExitStack() as opened:
             files = {}
-            for path, content in contents.items():
-                if make_folders:
+            if make_folders:
+                for path in contents:
                     path.parent.mkdir(parents=True, exist_ok=True)
+            if alone_in is not None:
+                opened.enter_context(locked(alone_in))
+            for path, content in contents.items():
                 if content is not None:
                     files[path] = opened.enter_context(open_new(path))
                     files[path].file.write(content)
@@ -127,6 +137,18 @@ def write_all(contents: Mapping[Path, bytes | None], error: type[HousingError], 
                         path.unlink(missing_ok=True)
     except (OSError, ValueError) as problem:
         raise error(unwritten(path, problem)) from None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time write the files of a set to a folder, if the system has locks of folders."""
+    with ExitStack() as opened:
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks, or no such folder
+                descriptor = os.open(folder, os.O_RDONLY)
+                opened.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
 
 
 def unwritten(path: str | Path, problem: Exception) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..errors import HousingError, install_hint
+from ..errors import extra
 from ..evaluation.sample import Sample
 from ..fit.linear import LinearRegression
 
@@ -26,12 +26,10 @@ _STYLE = {
 
 def import_matplotlib() -> Any:
     """Return matplotlib, or say how to install it."""
-    try:
+    with extra("plot", "--report in HTML needs matplotlib"):
         import matplotlib.figure
         import matplotlib.style
         import matplotlib.ticker
-    except ImportError:
-        raise HousingError(f"--report in HTML needs matplotlib: {install_hint('plot')}") from None
     return matplotlib
 
 

@@ -1,12 +1,9 @@
 """The record of a training, for report.json: the data, the options, the fit, and the figures of each model."""
 
 import hashlib
-import os
 import platform
-import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,8 @@ import numpy as np
 
 from .. import __version__
 from ..checks.arrays import Floats
+from ..checks.unchanged import Stamp, changed, unchanged
+from ..errors import TableError
 from ..evaluation.first_pass import FirstPass
 from ..evaluation.leave_one_out import LeaveOneOut
 from ..evaluation.scores import Figures, OutOfSample
@@ -27,11 +26,7 @@ from ..rows.table import Stream
 from .artifact import SUMS
 from .report_file import FORMAT, KEY
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
+_ANY_NAME: dict[str, str] = {"encoding": "utf-8", "errors": "surrogateescape"}  # also of a file that is not in UTF-8
 _PERCENTILES = {"percentile_1": 1, "quartile_1": 25, "median": 50, "quartile_3": 75, "percentile_99": 99}
 
 
@@ -116,18 +111,6 @@ def with_stage(
     return {**record, "stages": {**record["stages"], name: _stage(model, figures, file, X)}}
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time change the report in a folder, if the system has locks of folders."""
-    with ExitStack() as opened:
-        if fcntl is not None:
-            with suppress(OSError):  # a file system without locks
-                descriptor = os.open(folder, os.O_RDONLY)
-                opened.callback(os.close, descriptor)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-
-
 def sums_beside(contents: Mapping[Path, bytes]) -> dict[Path, bytes]:
     """Return the models.sha256 in the folder of these files with their new sums, by its path; empty if there is none.
 
@@ -138,12 +121,15 @@ def sums_beside(contents: Mapping[Path, bytes]) -> dict[Path, bytes]:
     """
     path = next(iter(contents)).with_name(SUMS)
     try:
-        lines = [line.split("  ", 1) for line in path.read_text(encoding="utf-8").splitlines()]
-        sums = {name: digest for digest, name in lines}
+        lines = path.read_bytes().decode(**_ANY_NAME).removesuffix("\n").split("\n")
+        sums = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     except (OSError, ValueError):
         return {}
-    sums |= {each.name: hashlib.sha256(content).hexdigest() for each, content in contents.items()}
-    return {path: "".join(f"{digest}  {name}\n" for name, digest in sums.items()).encode()}
+    for each, content in contents.items():
+        # As sha256sum writes names that would break a line.
+        name = each.name.replace("\\", "\\\\").replace("\n", "\\n")
+        sums[name] = ("\\" if name != each.name else "") + hashlib.sha256(content).hexdigest()
+    return {path: "".join(f"{digest}  {name}\n" for name, digest in sums.items()).encode(**_ANY_NAME)}
 
 
 def _others(left_out: LeaveOneOut) -> dict[str, Any] | None:
@@ -189,24 +175,47 @@ def _stage(model: Model, figures: Figures, file: bytes, X: Floats) -> dict[str, 
 
 
 class Sums:
-    """The SHA-256 of files, made beside other work."""
+    """The SHA-256 of files, made beside other work.
+
+    Attributes
+    ----------
+    stamps : dict
+        Size and time of change of each file when it was read.
+    """
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
         self._threads = ThreadPoolExecutor(1)
+        self.stamps: dict[str, Stamp | None] = {}
         self._sums: dict[str, Future[str | None]] = {
-            str(path): self._threads.submit(_sum, Path(path)) for path in paths
+            str(path): self._threads.submit(_sum, str(path), self.stamps) for path in paths
         }
 
-    def found(self) -> dict[str, str | None]:
-        """Return them by path, once all are known; None for what is no file that can be read again."""
-        return {path: sum.result() for path, sum in self._sums.items()}
+    def found(self, read: Mapping[str, Stamp | None]) -> dict[str, str | None]:
+        """Return them by path, once all are known; None for what is no file that can be read again.
+
+        Parameters
+        ----------
+        read : mapping of str to Stamp or None
+            The stamps of files whose rows were read: the sums must be of the same files.
+
+        Raises
+        ------
+        TableError
+            If a file changed.
+        """
+        sums = {path: sum.result() for path, sum in self._sums.items()}
+        for path, known in self.stamps.items():
+            if read.get(path, known) != known:
+                raise changed(path, TableError)
+        return sums
 
 
-def _sum(path: Path) -> str | None:
-    try:
-        if str(path) == "-" or not stat.S_ISREG(path.stat().st_mode):
+def _sum(path: str, stamps: dict[str, Stamp | None]) -> str | None:
+    with unchanged(path, stamps):
+        if path == "-" or stamps[path] is None:
             return None
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
+        try:
+            with Path(path).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return None

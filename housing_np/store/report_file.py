@@ -110,7 +110,7 @@ def ranges_of(
     HousingError
         If a file cannot be read, or a report is not whole or lacks a feature.
     """
-    total = Calibration()
+    total = Calibration(covariance=False)
     for name in files(path):
         if (report := Path(name, NAME)).is_file():
             raise TableError(f"{shown_path(name)}: cannot be read (a folder); give the report in it: {report}")

@@ -178,8 +178,10 @@ def _share(value: float) -> str:
 
 
 def _marked(text: str) -> str:
-    """Return text with escapes for the characters that mean something in Markdown."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~$&!@])", r"\\\1", printable(text))
+    """Return text with escapes for what means something in Markdown, and for what GitHub makes links of."""
+    escaped = re.sub(r"([\\`*_{}\[\]<>#|~$&!@]|:(?=//)|(?<=[Ww]{3})\.)", r"\\\1", printable(text))
+    # An address of mail is a link in spite of the escape; nothing is seen of a comment.
+    return escaped.replace("\\@", "\\@<!-- -->")
 
 
 def _marked_table(table: Sequence[Sequence[str]]) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...checks.arrays import Floats
 from ...errors import HousingError
 from ...fit.linear import LinearRegression
+from ...fit.products import dot_rows
 from ...rows.threads import parallel_map, thread_count
 from ..affine import Affine
 from .scheme import Exact, Field, QuantizationScheme, fields_of, finite_rows, with_rounding, wrong_inputs
@@ -44,7 +45,7 @@ class Integer(QuantizationScheme):
             np.asarray(model.intercept_) + model.coef_ @ offset,
             (rows.mean - offset) / step,
             rows.deviation / step,
-            rows.covariance / np.outer(step, step),
+            lambda: rows.covariance / np.outer(step, step),
             scale,
             offset,
         )
@@ -118,9 +119,9 @@ class Integer(QuantizationScheme):
         inputs = model.quantize_input(X).astype(np.float64)
         # What rounding and saturation take from the inputs, in steps.
         left_out = (X - offset) / scale - inputs
-        moved = np.abs(left_out @ values.T) + np.abs(left_out) @ reach.T
-        bound = np.abs(inputs - model.center.astype(np.float64)) @ reach.T + moved + model.slack
-        size = (np.abs(X / scale) + 2 * np.abs(offset / scale) + 510) @ (np.abs(values) + reach).T
+        moved = np.abs(dot_rows(left_out, values, 0.0)) + dot_rows(np.abs(left_out), reach, 0.0)
+        bound = dot_rows(np.abs(inputs - model.center.astype(np.float64)), reach, 0.0) + moved + model.slack
+        size = dot_rows(np.abs(X / scale) + 2 * np.abs(offset / scale) + 510, np.abs(values) + reach, 0.0)
         return with_rounding(model, bound, size)
 
 

@@ -1,5 +1,6 @@
 """The base of all schemes: what a scheme stores, and how a model of it is made, predicts and is bounded."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -7,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...checks.arrays import Floats, as_numbers, as_rows, read_only, refuse_inexact, refuse_nonfinite
 from ...errors import HousingError
-from ...fit.linear import LinearRegression, dot_rows, refuse_nonfinite_rows
+from ...fit.linear import LinearRegression
+from ...fit.products import dot_rows, refuse_nonfinite_rows
 from ...rows.encoded import encoded
 from ..affine import Affine
 
@@ -85,7 +87,8 @@ class Exact(NamedTuple):
     coef : ndarray, shape (p,) or (k, p)
     intercept : ndarray, shape () or (k,)
     mean, deviation : ndarray, shape (p,)
-    covariance : ndarray, shape (p, p)
+    covariance : callable
+        Returns an ndarray of shape (p, p). Called by optimal rounding alone: it is large.
     input_scale, input_offset : ndarray, shape (p,), optional
     """
 
@@ -93,7 +96,7 @@ class Exact(NamedTuple):
     intercept: Floats
     mean: Floats
     deviation: Floats
-    covariance: Floats
+    covariance: Callable[[], Floats]
     input_scale: NDArray[np.float32] | None = None
     input_offset: Floats | None = None
 
@@ -121,7 +124,7 @@ class QuantizationScheme:
 
     def exact(self, model: LinearRegression, rows: "Calibration") -> Exact:
         """Return the float model and the rows in the units of what the weights multiply."""
-        return Exact(model.coef_, np.asarray(model.intercept_), rows.mean, rows.deviation, rows.covariance)
+        return Exact(model.coef_, np.asarray(model.intercept_), rows.mean, rows.deviation, lambda: rows.covariance)
 
     def affine(self, exact: Exact, bits: int) -> Affine:
         """Return scale and zero point for weights that are rounded to the nearest integers."""
@@ -184,8 +187,8 @@ class QuantizationScheme:
     def bound(self, model: "QuantizedLinear", X: Floats) -> Floats:
         """Return a bound on |quantized − float| for each prediction of finite rows X (n, p)."""
         reach, center = model._reach, model.center.astype(np.float64)
-        bound = np.abs(X - center) @ reach.T + model.slack
-        return with_rounding(model, bound, (np.abs(X) + np.abs(center)) @ (np.abs(model._values) + reach).T)
+        bound = dot_rows(np.abs(X - center), reach, model.slack)
+        return with_rounding(model, bound, dot_rows(np.abs(X) + np.abs(center), np.abs(model._values) + reach, 0.0))
 
 
 def search(
@@ -194,9 +197,10 @@ def search(
     """Return scales and zero points (p,), integers, and whether they are proven; arguments as `rounding.search`."""
     from ..rounding import search as search_grids  # imported here because predict must start fast
 
-    if not np.isfinite(exact.covariance).all():
+    covariance = exact.covariance()
+    if not np.isfinite(covariance).all():
         raise HousingError("the features are too large or too small to square: rescale them")
-    found = search_grids(exact.coef, exact.covariance, ratio, bits, shared_zero_point=shared_zero_point)
+    found = search_grids(exact.coef, covariance, ratio, bits, shared_zero_point=shared_zero_point)
     return found.scale, found.zero_point, np.ascontiguousarray(found.q), found.proven
 
 

@@ -1,0 +1,94 @@
+"""What a server knows of its model: read from the files once, and handed to every worker process."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Self
+
+from ..checks.paths import shown_path
+from ..command.models import float_model, float_model_beside
+from ..errors import ArtifactError, HousingError
+from ..evaluation.ranges import known_range
+from ..export.facts import Facts
+from ..export.page import page
+from ..fit.linear import LinearRegression
+from ..quantized.calibration import Calibration
+from ..quantized.model import Model
+from ..store.artifact import load
+from ..store.report_file import ranges_of, training_of
+from .notes import note
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model, and what its files tell of it.
+
+    Attributes
+    ----------
+    model : LinearRegression or QuantizedLinear
+    reference : Calibration, optional
+        The rows that requests are compared with.
+    facts : Facts
+        What its page shows.
+    """
+
+    settings: Settings
+    model: Model
+    reference: Calibration | None
+    facts: Facts
+
+    @classmethod
+    def read(cls, settings: Settings) -> Self:
+        """Read the model and the files beside it.
+
+        Raises
+        ------
+        HousingError
+            If a file is bad, or the model is replaced while it is read.
+        """
+        path, before = settings.model, _digest(settings.model)
+        model = load(path)
+        given = ranges_of(settings.range, model.columns) if settings.range else None
+        training = training_of(path, model.feature_names)
+        facts = Facts.of_file(path, model, _name(path), given, _float_model(path, model))
+        if facts.sha256 != before:
+            raise ArtifactError(f"{shown_path(path)}: it changed while it was read; start the server again")
+        return cls(settings, model, known_range(model, given, training.ranges if training else None), facts)
+
+    @property
+    def name(self) -> str:
+        """The name of the model in routes and answers."""
+        return self.facts.name
+
+    def page(self) -> str:
+        """Return the page of the model; without the float model if that is from another training."""
+        try:
+            return page(self.model, self.facts)
+        except HousingError as error:
+            beside = shown_path(float_model_beside(self.settings.model))
+            note(f"{beside} is not on the page: {error}")
+            return page(self.model, self.facts._replace(against=None))
+
+
+def _name(path: str) -> str:
+    """Return the name of a file without its ending, as a URL can hold it."""
+    return os.fsencode(Path(path).stem).decode("utf-8", "replace")
+
+
+def _digest(path: str) -> str:
+    with suppress(OSError, ValueError):
+        return sha256(Path(path).read_bytes()).hexdigest()
+    return ""  # `load` reports what is wrong with it
+
+
+def _float_model(path: str, model: Model) -> LinearRegression | None:
+    """Return the float model beside a quantized one, if there is one of the same columns."""
+    if model.scheme is None:
+        return None
+    try:
+        return float_model(float_model_beside(path), model)
+    except HousingError:
+        return None
