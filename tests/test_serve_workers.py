@@ -77,7 +77,9 @@ def test_a_signal_while_workers_start_leaves_no_folder_and_no_word(models, tmp_p
     os.killpg(process.pid, stop)
     _, said = process.communicate(timeout=30)
     assert process.returncode in (128 + stop, -stop)
-    assert [said.decode(), *tmp_path.iterdir()] == [""] or seconds < 0.5  # Python itself may be interrupted
+    assert list(tmp_path.iterdir()) == []
+    # Python itself may be interrupted while it starts.
+    assert said.decode() == "" or seconds < 0.5 or "Fatal Python error: init" in said.decode()
 
 
 def test_workers_end_with_a_server_that_is_killed(models, tmp_path):
