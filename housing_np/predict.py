@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from .checks.arrays import Floats
 from .checks.paths import as_path, shown_path
 from .command import cli, tables
-from .command.answers import Answer, answered, can_write, written
+from .command.answers import Answer, Block, answered, answered_beside, can_write, written
 from .command.models import DEFAULT_MODEL, default_model
 from .errors import ArtifactError, HousingError, listed, printable, quoted
 from .evaluation.ranges import Drift, drift_note, has_range
@@ -27,6 +27,7 @@ from .quantized.model import Model
 from .rows import FORMATS, Rows, Skipped, expect, format_of, open_rows, stop
 from .rows.california import california_rows, load_california
 from .rows.formats import ANSWER_FORMATS, any_of, titles
+from .rows.numbered import Numbered, numbered
 from .rows.table import files
 from .store.artifact import load
 from .store.files import open_whole, unwritten
@@ -60,12 +61,15 @@ def main(arguments: Sequence[str]) -> int:
         if missing := [name for name, given in needed.items() if not given]:
             parser.error(f"--fail-outside needs {', and '.join(missing)}")
     if not inputs:
+        if options.id is not None:
+            parser.error("--id needs INPUT, which has the column")
         _require_bundled(path, model)
     with _output(options.output) as out:
         if inputs:
             _predict(model, inputs, options, out)
         else:
-            _samples(model, out, "json" if options.json else options.format, options.bounds)
+            answer = Answer(tuple(model.target_names_), options.bounds, rows=options.rows)
+            _samples(model, answer, out, "json" if options.json else options.format)
     return cli.DONE
 
 
@@ -97,7 +101,16 @@ def _parser() -> cli.Parser:
         "(default: the first bundled rows, for a model that was trained on them)",
     )
     parser.add_out("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
-    parser.add_reading(format="format of the answers, and of rows if their extension is unknown")
+    parser.add_reading(format="format of the answers, and of rows if their extension is unknown", empty=True)
+    parser.add_argument(
+        "--rows",
+        action="store_true",
+        help="add the number of its row in INPUT to each answer, as messages count rows: from 1 in each file, lines in "
+        "JSON Lines (default: no)",
+    )
+    parser.add_argument(
+        "--id", metavar="NAME", help="copy this column of INPUT, text or numbers, into the answers (default: none)"
+    )
     parser.add_argument(
         "--bounds",
         action="store_true",
@@ -107,7 +120,7 @@ def _parser() -> cli.Parser:
         "--range",
         metavar="FILE",
         help="count inputs outside the ranges of FILE, rows or the report.json of a training, and name the features "
-        "whose mean has shifted (default: the integer model's own range)",
+        "whose mean, and the levels whose share, has shifted (default: the integer model's own range)",
     )
     parser.add_argument(
         "--fail-outside",
@@ -169,18 +182,22 @@ def _output(path: str | None) -> Iterator[TextIO]:
 def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -> None:
     """Answer the rows of all inputs, in their order."""
     skipped = Skipped()
-    reading = cli.reading(options) | {"on_error": skipped.add if options.on_error == "skip" else stop}
-    others = reading | {"on_error": Skipped().add if options.on_error == "skip" else stop}
+    add = skipped.keep if _is_beside(options) else skipped.add
+    reading = cli.reading(options) | {"on_error": stop if options.on_error == "stop" else add}
+    others = reading | {"on_error": stop if options.on_error == "stop" else Skipped().add}
     drift = Drift(model, _reference(options.range, model, partial(_of, reading=others)))
     with ExitStack() as opened:
         # One input is open at a time; the first decides the form of the answers.
         read = (_open(opened, name, reading) for name in inputs)
         first = next(read)
-        answer = Answer(tuple(model.target_names_), options.bounds, first.protocol, first.request_id)
-        blocks = _answers(model, chain([first], read), drift, options.bounds)
+        targets, form = tuple(model.target_names_), (first.protocol, first.request_id)
+        answer = Answer(targets, options.bounds, *form, rows=options.rows, id=options.id)
+        blocks = _answers(model, chain([first], read), drift, answer, options)
         _write(answer, blocks, out, _format(options, inputs[0]))
+        drift.update_unknown(skipped.unknown)
+    _print_notes(drift)
     if skipped.count:
-        cli.note(str(skipped))
+        cli.note(skipped.note("answered empty" if options.on_error == "empty" else "skipped"))
     limit = options.fail_outside
     if limit is not None and drift.share > limit:
         end = f"; {shown_path(options.output)} is not written" if _is_file(options.output) else ""
@@ -227,36 +244,62 @@ def _format(options: Namespace, name: str) -> str:
     return str(options.format or next((each for each in named if each in ANSWER_FORMATS), "csv"))
 
 
-def _answers(model: Model, inputs: Iterable[Rows], drift: Drift, bounds: bool) -> Iterator[Floats]:
-    """Yield predictions block by block; print notes on ignored columns, rows outside the range and drift."""
+def _is_beside(options: Namespace) -> bool:
+    """Whether answers have to tell, or to show by their place, which rows they are for."""
+    return options.rows or options.id is not None or options.on_error == "empty"
+
+
+def _answers(model: Model, inputs: Iterable[Rows], drift: Drift, answer: Answer, options: Namespace) -> Iterator[Block]:
+    """Yield predictions block by block; print a note on ignored columns."""
     for rows in inputs:
-        blocks = rows.blocks(model.columns)  # raises for a missing column before any note is printed
-        known = set(model.columns.as_in(rows.layout).names)
+        # Raises for a missing column before any note is printed.
+        blocks = _numbered if _is_beside(options) else _plain
+        found = blocks(model, rows, drift, answer, options.on_error == "empty")
+        known = {*model.columns.as_in(rows.layout).names, options.id}
         unused = [name for name in rows.columns if name not in known] if rows.named else []
         if ignored := [*unused, *(f"{name} ({why})" for name, why in rows.left_out.items())]:
             cli.note(f"ignored columns: {listed(ignored)}")
-        for X in blocks:
-            drift.update(X)
-            yield answered(model, X, bounds)
+        yield from found
+
+
+def _plain(model: Model, rows: Rows, drift: Drift, answer: Answer, empty: bool) -> Iterator[Block]:
+    def answers(X: Floats) -> Block:
+        drift.update(X)
+        return Block(answered(model, X, answer.bounds))
+
+    return map(answers, rows.blocks(model.columns))
+
+
+def _numbered(model: Model, rows: Rows, drift: Drift, answer: Answer, empty: bool) -> Iterator[Block]:
+    def answers(found: Numbered) -> Block:
+        drift.update(found.X)
+        return answered_beside(model, found, answer, empty)
+
+    return map(answers, numbered(rows, model.columns, answer.id))
+
+
+def _print_notes(drift: Drift) -> None:
+    """Print notes on rows outside the range, and on drift."""
     if drift.outside:
-        cli.note(f"rows outside the range that the model was trained on: {drift.outside} of {drift.rows}")
+        count = drift.rows + drift.unknown
+        cli.note(f"rows outside the range that the model was trained on: {drift.outside} of {count}")
     if shifts := drift.shifts():
-        cli.note(drift_note(shifts))
+        cli.note(drift_note(shifts, drift.levels))
 
 
-def _write(answer: Answer, blocks: Iterable[Floats], out: TextIO, format: str) -> None:
+def _write(answer: Answer, blocks: Iterable[Block], out: TextIO, format: str) -> None:
     for text in written(answer, blocks, format):
         out.write("\n".join(map(printable, text.split("\n"))) if out.isatty() else text)
         # Flushed, so that rows from a slow pipe are answered as they come.
         out.flush()
 
 
-def _samples(model: Model, out: TextIO, format: str | None, bounds: bool) -> None:
+def _samples(model: Model, answer: Answer, out: TextIO, format: str | None) -> None:
     """Print predictions of the first bundled rows, as a table beside the true values unless a format is asked for."""
     X = california_rows(model.feature_names, SAMPLES)
-    answer, answers = Answer(tuple(model.target_names_), bounds), answered(model, X, bounds)
+    answers = answered(model, X, answer.bounds)
     if format is not None:
-        _write(answer, [answers], out, format)
+        _write(answer, [Block(answers, [range(1, SAMPLES + 1)] if answer.rows else [])], out, format)
         return
     columns = {"row": [str(i + 1) for i in range(SAMPLES)]}
     columns |= {

@@ -506,7 +506,7 @@ def test_bad_rows_that_are_skipped_are_counted(models, tmp_path):
     assert [round(number, 2) for number in numbers(done.stdout)] == [4.13, 4.13]
     assert done.stderr == (
         "note: bad rows skipped: 2; the first: standard input: row 2 (line 3), column 'HouseAge': 'old' is not a "
-        "number; correct it\n"
+        "number; correct it; by column: HouseAge 1\n"
     )
 
 

@@ -1,15 +1,21 @@
 """Predictions out, block by block as they are computed."""
 
+import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..checks.arrays import Floats
+from ..checks.names import apart_from
 from ..quantized.model import Model, is_quantized
 from ..rows.formats import FORMATS
+from ..rows.numbered import Numbered
 from ..rows.table import in_csv
 
 _PIECE = 1 << 14  # numbers of JSON that are written at a time
@@ -26,6 +32,10 @@ class Answer(NamedTuple):
         Those of the request, as in `rows.Rows`.
     model : str
         The name of the model in a server's answer.
+    rows : bool
+        Whether the number of its row comes first.
+    id : str, optional
+        The column of the input that is copied in front of the predictions.
     """
 
     targets: tuple[str, ...]
@@ -33,11 +43,40 @@ class Answer(NamedTuple):
     protocol: str = ""
     request_id: str = ""
     model: str = "housing_np"
+    rows: bool = False
+    id: str | None = None
 
     @property
     def names(self) -> list[str]:
-        """The names of the columns."""
+        """The names of the columns of numbers."""
         return [*self.targets, *(f"{name}_bound" for name in self.targets if self.bounds)]
+
+    @property
+    def keys(self) -> list[str]:
+        """The names of the columns before these, marked with "_" where one of these has the name.
+
+        >>> Answer(("price",), False, rows=True, id="price").keys
+        ['row', 'price_']
+        """
+        id = apart_from(self.names, [self.id] if self.id is not None else [])
+        return [*apart_from([*self.names, *id], ["row"] if self.rows else []), *id]
+
+
+class Block(NamedTuple):
+    """Answers to some rows.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n, len(answer.names))
+    keys : sequence of lists, each of length n
+        The columns before these.
+    is_good : ndarray of bool, shape (n,), optional
+        False for the rows without an answer.
+    """
+
+    values: Floats
+    keys: Sequence[Sequence[Any]] = ()
+    is_good: NDArray[np.bool_] | None = None
 
 
 def answered(model: Model, X: Floats, bounds: bool) -> Floats:
@@ -46,6 +85,18 @@ def answered(model: Model, X: Floats, bounds: bool) -> Floats:
     if not bounds or not is_quantized(model):
         return predictions
     return np.hstack([predictions, model.error_bound(X).reshape(len(X), -1)])
+
+
+def answered_beside(model: Model, found: Numbered, answer: Answer, empty: bool) -> Block:
+    """Return the answers to numbered rows; bad ones are left out, or have an ``empty`` answer."""
+    values = np.full((len(found.is_good), len(answer.names)), np.nan)
+    if len(found.X):
+        values[found.is_good] = answered(model, found.X, answer.bounds)
+    keys: list[Sequence[Any]] = [found.numbers] if answer.rows else []
+    keys += [found.copied] if answer.id is not None else []
+    if empty:
+        return Block(values, keys, found.is_good)
+    return Block(values[found.is_good], [list(compress(key, found.is_good)) for key in keys])
 
 
 def can_write(name: str) -> bool:
@@ -58,17 +109,18 @@ def can_write(name: str) -> bool:
     return not name.lower().endswith((".gz", ".zip", ".npz", ".tsv", ".xlsx", *others))
 
 
-def written(answer: Answer, blocks: Iterable[Floats], format: str) -> Iterator[str]:
-    """Yield the text of blocks (n, len(answer.names)) in a format: "csv", "json" or "jsonl"."""
+def written(answer: Answer, blocks: Iterable[Block], format: str) -> Iterator[str]:
+    """Yield the text of blocks in a format: "csv", "json" or "jsonl"."""
     writers = {"csv": _csv, "json": _tensors if answer.protocol else _json, "jsonl": _jsonl}
     return writers[format](answer, blocks)
 
 
-def _csv(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
+def _csv(answer: Answer, blocks: Iterable[Block]) -> Iterator[str]:
     # The head is written with the first rows, so that nothing is written if no row can be answered.
-    head = in_csv(answer.names) + "\n"
+    head = in_csv([*answer.keys, *answer.names]) + "\n"
     for block in blocks:
-        yield head + _lines(block)
+        is_plain = not block.keys and (block.is_good is None or block.is_good.all())
+        yield head + (_lines(block.values) if is_plain else _keyed_lines(block))
         head = ""
     if head:
         yield head
@@ -83,50 +135,79 @@ def _lines(block: Floats) -> str:
     return "\n".join(map(",".join, zip(*columns, strict=True))) + "\n"
 
 
-def _jsonl(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
+def _keyed_lines(block: Block) -> str:
+    """Return lines of CSV; a row without an answer has empty cells, quoted where a line would be empty else."""
+    columns = [list(map(repr, column)) for column in block.values.T.tolist()]
+    for row in [] if block.is_good is None else np.flatnonzero(~block.is_good).tolist():
+        for column in columns:
+            column[row] = ""
+    out = StringIO()
+    csv.writer(out, lineterminator="\n").writerows(zip(*block.keys, *columns, strict=True))
+    return out.getvalue()
+
+
+def _jsonl(answer: Answer, blocks: Iterable[Block]) -> Iterator[str]:
+    names = [*answer.keys, *answer.names]
     for block in blocks:
-        yield "".join(f"{json.dumps(dict(zip(answer.names, row, strict=True)))}\n" for row in _numbers(block))
+        rows = zip(*block.keys, *zip(*_numbers(block.values), strict=True), strict=True)
+        yield "".join(f"{json.dumps(dict(zip(names, row, strict=True)))}\n" for row in rows)
 
 
-def _json(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
-    """One object with "predictions", as MLflow's servers answer, and "bounds"; a list for each row if k > 1."""
-    parts = np.hsplit(_whole(answer.names, blocks), 2 if answer.bounds else 1)
+def _json(answer: Answer, blocks: Iterable[Block]) -> Iterator[str]:
+    """One object with "predictions", as MLflow's servers answer, and "bounds"; a list for each row if k > 1.
+
+    Before them "rows", the numbers, and "ids", the cells that are copied.
+    """
+    keys, whole = _whole(answer, blocks)
+    parts = np.hsplit(whole, 2 if answer.bounds else 1)
+    columns: list[Floats | Sequence[Any]] = [*keys, *(part[:, 0] if part.shape[1] == 1 else part for part in parts)]
+    names = [*compress(("rows", "ids"), (answer.rows, answer.id is not None)), "predictions", "bounds"]
     before = "{"
-    for name, part in zip(("predictions", "bounds"), parts, strict=False):
+    for name, column in zip(names, columns, strict=False):
         yield f'{before}"{name}": '
-        yield from _list(part[:, 0] if part.shape[1] == 1 else part)
+        yield from _list(column)
         before = ", "
     yield "}\n"
 
 
-def _tensors(answer: Answer, blocks: Iterable[Floats]) -> Iterator[str]:
+def _tensors(answer: Answer, blocks: Iterable[Block]) -> Iterator[str]:
     """One object with a tensor for each column, as the Open Inference Protocol has it.
 
     Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md
     """
-    whole = _whole(answer.names, blocks)
+    keys, whole = _whole(answer, blocks)
     head = {"model_name": answer.model, "id": answer.request_id}
     before = json.dumps({key: value for key, value in head.items() if value})[:-1] + ', "outputs": ['
-    for name, column in zip(answer.names, whole.T, strict=True):
-        tensor = {"name": name, "shape": [len(whole)], "datatype": "FP64"}
+    kinds = [*compress(("INT64", "BYTES"), (answer.rows, answer.id is not None)), *("FP64" for _ in answer.names)]
+    if answer.id is not None:
+        keys[-1] = [None if each is None else str(each) for each in keys[-1]]
+    for name, kind, column in zip([*answer.keys, *answer.names], kinds, [*keys, *whole.T], strict=True):
+        tensor = {"name": name, "shape": [len(whole)], "datatype": kind}
         yield before + json.dumps(tensor)[:-1] + ', "data": '
         yield from _list(column)
         before = "}, "
     yield "}]}\n"
 
 
-def _list(values: Floats) -> Iterator[str]:
+def _list(values: Floats | Sequence[Any]) -> Iterator[str]:
     """Yield a list of JSON in pieces, because numbers as text take much more memory than as numbers."""
     yield "["
-    step = max(1, _PIECE // max(1, values[:1].size))
+    step = max(1, _PIECE // max(1, values[:1].size)) if isinstance(values, np.ndarray) else _PIECE
     for start in range(0, len(values), step):
-        separator = ", " if start else ""
-        yield separator + json.dumps(_numbers(values[start : start + step]))[1:-1]
+        separator, piece = ", " if start else "", values[start : start + step]
+        yield separator + json.dumps(_numbers(piece) if isinstance(piece, np.ndarray) else piece)[1:-1]
     yield "]"
 
 
-def _whole(names: Sequence[str], blocks: Iterable[Floats]) -> Floats:
-    return np.concatenate([np.empty((0, len(names))), *blocks])
+def _whole(answer: Answer, blocks: Iterable[Block]) -> tuple[list[list[Any]], Floats]:
+    """Return the columns of keys, and the numbers (n, len(answer.names)), of all blocks."""
+    keys: list[list[Any]] = [[] for _ in answer.keys]
+    values = [np.empty((0, len(answer.names)))]
+    for block in blocks:
+        values.append(block.values)
+        for key, part in zip(keys, block.keys, strict=True):
+            key += part
+    return keys, np.concatenate(values)
 
 
 def _numbers(values: Floats) -> list[Any]:

@@ -71,8 +71,8 @@ class Parser(argparse.ArgumentParser):
         )
         self.add_reading()
 
-    def add_reading(self, format: str = "format of --data if its extension is unknown") -> None:
-        """Add the options for how rows are read."""
+    def add_reading(self, format: str = "format of --data if its extension is unknown", empty: bool = False) -> None:
+        """Add the options for how rows are read; ``empty`` is the choice of an empty answer to a bad row."""
         from ..rows.formats import TEXT_FORMATS
 
         self.add_argument("--format", choices=TEXT_FORMATS, help=f"{format} (default: by its name, else csv)")
@@ -96,9 +96,10 @@ class Parser(argparse.ArgumentParser):
         )
         self.add_argument(
             "--on-error",
-            choices=("stop", "skip"),
+            choices=("stop", "skip", "empty") if empty else ("stop", "skip"),
             default="stop",
-            help="at a bad row, end the command or leave the row out and count it (default: stop)",
+            help="at a bad row, end the command, or leave the row out and count it"
+            f"{', or answer an empty cell (in JSON null) and count it' if empty else ''} (default: stop)",
         )
 
     def check_data(self, options: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
 """The range of a model's inputs: which rows are outside it, and how far the means of features have drifted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import compress
 from typing import NamedTuple, TypeGuard
 
@@ -100,10 +101,12 @@ class Shift(NamedTuple):
     Attributes
     ----------
     feature : str
+        One of the model, or the baseline of a category as if it were one, ``sea=far``.
     was, mean : float
-        The mean of the reference rows, and of the new ones.
+        The mean of the reference rows, and of the new ones: of a level, its share.
     effect : float
-        How far that moves the mean prediction, weight · shift, in target units; of several targets, the largest.
+        How far that moves the mean prediction, weight · shift, in target units; of several targets, the largest. Of a
+        baseline, how far all levels of its category move it together.
     """
 
     feature: str
@@ -130,6 +133,7 @@ class Drift:
     reference: Calibration | None
     rows: int = 0
     outside: int = 0
+    unknown: int = 0
     mean: Floats = field(default_factory=lambda: np.zeros(()))
 
     def __post_init__(self) -> None:
@@ -145,10 +149,16 @@ class Drift:
             with np.errstate(over="ignore", invalid="ignore"):
                 self.mean = self.mean + (X.mean(axis=0) - self.mean) * (len(X) / self.rows)
 
+    def update_unknown(self, count: int) -> None:
+        """Add rows that have a level which the model does not know: they are outside any range."""
+        if self.reference is not None or has_range(self.model):
+            self.unknown += count
+            self.outside += count
+
     @property
     def share(self) -> float:
         """The share of the rows that are outside; 0 without rows."""
-        return self.outside / self.rows if self.rows else 0.0
+        return self.outside / (self.rows + self.unknown) if self.outside else 0.0
 
     def shifts(self) -> list[Shift]:
         """Return the features whose mean has shifted by more than chance explains, the largest effect first.
@@ -161,26 +171,54 @@ class Drift:
             return []
         from statistics import NormalDist  # imported here because predict must start fast
 
-        least = NormalDist().inv_cdf(1 - _CHANCE / (2 * len(reference.mean)))
+        was, mean = self._with_baselines(reference.mean), self._with_baselines(self.mean)
+        shares = was[len(reference.mean) :]
+        deviation = np.append(reference.deviation, np.sqrt(shares * (1 - shares)))
+        least = NormalDist().inv_cdf(1 - _CHANCE / (2 * len(was)))
         with np.errstate(over="ignore", invalid="ignore"):
-            shift = self.mean - reference.mean
-            error = reference.deviation * np.sqrt(1 / self.rows + 1 / reference.rows)
+            shift = mean - was
+            error = deviation * np.sqrt(1 / self.rows + 1 / reference.rows)
             # Rounding alone can make a shift this small, however small the deviation.
-            moved = (np.abs(shift) > least * error) & (np.abs(shift) > 2.0**-40 * np.abs(reference.mean))
-            effects = np.atleast_2d(self.model.coef_) * shift
+            moved = (np.abs(shift) > least * error) & (np.abs(shift) > 2.0**-40 * np.abs(was))
+            effects = np.atleast_2d(self.model.coef_) * shift[: len(reference.mean)]
+        effects = np.column_stack([effects, *(effects[:, place].sum(axis=1) for place in self._categories.values())])
         effect = effects[np.abs(effects).argmax(axis=0), np.arange(len(shift))]
-        columns = (reference.mean.tolist(), self.mean.tolist(), effect.tolist())
-        found = map(Shift, self.model.feature_names, *columns)
+        names = (*self.model.feature_names, *self._categories)
+        found = map(Shift, names, was.tolist(), mean.tolist(), effect.tolist())
         return sorted(compress(found, moved), key=_by_effect)
+
+    @cached_property
+    def _categories(self) -> dict[str, slice]:
+        """The places of each category's features, by the name of its baseline."""
+        columns, found, start = self.model.columns, {}, 0
+        for name in columns.names:
+            stop = start + len(columns.features_of(name))
+            if name in columns.levels:
+                found[f"{name}={columns.levels[name][0]}"] = slice(start, stop)
+            start = stop
+        return found
+
+    def _with_baselines(self, means: Floats) -> Floats:
+        """Return the means of features, and the shares of the baselines that follow from them."""
+        shares = [1 - float(means[place].sum()) for place in self._categories.values()]
+        return np.append(means, np.clip(np.round(shares, 12), 0, 1))  # a share of 0 is 0, in spite of rounding
+
+    @property
+    def levels(self) -> set[str]:
+        """The names of those features, and baselines, whose means are shares of levels."""
+        features = self.model.feature_names
+        return {*self._categories, *(name for place in self._categories.values() for name in features[place])}
 
 
 def _by_effect(shift: Shift) -> float:
     return -abs(shift.effect)
 
 
-def drift_note(shifts: Sequence[Shift], most: int = 4) -> str:
-    """Return one line that names the largest shifts.
+def drift_note(shifts: Sequence[Shift], levels: Collection[str] = (), most: int = 4) -> str:
+    """Return one line that names the largest shifts; those of ``levels`` are of shares.
 
+    >>> drift_note([Shift("sea=far", 0.3, 0.55, -0.2)], ["sea=far"])
+    'shares of levels that shifted more than chance would: sea=far 0.3 → 0.55 (moves predictions by -0.2)'
     >>> drift_note([Shift("MedInc", 3.87, 1.55, -1.01)])
     'means that shifted more than chance would: MedInc 3.87 → 1.55 (moves predictions by -1.01)'
     """
@@ -189,4 +227,5 @@ def drift_note(shifts: Sequence[Shift], most: int = 4) -> str:
         for shift in shifts[:most]
     ]
     more = f", … and {len(shifts) - most} more" if len(shifts) > most else ""
-    return f"means that shifted more than chance would: {', '.join(each)}{more}"
+    kinds = {"shares of levels" if shift.feature in levels else "means" for shift in shifts}
+    return f"{' and '.join(sorted(kinds))} that shifted more than chance would: {', '.join(each)}{more}"

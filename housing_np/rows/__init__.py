@@ -54,7 +54,8 @@ def open_rows(
     format : str, optional
         A key of `FORMATS`. Magic bytes override it. By default from the file's extension, CSV for an unknown one.
     on_error : callable, optional
-        Called with the TableError of each bad row; if it returns, the row is skipped. By default the error is raised.
+        Called with the TableError of each bad row; if it returns, the row is skipped, or, if it returns True, kept as
+        one of `cells.UNKNOWN`. By default the error is raised.
     separator : str, optional
         The separator of CSV, one character. By default detected from the first line; commas if unsure.
     decimal : {".", ","}

@@ -24,6 +24,9 @@ def block(chunk: str, width: int, chosen: list[tuple[int, Cells]], dialect: Dial
         return None
     names = [str(i) for i in range(width)]
     wanted = {names[i]: each for i, each in chosen}
+    if len(wanted) < len(chosen):  # a feature is copied too
+        parts = [block(chunk, width, part, dialect) for part in (chosen[:-1], chosen[-1:])]
+        return None if parts[0] is None or parts[1] is None else np.hstack([parts[0], parts[1]])
     truths = _truths(chunk, chosen, dialect)
     content = chunk.encode()
     try:
@@ -94,9 +97,8 @@ def _floats(part: Any) -> Floats:
 
 def _codes(part: Any, cells: Cells) -> Floats:
     """Return the positions of the levels in one part of a column, which has each text once."""
-    codes = cells.codes(text.strip() for text in part.dictionary.to_pylist())
     places: Any = np.from_dlpack(part.indices)
-    return np.asarray(codes[places])
+    return cells.of_dictionary(part.dictionary.to_pylist(), places)
 
 
 def _may_have_longer(chunk: str, length: int) -> bool:

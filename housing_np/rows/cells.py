@@ -1,8 +1,7 @@
 """Cells as numbers: a number as it stands, the level of a category as its position, NaN for what is missing."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -18,6 +17,13 @@ from .columns import MISSING, Columns
 UNKNOWN = np.inf  # stands for a level that is not known
 _VALUE = re.compile(r"[+-]?\d+(\.0+)?|true|false", re.IGNORECASE)
 _growing = Lock()
+
+
+class UnknownLevelError(TableError):
+    """A cell has a level that the model does not know."""
+
+    def after(self, place: str, advice: str = "") -> TableError:
+        return UnknownLevelError(f"{place}{self}{advice}", self.column)
 
 
 @dataclass(eq=False)
@@ -41,7 +47,7 @@ class Cells:
     --------
     >>> sea = Cells("sea", {"far": 0, "near": 1})
     >>> sea.of_text(" near"), Cells("age", takes_missing=True).of_text("NA")
-    (1.0, nan)
+    (1, nan)
     """
 
     name: str
@@ -62,8 +68,10 @@ class Cells:
             return self.of_level(text)
         if self.takes_missing and text.lower() in numbers.MISSING:
             return np.nan
-        with self._named():
+        try:
             return numbers.of_text(text, decimal)
+        except TableError as error:
+            raise self._named(error) from None
 
     def of_texts(self, texts: Sequence[str], decimal: str = ".") -> Floats:
         """Return a column of cells of text as numbers; raise as `of_text` does."""
@@ -78,8 +86,10 @@ class Cells:
             return self.of_level(as_level(value))
         if self.takes_missing and is_missing(value):
             return np.nan
-        with self._named():
+        try:
             return numbers.of_json(value)
+        except TableError as error:
+            raise self._named(error) from None
 
     def of_level(self, text: str | None) -> float:
         """Return the position of a level, None for a missing cell; raise as `of_text` does."""
@@ -93,6 +103,10 @@ class Cells:
         known, texts = self.levels, list(texts)
         codes = {text: known[text] if text in known else self._new(text) for text in set(texts)}
         return np.array([codes[text] for text in texts], np.float64)
+
+    def of_dictionary(self, texts: Sequence[str], places: NDArray[Any]) -> Floats:
+        """Return a column whose cells are the texts at these places as numbers; raise as `of_text` does."""
+        return np.asarray(self.of_texts(texts)[places])
 
     def of_array(self, column: Any) -> tuple[Floats, NDArray[np.bool_]]:
         """Return a column (n,) as numbers, and which of them are bad; masked entries are missing."""
@@ -143,8 +157,7 @@ class Cells:
         if text is None or text.lower() in numbers.MISSING:
             if self.takes_missing:
                 return np.nan
-            with self._named():
-                raise TableError(f": {numbers.advice(text or '')}")
+            raise self._named(TableError(f": {numbers.advice(text or '')}"))
         if self.most:
             with _growing:
                 if text not in self.levels and len(self.levels) >= self.most:
@@ -156,18 +169,15 @@ class Cells:
         for other in same if _VALUE.fullmatch(text) else ():
             if other in self.levels:
                 return self.levels[other]
-        raise TableError(
+        raise UnknownLevelError(
             f": {self.name} is {quoted(text)}, none of the {len(self.levels)} that the model knows: "
             f"{listed(self.levels)}",
             self.name,
         )
 
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except TableError as error:
-            raise TableError(f", column {quoted(self.name)}{error}", self.name) from None
+    def _named(self, error: TableError) -> TableError:
+        """Return the error with the name of the column."""
+        return TableError(f", column {quoted(self.name)}{error}", self.name)
 
 
 def cells_of(columns: Columns) -> list[Cells]:

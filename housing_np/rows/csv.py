@@ -24,6 +24,7 @@ from .rows import (
     Record,
     Rows,
     assembled,
+    bad_row,
     check_names,
     refuse_text,
     stop,
@@ -169,6 +170,12 @@ def _blocks(
                 )
             raise
 
+    def pick_some(some: Sequence[Cells], record: list[str] | TableError) -> list[float]:
+        if isinstance(record, TableError):
+            raise record
+        return [each.of_text(record[i], decimal) for i, each in chosen if each in some]
+
+    kept = bad_row([each for _, each in chosen], pick_some)
     queue: deque[str] = deque()
     coming = _pieces(texts, parser, chosen, cutter)
     for chunk, block in coming:
@@ -178,8 +185,8 @@ def _blocks(
             yield from (block[i : i + _rows_of(block)] for i in range(0, len(block), _rows_of(block)))
         else:
             queue.extend(lines(chunk))
-            yield from assembled(source, _PLACE, numbered(cutter.cut(queue)), pick, on_error)
-    yield from assembled(source, _PLACE, numbered(cutter.end(queue)), pick, on_error)
+            yield from assembled(source, _PLACE, numbered(cutter.cut(queue)), pick, on_error, kept)
+    yield from assembled(source, _PLACE, numbered(cutter.end(queue)), pick, on_error, kept)
 
 
 def _pieces(

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, count, islice
 from typing import Any
@@ -11,6 +11,7 @@ from ..checks.arrays import Floats
 from ..errors import TableError, counted, listed, quoted
 from .cells import Cells, is_missing
 from .columns import Columns, positional_names
+from .copied import Copied
 from .json_forms import ENVELOPES, EXPECTED, find_rows, unwrapped
 from .rows import (
     FIRST_ROWS,
@@ -19,6 +20,7 @@ from .rows import (
     Record,
     Rows,
     assembled,
+    bad_row,
     check_names,
     check_width,
     did_you_mean,
@@ -104,15 +106,29 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
                 ahead.extend(more)
             return [_row_or_none(text) for _, text in islice(chain(first, ahead), FIRST_ROWS)]
 
-        pick = _picker(wanted, None if named else len(columns))
-        pick = _first_checked(source.name, first_rows, wanted, pick, on_error)
+        length = None if named else len(columns)
+        pick = _first_checked(source.name, first_rows, wanted, _picker(wanted, length), on_error)
+        kept = bad_row(wanted, lambda some, text: _picker(some, length)(_line(text)))
         for records in chain([first], coming):
-            yield from assembled(source.name, "line {}", records, lambda text: pick(_line(text)), on_error)
+            placed = map(place, records)
+            yield from assembled(source.name, "line {}", placed, lambda text: pick(_line(text)), on_error, kept)
+
+    passed: deque[int] | None = None
+
+    def numbers() -> Iterator[int]:
+        nonlocal passed
+        passed = deque()
+        return iter(passed.popleft, None)
+
+    def place(record: Record) -> Record:
+        if passed is not None:
+            passed.append(record[0][0])
+        return record
 
     def sample() -> dict[str, list[Any]]:
         return _sample((_row_or_none(text) for _, text in first[:SAMPLE_ROWS]), columns)
 
-    return Rows(source.name, Columns(columns, named), blocks, sample)
+    return Rows(source.name, Columns(columns, named), blocks, sample, numbers=numbers)
 
 
 def _sample(rows: Iterable[Any], columns: Sequence[str]) -> dict[str, list[Any]]:
@@ -193,11 +209,12 @@ def read_document(source: Source, on_error: OnError) -> Rows:
         known = set(columns).union(*(row for row in found.rows if isinstance(row, dict)))
         if columns and named and (lacking := [each.name for each in wanted if each.name not in known]):
             raise rows.missing(lacking)
-        pick = _picker(wanted, None if named else len(columns), found.columns)
-        pick = _first_checked(source.name, lambda: found.rows[:FIRST_ROWS], wanted, pick, on_error)
+        how = (None if named else len(columns), found.columns)
+        pick = _first_checked(source.name, lambda: found.rows[:FIRST_ROWS], wanted, _picker(wanted, *how), on_error)
+        kept = bad_row(wanted, lambda some, row: _picker(some, *how)(row))
 
         records = (((number,), row) for number, row in enumerate(found.rows, start=1))
-        return assembled(source.name, "row {}", records, pick, on_error)
+        return assembled(source.name, "row {}", records, pick, on_error, kept)
 
     if not found.rows:
         raise TableError(f"{source.name}: no rows; expected objects with a number for each name, or lists of numbers")
@@ -238,35 +255,37 @@ def _picker(
 
     A list has the ``declared`` columns, or else all wanted ones in their order, or ``length`` columns x0, x1, ….
     """
-    names = [each.name for each in wanted]
+    needed = [each for each in wanted if not isinstance(each, Copied)]
+    names = [each.name for each in needed]
     columns = declared or positional_names(length or 0)
     if not set(names) <= set(columns):
         columns = tuple(names)
     places = {name: position for position, name in enumerate(columns)}
-    chosen = [(places[each.name], each) for each in wanted]
+    chosen = [(places.get(each.name), each) for each in wanted]
     wraps = not {"features", "data"} & set(names)
+    kind = "number" if all(each.levels is None for each in needed) else "cell"
 
     def pick(row: Any) -> list[float]:
         if wraps:
             row = unwrapped(row)
         if isinstance(row, list) and len(row) == len(columns):
-            return [each.of_json(row[i]) for i, each in chosen]
+            return [each.of_json(None if i is None else row[i]) for i, each in chosen]
         if not isinstance(row, dict) or not row:
-            raise TableError(f": {_not_row(row, columns)}")
-        absent = [each for each in wanted if each.name not in row]
-        if lacking := [each.name for each in absent if not each.takes_missing or len(absent) == len(wanted)]:
+            raise TableError(f": {_not_row(row, columns, kind)}")
+        absent = [each for each in needed if each.name not in row]
+        if lacking := [each.name for each in absent if not each.takes_missing or len(absent) == len(needed)]:
             if ENVELOPES & set(row):
-                raise TableError(f": {_not_row(row, columns)}")
+                raise TableError(f": {_not_row(row, columns, kind)}")
             raise TableError(f": no {listed(lacking, quoted)}{did_you_mean(lacking, row)}")
         return [each.of_json(row.get(each.name)) for each in wanted]
 
     return pick
 
 
-def _not_row(row: Any, columns: Sequence[str]) -> str:
+def _not_row(row: Any, columns: Sequence[str], kind: str = "number") -> str:
     expected = "expected an object or a list"
     if columns:
-        expected = f"expected an object, or a list of {counted(len(columns), 'number')}"
+        expected = f"expected an object, or a list of {counted(len(columns), kind)}"
     if (isinstance(row, dict) and ENVELOPES & set(row)) or (isinstance(row, list) and any(map(_is_row, row))):
         return f"{expected}; if it is a whole document, say --format json, or end its name in .json"
     if isinstance(row, list):

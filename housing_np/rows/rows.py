@@ -4,6 +4,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..checks.arrays import Floats
 from ..errors import TableError, counted, cut, listed, quoted
-from .cells import Cells, cells_of
+from .cells import UNKNOWN, Cells, UnknownLevelError, cells_of
 from .columns import Columns, as_columns
+from .copied import Copied
 from .numbers import text_columns
 
 # Small enough that a row's prediction does not depend on the other rows of its block.
@@ -25,7 +27,7 @@ SAMPLE_ROWS = 1000
 # The number of names that are searched for one that is similar: a comparison takes long.
 _COMPARED = 1000
 
-OnError = Callable[[TableError], None]
+OnError = Callable[[TableError], bool | None]
 Record = tuple[tuple[int, ...], Any]
 
 SKIP_HINT = " (--on-error skip leaves such rows out)"
@@ -38,26 +40,41 @@ def stop(error: TableError) -> None:
 
 @dataclass
 class Skipped:
-    """The number of skipped rows, the error of the first, and how many of them are due to each column."""
+    """The number of bad rows, the error of the first, and how many of them are due to each column.
+
+    ``unknown`` is how many of them have a level that the model does not know.
+    """
 
     count: int = 0
     first: TableError | None = None
     columns: Counter[str] = field(default_factory=Counter)
+    unknown: int = 0
+
+    def keep(self, error: TableError) -> bool:
+        """Count a bad row, which stays in its place among the others as a row of `UNKNOWN`."""
+        self.add(error)
+        return True
 
     def add(self, error: TableError) -> None:
         """Count a bad row."""
         self.count += 1
+        self.unknown += isinstance(error, UnknownLevelError)
         self.first = self.first or error
         if error.column:
             self.columns[error.column] += 1
 
     def __add__(self, other: "Skipped") -> "Skipped":
         """Return the count of both."""
-        return Skipped(self.count + other.count, self.first or other.first, self.columns + other.columns)
+        unknown = self.unknown + other.unknown
+        return Skipped(self.count + other.count, self.first or other.first, self.columns + other.columns, unknown)
 
     def __str__(self) -> str:
+        return self.note("skipped")
+
+    def note(self, what: str) -> str:
+        """Return what was done to how many bad rows, as a note for the user."""
         by_column = f"; by column: {by_count(self.columns)}" if self.columns else ""
-        return f"bad rows skipped: {self.count}; the first: {self.first}{by_column}"
+        return f"bad rows {what}: {self.count}; the first: {self.first}{by_column}"
 
 
 def by_count(counts: Mapping[str, int]) -> str:
@@ -92,6 +109,11 @@ def refuse_text(source: str, rows: Sequence[Sequence[Any]], names: Sequence[str]
         raise TextColumnError(f"{source}: {problem}", list(words))
 
 
+def from_one() -> Iterator[int]:
+    """Return the numbers of rows that follow each other."""
+    return count(1)
+
+
 @dataclass(frozen=True)
 class Rows:
     """Rows that can be read once, in order.
@@ -113,6 +135,9 @@ class Rows:
         The likely cause of a missing column.
     protocol, request_id : str
         Those of a request to a server, which is answered in the same form. Empty for a file of rows.
+    numbers : callable
+        Called before the rows are read; returns their numbers, in step with them if on_error leaves none out: from 1,
+        or those of lines.
     """
 
     source: str
@@ -124,6 +149,7 @@ class Rows:
     hint: str = ""
     protocol: str = ""
     request_id: str = ""
+    numbers: Callable[[], Iterator[int]] = from_one
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -208,9 +234,17 @@ def check_names(source: str, columns: Sequence[Any]) -> None:
 
 
 def assembled(
-    source: str, place: str, records: Iterable[Record], pick: Callable[[Any], list[float]], on_error: OnError
+    source: str,
+    place: str,
+    records: Iterable[Record],
+    pick: Callable[[Any], list[float]],
+    on_error: OnError,
+    kept: Callable[[Any], list[float]],
 ) -> Iterator[Floats]:
-    """Yield blocks of the numbers that `pick` finds in each record; rows before a fatal error are yielded first."""
+    """Yield blocks of the numbers that `pick` finds in each record; rows before a fatal error are yielded first.
+
+    A bad record is the row that ``kept`` returns where on_error returns True.
+    """
     values = array("d")
     width = 1
     for where, record in records:
@@ -221,12 +255,13 @@ def assembled(
         except (TableError, RecursionError) as error:
             problem = error if isinstance(error, TableError) else TableError(": nested too deep; flatten it")
             try:
-                on_error(problem.after(f"{source}: {place.format(*where)}"))
+                if not on_error(problem.after(f"{source}: {place.format(*where)}")):
+                    continue
             except TableError:
                 if values:
                     yield np.array(values).reshape(-1, width)
                 raise
-            continue
+            row = kept(record)
         values.extend(row)
         width = len(row)
         if len(values) >= BLOCK_NUMBERS:
@@ -236,24 +271,46 @@ def assembled(
         yield np.array(values).reshape(-1, width)
 
 
+def bad_row(
+    wanted: Sequence[Cells], pick: Callable[[Sequence[Cells], Any], list[float]]
+) -> Callable[[Any], list[float]]:
+    """Return the function that makes a row of `UNKNOWN` of a bad record, with the cell that is copied if there is one.
+
+    ``pick`` finds the cells of some columns in a record.
+    """
+    copied = [each for each in wanted if isinstance(each, Copied)]
+
+    def kept(record: Any) -> list[float]:
+        try:
+            found = pick(copied, record) if copied else []
+        except (TableError, RecursionError):
+            found = [np.nan]
+        return [UNKNOWN] * (len(wanted) - len(copied)) + found
+
+    return kept
+
+
 def checked(
     source: str, start: int, columns: Sequence[NDArray[Any]], wanted: Sequence[Cells], on_error: OnError
 ) -> Iterator[Floats]:
     """Yield the rows of these columns (n,) that are all good, in numbers; rows before a fatal error first.
 
-    Masked entries are missing values. ``start`` is the number of rows before these, for messages.
+    Masked entries are missing values. ``start`` is the number of rows before these, for messages. A bad row is one of
+    `UNKNOWN`, but for the cell that is copied, where on_error returns True.
     """
     found = [each.of_array(column) for each, column in zip(wanted, columns, strict=True)]
     block, bad = (np.column_stack(parts) for parts in zip(*found, strict=True))
     good: NDArray[np.bool_] = ~np.any(bad, axis=1)
+    is_copied = np.array([isinstance(each, Copied) for each in wanted])
     for row in np.flatnonzero(~good).tolist():
         worst = int(np.argmax(bad[row]))
         problem = wanted[worst].problem(columns[worst][row])
         try:
-            on_error(problem.after(f"{source}: row {start + row + 1}"))
+            good[row] = bool(on_error(problem.after(f"{source}: row {start + row + 1}")))
         except TableError:
             if good[:row].any():
                 yield block[:row][good[:row]]
             raise
+        block[row, ~is_copied] = UNKNOWN
     if good.any():
         yield block if good.all() else block[good]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..command.answers import Answer, answered, written
+from ..command.answers import Answer, Block, answered, written
 from ..errors import HousingError
 from ..rows import FORMATS, SKIP_HINT, Rows, TooLargeError, open_rows, stop
 from ..rows.formats import ANSWER_FORMATS
@@ -182,7 +182,7 @@ def reply(
     row_bytes = _row_bytes(names, want.answer)
     count = outside = 0
 
-    def blocks(rows: Rows) -> Iterator[Floats]:
+    def blocks(rows: Rows) -> Iterator[Block]:
         nonlocal count, outside
         for block in rows.blocks(model.columns):
             for start in range(0, len(block), step):
@@ -192,7 +192,7 @@ def reply(
                     raise RefusedError(413, f"more than {max_rows:,} rows in a request; send fewer at a time")
                 reserve(count * row_bytes)
                 outside += int(is_outside(X).sum())
-                yield answered(model, X, want.bounds)
+                yield Block(answered(model, X, want.bounds))
 
     text = bytearray()
     try:
