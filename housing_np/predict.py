@@ -27,6 +27,7 @@ from .quantized.model import Model
 from .rows import FORMATS, Rows, Skipped, expect, format_of, open_rows, stop
 from .rows.california import california_rows, load_california
 from .rows.formats import ANSWER_FORMATS, any_of, titles
+from .rows.source import has_standard_input, require_standard_input
 from .rows.table import files
 from .store.artifact import load
 from .store.files import open_whole, unwritten
@@ -35,13 +36,16 @@ SAMPLES = 5
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Predict the rows of INPUT, a block at a time; without INPUT, the first bundled rows if they fit the model."""
+    """Predict the rows of INPUT, a block at a time; without INPUT, of standard input or the bundled rows."""
     parser = _parser()
     options = parser.parse(arguments)
     names = [name for name in (options.model, *options.inputs) if name]
     is_model = bool(names) and (names[0].endswith(".npz") or _is_unlike_rows(names))
     path = names.pop(0) if is_model else ""
     inputs = list(chain.from_iterable(map(files, names)))
+    is_piped = not inputs and options.range != "-" and has_standard_input()
+    if is_piped:
+        inputs = ["-"]
     if [*inputs, options.range].count("-") > 1:
         parser.error("INPUT and --range cannot both be standard input, and neither twice")
     for name in (*inputs, *files(options.range or "-")):
@@ -59,13 +63,15 @@ def main(arguments: Sequence[str]) -> int:
         needed = {"INPUT": inputs, "--range FILE or an integer model": options.range or has_range(model)}
         if missing := [name for name, given in needed.items() if not given]:
             parser.error(f"--fail-outside needs {', and '.join(missing)}")
+    if is_piped:
+        require_standard_input()
     if not inputs:
         _require_bundled(path, model)
     with _output(options.output) as out:
         if inputs:
             _predict(model, inputs, options, out)
         else:
-            _samples(model, out, "json" if options.json else options.format, options.bounds)
+            _samples(model, out, _format(options), options.bounds)
     return cli.DONE
 
 
@@ -94,7 +100,7 @@ def _parser() -> cli.Parser:
         metavar="INPUT",
         nargs="*",
         help=f"rows: {titles()}, also gzipped; patterns such as 'part-*.csv'; - for stdin "
-        "(default: the first bundled rows, for a model that was trained on them)",
+        "(default: what is piped in, else the first bundled rows, for a model that was trained on them)",
     )
     parser.add_out("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
     parser.add_reading(format="format of the answers, and of rows if their extension is unknown")
@@ -178,7 +184,7 @@ def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -
         first = next(read)
         answer = Answer(tuple(model.target_names_), options.bounds, first.protocol, first.request_id)
         blocks = _answers(model, chain([first], read), drift, options.bounds)
-        _write(answer, blocks, out, _format(options, inputs[0]))
+        _write(answer, blocks, out, _format(options, inputs[0]) or "csv")
     if skipped.count:
         cli.note(str(skipped))
     limit = options.fail_outside
@@ -219,17 +225,18 @@ def _of(name: str, reading: dict[str, Any]) -> dict[str, Any]:
     return {**reading, "format": format_of(name) or reading["format"]}
 
 
-def _format(options: Namespace, name: str) -> str:
+def _format(options: Namespace, name: str = "") -> str | None:
     """Return the format of the answers: the one asked for, else that of the output, else that of the input."""
     if options.json:
         return "json"
     named = (format_of(each) for each in (options.output or "", name))
-    return str(options.format or next((each for each in named if each in ANSWER_FORMATS), "csv"))
+    return options.format or next((each for each in named if each in ANSWER_FORMATS), None)
 
 
 def _answers(model: Model, inputs: Iterable[Rows], drift: Drift, bounds: bool) -> Iterator[Floats]:
     """Yield predictions block by block; print notes on ignored columns, rows outside the range and drift."""
-    for rows in inputs:
+    for each in inputs:
+        rows = each.having(model.columns)
         blocks = rows.blocks(model.columns)  # raises for a missing column before any note is printed
         known = set(model.columns.as_in(rows.layout).names)
         unused = [name for name in rows.columns if name not in known] if rows.named else []

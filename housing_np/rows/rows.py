@@ -113,6 +113,10 @@ class Rows:
         The likely cause of a missing column.
     protocol, request_id : str
         Those of a request to a server, which is answered in the same form. Empty for a file of rows.
+    is_empty : callable
+        Returns whether there are no rows; it may have to wait for the first.
+    choose : callable, optional
+        Returns the rows that have the wanted columns, where a document can be read in two ways; these have none then.
     """
 
     source: str
@@ -124,6 +128,8 @@ class Rows:
     hint: str = ""
     protocol: str = ""
     request_id: str = ""
+    is_empty: Callable[[], bool] = bool
+    choose: Callable[[Columns], "Rows"] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -140,8 +146,13 @@ class Rows:
 
         Categories are encoded; rows in which they are encoded already are taken as well.
         """
-        wanted = as_columns(columns).as_in(self.layout)
-        return map(wanted.encode, self.read(cells_of(wanted)))
+        rows = self.having(columns)
+        wanted = as_columns(columns).as_in(rows.layout)
+        return map(wanted.encode, rows.read(cells_of(wanted)))
+
+    def having(self, columns: Columns | Sequence[str]) -> "Rows":
+        """Return these rows, read so that they have the wanted columns; a TableError tells if there is a doubt."""
+        return self.choose(as_columns(columns)) if self.choose else self
 
     def require(self, names: Sequence[str], advice: str = "") -> None:
         """Raise a TableError that names all columns that are missing."""

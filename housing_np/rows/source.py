@@ -4,6 +4,7 @@ import codecs
 import os
 import select
 import signal
+import stat
 import sys
 import threading
 import zlib
@@ -189,6 +190,35 @@ def _wait_for(stream: Any) -> None:
         signal.set_wakeup_fd(before)
         os.close(woken)
         os.close(wakes)
+
+
+def has_standard_input() -> bool:
+    """Whether standard input is a pipe or a file; a terminal, /dev/null or a closed one is not."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):  # ValueError: closed
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISREG(mode)
+
+
+def require_standard_input() -> None:
+    """Wait for the first byte of standard input, which stays there; raise TableError at its end."""
+    _wait_for(sys.stdin.buffer)
+    if not _has_bytes(sys.stdin.fileno()):
+        raise TableError("nothing came on standard input; docker run needs -i")
+
+
+def _has_bytes(file: int) -> bool:
+    """Whether a file that is ready to be read is not at its end."""
+    status = os.fstat(file)
+    if stat.S_ISREG(status.st_mode):
+        return status.st_size > os.lseek(file, 0, os.SEEK_CUR)
+    if os.name != "posix":
+        return True
+    import termios
+    from fcntl import ioctl
+
+    return any(ioctl(file, termios.FIONREAD, bytes(4)))
 
 
 class _Joined:
