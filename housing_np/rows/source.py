@@ -218,6 +218,7 @@ def _has_bytes(file: int) -> bool:
     import termios
     from fcntl import ioctl
 
+    select.select([file], [], [])  # in other threads nobody has waited
     return any(ioctl(file, termios.FIONREAD, bytes(4)))
 
 
