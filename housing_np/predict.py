@@ -28,6 +28,7 @@ from .rows import FORMATS, Rows, Skipped, expect, format_of, open_rows, stop
 from .rows.california import california_rows, load_california
 from .rows.formats import ANSWER_FORMATS, any_of, titles
 from .rows.numbered import Numbered, numbered
+from .rows.source import has_standard_input, require_standard_input
 from .rows.table import files
 from .store.artifact import load
 from .store.files import open_whole, unwritten
@@ -36,13 +37,16 @@ SAMPLES = 5
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Predict the rows of INPUT, a block at a time; without INPUT, the first bundled rows if they fit the model."""
+    """Predict the rows of INPUT, a block at a time; without INPUT, of standard input or the bundled rows."""
     parser = _parser()
     options = parser.parse(arguments)
     names = [name for name in (options.model, *options.inputs) if name]
     is_model = bool(names) and (names[0].endswith(".npz") or _is_unlike_rows(names))
     path = names.pop(0) if is_model else ""
     inputs = list(chain.from_iterable(map(files, names)))
+    is_piped = not inputs and options.range != "-" and has_standard_input()
+    if is_piped:
+        inputs = ["-"]
     if [*inputs, options.range].count("-") > 1:
         parser.error("INPUT and --range cannot both be standard input, and neither twice")
     for name in (*inputs, *files(options.range or "-")):
@@ -60,6 +64,8 @@ def main(arguments: Sequence[str]) -> int:
         needed = {"INPUT": inputs, "--range FILE or an integer model": options.range or has_range(model)}
         if missing := [name for name, given in needed.items() if not given]:
             parser.error(f"--fail-outside needs {', and '.join(missing)}")
+    if is_piped:
+        require_standard_input()
     if not inputs:
         if options.id is not None:
             parser.error("--id needs INPUT, which has the column")
@@ -69,7 +75,7 @@ def main(arguments: Sequence[str]) -> int:
             _predict(model, inputs, options, out)
         else:
             answer = Answer(tuple(model.target_names_), options.bounds, rows=options.rows)
-            _samples(model, answer, out, "json" if options.json else options.format)
+            _samples(model, answer, out, _format(options))
     return cli.DONE
 
 
@@ -98,7 +104,7 @@ def _parser() -> cli.Parser:
         metavar="INPUT",
         nargs="*",
         help=f"rows: {titles()}, also gzipped; patterns such as 'part-*.csv'; - for stdin "
-        "(default: the first bundled rows, for a model that was trained on them)",
+        "(default: what is piped in, else the first bundled rows, for a model that was trained on them)",
     )
     parser.add_out("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
     parser.add_reading(format="format of the answers, and of rows if their extension is unknown", empty=True)
@@ -193,7 +199,7 @@ def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -
         targets, form = tuple(model.target_names_), (first.protocol, first.request_id)
         answer = Answer(targets, options.bounds, *form, rows=options.rows, id=options.id)
         blocks = _answers(model, chain([first], read), drift, answer, options)
-        _write(answer, blocks, out, _format(options, inputs[0]))
+        _write(answer, blocks, out, _format(options, inputs[0]) or "csv")
         drift.update_unknown(skipped.unknown)
     _print_notes(drift)
     if skipped.count:
@@ -236,12 +242,12 @@ def _of(name: str, reading: dict[str, Any]) -> dict[str, Any]:
     return {**reading, "format": format_of(name) or reading["format"]}
 
 
-def _format(options: Namespace, name: str) -> str:
+def _format(options: Namespace, name: str = "") -> str | None:
     """Return the format of the answers: the one asked for, else that of the output, else that of the input."""
     if options.json:
         return "json"
     named = (format_of(each) for each in (options.output or "", name))
-    return str(options.format or next((each for each in named if each in ANSWER_FORMATS), "csv"))
+    return options.format or next((each for each in named if each in ANSWER_FORMATS), None)
 
 
 def _is_beside(options: Namespace) -> bool:
@@ -251,7 +257,8 @@ def _is_beside(options: Namespace) -> bool:
 
 def _answers(model: Model, inputs: Iterable[Rows], drift: Drift, answer: Answer, options: Namespace) -> Iterator[Block]:
     """Yield predictions block by block; print a note on ignored columns."""
-    for rows in inputs:
+    for each in inputs:
+        rows = each.having(model.columns)
         # Raises for a missing column before any note is printed.
         blocks = _numbered if _is_beside(options) else _plain
         found = blocks(model, rows, drift, answer, options.on_error == "empty")

@@ -132,7 +132,6 @@ def test_structured_npy_has_names_and_ignores_text(tmp_path):
         np.ones((2, 2, 2)),
         np.ones((2, 2), complex),
         np.array([["1", "2"]]),
-        np.ones((0, 2)),
         np.array([["2020-01-01"]], "datetime64[D]"),
         np.array([[1, 2]], object),
         record(x=("U3", ["a", "b"]), y=("f8", [1, 2])),

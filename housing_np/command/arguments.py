@@ -130,6 +130,9 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def error(self, message: str) -> NoReturn:
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if message != unknown and not unknown.startswith("-") and "--data" in self._option_string_actions:
+            message += f"; did you mean --data {unknown}?"
         shown = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
         say(f"{self.prog}: {shown}; see --help")
         self.exit(BAD_INPUT)

@@ -86,9 +86,14 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
         found = _records(ahead, deque(queue), SAMPLE_ROWS)
         return {names[i]: [_value(record[i], dialect.decimal) for record in found] for i in places}
 
+    def is_empty() -> bool:
+        while not any(map(str.strip, queue)) and (text := next(coming, None)) is not None:
+            queue.extend(lines(text))
+        return not any(map(str.strip, queue))
+
     columns = tuple(filter(None, names))
     layout, hint = Columns(columns, dialect.header), missing_hint(columns, dialect)
-    rows = Rows(source.name, layout, blocks, sample, left_out, tuple(notes), hint)
+    rows = Rows(source.name, layout, blocks, sample, left_out, tuple(notes), hint, is_empty=is_empty)
     return rows
 
 

@@ -12,7 +12,7 @@ from ..errors import TableError, counted, listed, quoted
 from .cells import Cells, is_missing
 from .columns import Columns, positional_names
 from .copied import Copied
-from .json_forms import ENVELOPES, EXPECTED, find_rows, unwrapped
+from .json_forms import ENVELOPES, EXPECTED, Found, by_column, by_row, find_rows, row_names, unwrapped
 from .rows import (
     FIRST_ROWS,
     SAMPLE_ROWS,
@@ -91,7 +91,7 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
         new = islice(records, _SAMPLE - len(first))
         rows = [row for row in map(_row_or_none, (text for _, text in new)) if _is_row(row)]
         first += records
-    if not rows:
+    if first and not rows:
         for (line,), text in first[:_SAMPLE]:
             on_error(TableError(f"{source.name}: line {line}{_problem(text)}"))
         among = f" among the first {_SAMPLE} lines" if len(first) >= _SAMPLE else ""
@@ -128,7 +128,7 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
     def sample() -> dict[str, list[Any]]:
         return _sample((_row_or_none(text) for _, text in first[:SAMPLE_ROWS]), columns)
 
-    return Rows(source.name, Columns(columns, named), blocks, sample, numbers=numbers)
+    return Rows(source.name, Columns(columns, named), blocks, sample, numbers=numbers, is_empty=lambda: not first)
 
 
 def _sample(rows: Iterable[Any], columns: Sequence[str]) -> dict[str, list[Any]]:
@@ -200,33 +200,59 @@ def read_document(source: Source, on_error: OnError) -> Rows:
         raise TableError(f"{source.name}{error}") from None
     except RecursionError:
         raise TableError(f"{source.name}: nested too deep; {EXPECTED}") from None
-    columns, named = (found.columns, True) if found.columns else _columns(source.name, filter(_is_row, found.rows))
+    return _two_ways(source.name, found, on_error) if found.objects else _rows(source.name, found, on_error)
+
+
+def _two_ways(source: str, found: Found, on_error: OnError) -> Rows:
+    """Return the rows of objects in an object, which are rows or columns: the wanted names are those of columns."""
+    levels = tuple(found.objects), row_names(found.objects)
+    is_by_row = all(map(str.isdecimal, levels[0])) and not any(map(str.isdecimal, levels[1]))
+
+    def read(is_by_row: bool) -> Rows:
+        return _rows(source, (by_row if is_by_row else by_column)(found.objects), on_error)
+
+    def having(wanted: Columns) -> Rows:
+        lacking = [len(known.missing(wanted.as_in(known).names)) for known in map(Columns, levels)]
+        if not any(lacking):
+            raise TableError(
+                f"{source}: {listed(wanted.names, quoted)} are keys of the outer object and of the inner ones: rows "
+                'and columns cannot be told apart; write it with orient="records" or "split"'
+            )
+        if lacking[0] == lacking[1]:
+            return read(is_by_row)
+        return read(lacking[1] < lacking[0])
+
+    return Rows(source, Columns(()), lambda wanted: iter(()), choose=having)
+
+
+def _rows(source: str, found: Found, on_error: OnError) -> Rows:
+    """Return the rows of a document in one of the known forms."""
+    columns, named = (found.columns, True) if found.columns else _columns(source, filter(_is_row, found.rows))
     columns = tuple(name for name in columns if name not in found.index)
     if found.columns:
-        check_names(source.name, columns)
+        check_names(source, columns)
 
     def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
         known = set(columns).union(*(row for row in found.rows if isinstance(row, dict)))
         if columns and named and (lacking := [each.name for each in wanted if each.name not in known]):
             raise rows.missing(lacking)
         how = (None if named else len(columns), found.columns)
-        pick = _first_checked(source.name, lambda: found.rows[:FIRST_ROWS], wanted, _picker(wanted, *how), on_error)
+        pick = _first_checked(source, lambda: found.rows[:FIRST_ROWS], wanted, _picker(wanted, *how), on_error)
         kept = bad_row(wanted, lambda some, row: _picker(some, *how)(row))
 
         records = (((number,), row) for number, row in enumerate(found.rows, start=1))
-        return assembled(source.name, "row {}", records, pick, on_error, kept)
+        return assembled(source, "row {}", records, pick, on_error, kept)
 
-    if not found.rows:
-        raise TableError(f"{source.name}: no rows; expected objects with a number for each name, or lists of numbers")
     index = dict.fromkeys(found.index, "the index that pandas wrote")
     rows = Rows(
-        source.name,
+        source,
         Columns(columns, named),
         blocks,
         lambda: _sample(found.rows[:SAMPLE_ROWS], found.columns or columns),
         index,
         protocol=found.protocol,
         request_id=found.request_id,
+        is_empty=lambda: not found.rows,
     )
     return rows
 

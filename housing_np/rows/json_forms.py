@@ -1,7 +1,8 @@
 """The forms of JSON documents: as data frames write them, and as servers of models take them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from ..errors import TableError, counted, cut, listed, quoted
@@ -11,6 +12,7 @@ EXPECTED = (
     "expected a list of rows, one object, or an object with 'instances', 'inputs', 'input_data', "
     "'dataframe_split' (columns, data) or 'dataframe_records'"
 )
+_Objects = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Found:
         "v2" and the id for a request of the Open Inference Protocol.
     index : tuple of str
         The columns that are the index of a data frame.
+    objects : mapping of str to mapping
+        Instead of rows: objects in an object, which are rows or columns as the wanted names decide.
     """
 
     rows: list[Any]
@@ -34,13 +38,16 @@ class Found:
     protocol: str = ""
     request_id: str = ""
     index: tuple[str, ...] = ()
+    objects: _Objects = field(default_factory=dict)
 
 
 def find_rows(document: Any) -> Found:
     """Return the rows of a document in any of the known forms."""
     match document:
-        case list(rows) | {"dataframe_records": list(rows)} | {"instances": list(rows)}:
+        case list(rows) | {"dataframe_records": list(rows)}:
             return Found(rows)
+        case {"instances": list(rows)}:
+            return Found([*map(_instance, rows)])
         case {"inputs": [{"name": str(_), "shape": _}, *_] | [{"name": str(_), "datatype": _}, *_]}:
             return _tensors(document)
         case {"inputs": list(rows)} | {"input_data": list(rows)}:
@@ -59,33 +66,70 @@ def find_rows(document: Any) -> Found:
             raise TableError(f": {EXPECTED}")
         case dict(row) if isinstance(unwrapped(row), list):
             return Found([row])
+        case {"Inputs": dict(inner)} if inner:
+            return _named_input(inner)
+        case {"data": [dict() | list(), *_] | [] as rows, **others} if _are_parameters(others):
+            return Found(rows)
         case dict(row) if not all(isinstance(value, dict | list) for value in row.values()):
             return Found([row])
-        case dict(by_row) if by_row and _are_rows(by_row):
-            return Found(list(by_row.values()))
-        case dict(columns) if columns and _are_alike(columns.values()):
-            # Each column is a list, or an object with the names of the rows as keys.
-            lists = [list(each.values()) if isinstance(each, dict) else each for each in columns.values()]
-            return Found([list(row) for row in zip(*lists, strict=True)], tuple(columns))
+        case dict(objects) if objects and all(isinstance(each, dict) for each in objects.values()):
+            return Found([], objects=objects)
         case dict(columns) if columns and all(isinstance(each, list) for each in columns.values()):
-            raise TableError(": the lists of its columns differ in length; each row needs a number in each of them")
+            return _of_lists(columns)
     raise TableError(f": {EXPECTED}")
 
 
-def _are_rows(document: dict[str, Any]) -> bool:
-    """Whether the keys are row numbers and the values rows, as pandas writes them with orient="index"."""
-    inner = [key for row in document.values() if isinstance(row, dict) for key in row]
-    return all(map(str.isdecimal, document)) and bool(inner) and not any(map(str.isdecimal, inner))
+def _named_input(inner: dict[str, Any]) -> Found:
+    """Return the rows of Azure's "Inputs": those of the only input, whatever it is called, or a data frame."""
+    match [*inner.values()]:
+        case [[] | [dict() | list(), *_] as rows]:
+            return Found(rows)
+        case [{"ColumnNames": list(names), "Values": list(rows)}]:
+            return Found(rows, tuple(map(str, names)))
+    return find_rows(inner)
 
 
-def _are_alike(columns: Iterable[Any]) -> bool:
-    """Whether all are lists of one length, or all objects with the same keys in the same order."""
-    first, *others = (list(each) if isinstance(each, dict) else each for each in columns)
-    if not isinstance(first, list):
-        return False
-    objects = [isinstance(each, dict) for each in columns]
-    same = all(each == first if objects[0] else isinstance(each, list) and len(each) == len(first) for each in others)
-    return same and len(set(objects)) == 1
+def _are_parameters(others: Mapping[Any, Any]) -> bool:
+    """Whether all that stands beside Azure's "data" asks for what is done anyway."""
+    return not others.keys() - {"method", "GlobalParameters"} and others.get("method", "predict") == "predict"
+
+
+def _of_lists(columns: Mapping[str, list[Any]]) -> Found:
+    """Return the rows of columns; their values may stand in lists of one, as TensorFlow Serving has it."""
+    if len(set(map(len, columns.values()))) > 1:
+        raise TableError(": the lists of its columns differ in length; each row needs a number in each of them")
+    values = (map(_alone, each) for each in columns.values())
+    return Found([list(row) for row in zip(*values, strict=True)], tuple(columns))
+
+
+def _instance(row: Any) -> Any:
+    """Return a row with its values out of lists of one; one of SageMaker's as it is."""
+    if not isinstance(row, dict) or isinstance(unwrapped(row), list):
+        return row
+    return {name: _alone(value) for name, value in row.items()}
+
+
+def _alone(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def row_names(objects: _Objects) -> tuple[str, ...]:
+    """Return the keys in objects, each once."""
+    return tuple(dict.fromkeys(chain.from_iterable(objects.values())))
+
+
+def by_row(objects: _Objects) -> Found:
+    """Return the rows of objects that are rows, as pandas writes them with orient="index"."""
+    return Found([*objects.values()], row_names(objects))
+
+
+def by_column(objects: _Objects) -> Found:
+    """Return the rows of objects that are columns, with the names of the rows as keys: pandas' default."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name, cells in objects.items():
+        for row, value in cells.items():
+            rows.setdefault(row, {})[name] = value
+    return Found([*rows.values()], tuple(objects))
 
 
 def _tensors(document: dict[str, Any]) -> Found:
@@ -114,9 +158,9 @@ def _tensors(document: dict[str, Any]) -> Found:
         columns[name] = [int(value) if datatype == "BOOL" and isinstance(value, bool) else value for value in values]
         shapes.add(tuple(shape))
     request_id = str(document.get("id", ""))
-    if len(columns) == 1 and len(shape) == 2:
+    if len(columns) == 1 and len(shape) == 2 and (shape[1] or not shape[0]):
         (values,) = columns.values()
-        p = shape[1]
+        p = max(shape[1], 1)
         return Found([values[i : i + p] for i in range(0, len(values), p)], (), "v2", request_id)
     if len({shape[:1] for shape in shapes}) > 1 or any(set(shape[1:]) - {1} or not shape for shape in shapes):
         found = listed([*map(list, sorted(shapes))])

@@ -91,7 +91,7 @@ def read(source: Source, on_error: OnError) -> Rows:
     """Return the rows of an .npy array."""
     array = _open(source)
     names = array.dtype.names
-    is_table = len(array.shape) == (1 if names else 2) and 0 not in array.shape
+    is_table = len(array.shape) == (1 if names else 2) and 0 not in array.shape[1:]
     if not is_table or not (names or array.dtype.kind in "biuf"):
         raise TableError(
             f"{source.name}: shape {array.shape} of {array.dtype}; expected rows and columns of real numbers"
@@ -116,7 +116,7 @@ def read(source: Source, on_error: OnError) -> Rows:
         first.extend(islice(parts, 1 if texts else 0))
         return {name: [as_level(each) or None for part in first for each in part[name][:SAMPLE_ROWS]] for name in texts}
 
-    rows = Rows(source.name, Columns(columns, names is not None), blocks, sample)
+    rows = Rows(source.name, Columns(columns, names is not None), blocks, sample, is_empty=lambda: not array.shape[0])
     return rows
 
 

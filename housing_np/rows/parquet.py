@@ -57,7 +57,8 @@ def read(source: Source, on_error: OnError, most: int | None = None) -> Rows:
     def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
         names = [columns[i] for i in rows.positions([each.name for each in wanted])]
         for name, each in zip(names, wanted, strict=True):
-            if each.levels is None and (kind := kinds[name]) in others:
+            # Columns without a row may have no type.
+            if not rows.is_empty() and each.levels is None and (kind := kinds[name]) in others:
                 raise TextColumnError(
                     f"{source.name}: column {quoted(name)} holds {cut(str(kind))}; expected numbers", [name]
                 )
@@ -96,7 +97,9 @@ def read(source: Source, on_error: OnError, most: int | None = None) -> Rows:
             start += batch.num_rows
 
     hint = f" ({listed(index, quoted)} is an index of pandas: reset_index() makes it a column)" if index else ""
-    rows = Rows(source.name, Columns(columns), blocks, sample, index, hint=hint)
+    rows = Rows(
+        source.name, Columns(columns), blocks, sample, index, hint=hint, is_empty=lambda: not file.metadata.num_rows
+    )
     return rows
 
 

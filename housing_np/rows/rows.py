@@ -138,6 +138,10 @@ class Rows:
     numbers : callable
         Called before the rows are read; returns their numbers, in step with them if on_error leaves none out: from 1,
         or those of lines.
+    is_empty : callable
+        Returns whether there are no rows; it may have to wait for the first.
+    choose : callable, optional
+        Returns the rows that have the wanted columns, where a document can be read in two ways; these have none then.
     """
 
     source: str
@@ -150,6 +154,8 @@ class Rows:
     protocol: str = ""
     request_id: str = ""
     numbers: Callable[[], Iterator[int]] = from_one
+    is_empty: Callable[[], bool] = bool
+    choose: Callable[[Columns], "Rows"] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -166,8 +172,13 @@ class Rows:
 
         Categories are encoded; rows in which they are encoded already are taken as well.
         """
-        wanted = as_columns(columns).as_in(self.layout)
-        return map(wanted.encode, self.read(cells_of(wanted)))
+        rows = self.having(columns)
+        wanted = as_columns(columns).as_in(rows.layout)
+        return map(wanted.encode, rows.read(cells_of(wanted)))
+
+    def having(self, columns: Columns | Sequence[str]) -> "Rows":
+        """Return these rows, read so that they have the wanted columns; a TableError tells if there is a doubt."""
+        return self.choose(as_columns(columns)) if self.choose else self
 
     def require(self, names: Sequence[str], advice: str = "") -> None:
         """Raise a TableError that names all columns that are missing."""

@@ -4,6 +4,7 @@ import codecs
 import os
 import select
 import signal
+import stat
 import sys
 import threading
 import zlib
@@ -36,6 +37,7 @@ _EXCEL_MEMBERS = (b"[Content_Types].xml", b"_rels/", b"xl/", b"docProps/")
 _MAGIC = {each.magic: each.name for each in FORMATS.values() if each.magic}
 _MARKS = (*_MAGIC, _GZIP, *_ENCODINGS, _ZIP, *FOREIGN)
 _LOOK = 64
+_PATIENCE = 10  # seconds, for rows that nobody asked to wait for
 _LONGEST_MARK = max(map(len, _MARKS))
 
 
@@ -189,6 +191,39 @@ def _wait_for(stream: Any) -> None:
         signal.set_wakeup_fd(before)
         os.close(woken)
         os.close(wakes)
+
+
+def has_standard_input() -> bool:
+    """Whether standard input is a pipe or a file; a terminal, /dev/null or a closed one is not."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):  # ValueError: closed
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISREG(mode)
+
+
+def require_standard_input() -> None:
+    """Wait for the first byte of standard input, which stays there; raise TableError at its end, or if none comes."""
+    if os.name == "posix" and not select.select([sys.stdin.fileno()], [], [], _PATIENCE)[0]:
+        raise TableError(
+            f"nothing came on standard input in {_PATIENCE} seconds; give INPUT, - to wait for it, or < /dev/null"
+        )
+    if not _has_bytes(sys.stdin.fileno()):
+        raise TableError("nothing came on standard input; docker run needs -i")
+
+
+def _has_bytes(file: int) -> bool:
+    """Whether a file that is ready to be read is not at its end."""
+    status = os.fstat(file)
+    if stat.S_ISREG(status.st_mode):
+        return status.st_size > os.lseek(file, 0, os.SEEK_CUR)
+    if os.name != "posix":
+        return True
+    import termios
+    from fcntl import ioctl
+
+    select.select([file], [], [])  # in other threads nobody has waited
+    return any(ioctl(file, termios.FIONREAD, bytes(4)))
 
 
 class _Joined:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -116,7 +116,18 @@ class Stream:
         self.dropped[path] = Skipped()
         on_error = skipped.add if self.skip else stop
         with unchanged(path, self.stamps), open_rows(path, on_error=on_error, wait=True, **self.reading) as rows:
-            yield rows
+            # Of the columns at least the target is known before the first file is read.
+            yield rows.having(replace(self.columns, names=(*self.columns.names, self.target_name)))
+
+    @contextmanager
+    def open_first(self) -> Iterator[tuple[Self, Rows]]:
+        """Open the first file with rows, which decides the columns; the returned stream begins there."""
+        last = len(self.paths) - 1
+        for i, path in enumerate(self.paths):
+            with self.open(path) as rows:
+                if i == last or not rows.is_empty():
+                    yield replace(self, paths=self.paths[i:]), rows
+                    return
 
     def blocks(self, rows: Rows) -> Iterator[Block]:
         """Yield the blocks of one open file."""

@@ -136,7 +136,7 @@ def open_stream(
     They are read once where there are categories or fills, by ``survey``, which adds the cells of a stream to a survey.
     """
     stream = _stream(path, target, on_error, missing, reading)
-    with stream.open(stream.paths[0]) as rows:
+    with stream.open_first() as (stream, rows):
         stream, kinds = _with_columns(stream, rows, features, ignore, categories)
     return _settled_in_files(stream, kinds, features, survey)
 
@@ -155,7 +155,7 @@ def open_table(
 ) -> Stream:
     """Return the rows of files, in memory unless they are many; the arguments are those of `read_table`."""
     stream = _stream(path, target, on_error, missing, reading)
-    with stream.open(stream.paths[0]) as rows:
+    with stream.open_first() as (stream, rows):
         stream, kinds = _with_columns(stream, rows, features, ignore, categories)
         wanted = _cells(stream, kinds)
         # Grown in place, so that many rows are not in memory twice.
@@ -178,6 +178,8 @@ def open_known(path: str | Path, target: str, columns: Columns, on_error: OnErro
     blocks: list[Block] = []
     for name in stream.paths:
         with stream.open(name) as rows:
+            if rows.is_empty():
+                continue
             found = columns.as_in(rows.layout)
             _require(rows, found.names, target)
             known = replace(stream, left_out=rows.columns)
@@ -301,6 +303,8 @@ def files(path: str | Path) -> tuple[str, ...]:
         if set("*?[").isdisjoint(str(path)) or path.exists():
             return (str(path),)
         found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        # A file without a byte is a part without rows, whatever its format.
+        found = [each for each in found if not each.is_file() or each.stat().st_size] or found
     except (OSError, ValueError) as error:
         raise TableError(f"{shown_path(path)}: not a pattern of files ({error})") from None
     if not found:
@@ -319,6 +323,8 @@ def _with_columns(
 ) -> tuple[Stream, dict[str, int]]:
     """Return the stream with its columns, chosen from those of its first file, and how many levels a category has."""
     target = as_name(stream.target_name, "target")
+    if rows.is_empty() and not rows.columns:
+        raise TableError(f"{rows.source}: no rows; expected at least one")
     features, ignore = as_names(features, "features"), as_names(ignore, "ignore")
     categories = as_names(categories, "categories")
     rows.require([name for name in (*ignore, *categories) if name not in rows.left_out], "; name some of these")
