@@ -92,11 +92,22 @@ def _full(source: str, name: str, most: int, example: str, is_asked: bool) -> st
     return too_many_levels(name, quoted(example))
 
 
-def missing_error(source: str, absent: dict[str, int], rows: int) -> TableError:
+def missing_error(source: str, absent: dict[str, int], rows: int, target: str) -> TableError:
     """Return the error that names all columns with missing cells, and what to say."""
+    if absent.get(target) == rows:
+        return TableError(f"{source}: the target {quoted(target)} is missing in all rows: nothing to learn from")
     return TableError(
         f"{source}: missing cells, in {counted(rows, 'row')}: {by_count(absent)}; say --missing mean to fill "
         "numbers with their mean and categories with a level of its own, or --missing skip to leave such rows out"
+    )
+
+
+def no_row_error(source: str, absent: dict[str, int], target: str) -> TableError:
+    """Return the error for rows that all lack a cell, and what to say."""
+    others = sorted((name for name in absent if name != target), key=absent.__getitem__)
+    return TableError(
+        f"{source}: no row is left without missing cells: {by_count(absent)}; --missing mean fills them, or --ignore "
+        f"{shell(others[-1])} does without the column that lacks most"
     )
 
 
@@ -114,9 +125,11 @@ def filled_note(chosen: Chosen) -> str:
     )
 
 
-def large_shares(absent: dict[str, int], rows: int) -> str:
+def large_shares(absent: dict[str, int], rows: int, target: str = "") -> str:
     """Return a warning of the columns that lack more than a fifth of their cells; empty if none do."""
     large = {name: count for name, count in absent.items() if count > _LARGE * rows}
     if not large:
         return ""
-    return f"more than a fifth of the {rows:,} rows have no {by_count(large)}; --ignore {shell(*large)} does without"
+    features = [name for name in large if name != target]
+    advice = f"; --ignore {shell(*features)} does without" if features else ""
+    return f"missing in more than a fifth of the {rows:,} rows: {by_count(large)}{advice}"

@@ -87,7 +87,7 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
 
     columns = tuple(filter(None, names))
     layout, hint = Columns(columns, dialect.header), missing_hint(columns, dialect)
-    rows = Rows(source.name, layout, blocks, sample, left_out, tuple(notes), hint)
+    rows = Rows(source.name, layout, blocks, sample, False, left_out, tuple(notes), hint)
     return rows
 
 

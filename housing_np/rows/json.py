@@ -206,7 +206,7 @@ def read_document(source: Source, on_error: OnError) -> Rows:
         Columns(columns, named),
         blocks,
         lambda: _sample(found.rows[:SAMPLE_ROWS], found.columns or columns),
-        index,
+        left_out=index,
         protocol=found.protocol,
         request_id=found.request_id,
     )

@@ -75,7 +75,7 @@ def read(source: Source, on_error: OnError) -> Rows:
             start += batch.num_rows
 
     hint = f" ({listed(index, quoted)} is an index of pandas: reset_index() makes it a column)" if index else ""
-    rows = Rows(source.name, Columns(columns), blocks, sample, index, hint=hint)
+    rows = Rows(source.name, Columns(columns), blocks, sample, left_out=index, hint=hint)
     return rows
 
 

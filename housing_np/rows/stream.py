@@ -142,7 +142,7 @@ class Stream:
         """Return the error that counts the missing cells of all files."""
         names = (*self.columns.names, self.target_name)
         survey = self.surveyed(Survey([Cells(name, None, True) for name in names], "mean"))
-        return missing_error(source, survey.absent(names), survey.rows)
+        return missing_error(source, survey.absent(names), survey.rows, self.target_name)
 
     def surveyed(self, survey: Survey) -> Survey:
         """Return a survey with the cells of all files added."""

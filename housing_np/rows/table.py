@@ -3,9 +3,9 @@
 import re
 from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,14 +14,13 @@ import numpy as np
 from ..checks.arrays import Floats, pieces
 from ..checks.names import as_name, as_names, require_option
 from ..checks.paths import as_path, shown_path
-from ..errors import TableError, cut, listed, quoted
+from ..errors import TableError, cut, quoted
 from . import Decimal, Format, Rows, Skipped, open_rows, stop
 from .cells import Cells, cells_of
-from .chosen import choose, large_shares, missing_error
+from .chosen import choose, large_shares, missing_error, no_row_error
 from .columns import Columns
 from .in_memory import Block, Table
-from .kinds import FEW_LEVELS, MOST_LEVELS, Kind, in_csv, kind_of, shell
-from .rows import by_count
+from .kinds import FEW_LEVELS, MOST_LEVELS, Kind, in_csv, kind_of, target_problem
 from .stream import Stream
 from .survey import Missing, Survey
 
@@ -47,6 +46,7 @@ SurveyFiles = Callable[[Stream, Survey], Survey]
 _MEMORY_NUMBERS = 1 << 24
 # The name that pandas gives to a column without one: the index of a frame that was written.
 _UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*")
+_MOST_REASONS = 5  # in one message
 _INDEX = "the index that pandas wrote; to_csv(index=False) writes none"
 
 
@@ -225,8 +225,6 @@ def _held(stream: Stream, wanted: list[Cells], X: Floats, y: Floats, features: S
     _recode(X, chosen, settled.columns)
     if settled.missing != "stop":
         X, y = settled.without_missing(stream.source, X, y)
-    if not len(y):
-        raise TableError(f"{stream.source}: no row is left; missing are {by_count(settled.all_dropped.columns)}")
     if len(y) > 1 and np.all(y == y[0]):
         raise TableError(
             f"{stream.source}: the target {quoted(stream.target_name)} is {y[0]} in all {len(y)} rows: nothing to "
@@ -248,21 +246,25 @@ def _settled(
     stream: Stream, wanted: Sequence[Cells], features: Sequence[str] | None, survey: Callable[[Survey], Survey]
 ) -> Stream:
     """Return the stream with the columns that a survey of its cells leaves."""
-    missing, source = stream.missing, stream.source
+    missing, source, target = stream.missing, stream.source, stream.target_name
     found = survey(Survey(wanted, "mean" if missing == "skip" else missing))
     chosen = choose(found, stream.columns.named, features or (), source)
-    names = (*chosen.columns.names, stream.target_name)
-    absent = found.absent(names)
-    if absent and missing == "stop":
-        raise missing_error(source, absent, found.rows)
-    left_out = chosen.left_out
-    if absent and missing == "skip":
-        found = survey(Survey([each for each in wanted if each.name in names], missing))
+    absent = found.absent((*chosen.columns.names, target))
+    if found.missing[-1] == found.rows or (absent and missing == "stop"):
+        raise missing_error(source, absent, found.rows, target)
+    left_out = costly = chosen.left_out
+    while absent and missing == "skip" and (costly or found.policy != missing):
+        found = survey(Survey([each for each in wanted if each.name not in left_out], missing))
+        if not found.kept.rows:
+            raise no_row_error(source, found.absent([each.name for each in found.cells]), target)
         chosen = choose(found, stream.columns.named, features or (), source)
-        left_out |= chosen.left_out
+        # A column that is left out must not cost the others their rows.
+        costly = {name: chosen.left_out[name] for name in found.absent(chosen.left_out)}
+        left_out |= costly or chosen.left_out
     if not chosen.columns.names:
         raise TableError(f"{source}: no column is left to predict from: {_reasons(left_out)}")
-    notes = [f"{source}: {each}" for each in (*_each_left_out(left_out), large_shares(absent, found.rows)) if each]
+    large = large_shares(found.absent((*chosen.columns.names, target)), found.rows, target)
+    notes = [f"{source}: {each}" for each in (*_each_left_out(left_out), large) if each]
     return replace(
         stream,
         columns=chosen.columns,
@@ -278,7 +280,9 @@ def _each_left_out(reasons: Mapping[str, str]) -> list[str]:
 
 
 def _reasons(reasons: Mapping[str, str]) -> str:
-    return listed([f"{quoted(name)} ({why})" for name, why in reasons.items()])
+    more = f", … ({len(reasons):,} in all)" if len(reasons) > _MOST_REASONS else ""
+    shown = islice(reasons.items(), _MOST_REASONS)
+    return ", ".join(f"{quoted(name)} ({why})" for name, why in shown) + more
 
 
 def _without_rows(source: str, stream: Stream) -> TableError:
@@ -320,7 +324,7 @@ def _with_columns(
     """Return the stream with its columns, chosen from those of its first file, and how many levels a category has."""
     target = as_name(stream.target_name, "target")
     features, ignore = as_names(features, "features"), as_names(ignore, "ignore")
-    categories = as_names(categories, "categories")
+    categories = tuple(name for name in as_names(categories, "categories") if name not in ignore)
     rows.require([name for name in (*ignore, *categories) if name not in rows.left_out], "; name some of these")
     if not features and target not in rows.columns:
         raise rows.missing([target], "; name one of these")
@@ -335,10 +339,20 @@ def _with_columns(
     if len(set(features)) < len(features):
         raise TableError(f"{rows.source}: a feature is named twice in {cut(in_csv(features))}; name each once")
     _require(rows, features, target)
-    kinds = _kinds(rows, features, categories)
+    sample = rows.sample()
+    if not stream.skip and (problem := target_problem(sample.get(target, []), rows.has_types)):
+        raise TableError(f"{rows.source}: column {quoted(target)} holds {problem}")
+    kinds = {
+        name: Kind(True) if name in categories else kind_of(name, sample.get(name, []), rows.has_types)
+        for name in features
+    }
     unfit = {name: kind.left_out for name, kind in kinds.items() if kind.left_out}
-    if unfit and (asked or len(unfit) == len(features)):
-        raise TableError(f"{rows.source}: {_reasons(unfit)}: no numbers to predict from; --ignore {shell(*unfit)}")
+    if unfit and asked:
+        raise TableError(f"{rows.source}: no features: {_reasons(unfit)}; leave them out of --features")
+    if len(unfit) == len(features):
+        raise TableError(f"{rows.source}: no column is left to predict from: {_reasons(unfit)}")
+    if not stream.skip and (mixed := next((name for name in features if kinds[name].mixed), None)) is not None:
+        raise TableError(f"{rows.source}: column {quoted(mixed)} holds {kinds[mixed].mixed}")
     left_out |= unfit
     chosen = tuple(name for name in features if name not in unfit)
     unused = (name for name in rows.columns if name not in {target, *chosen})
@@ -351,13 +365,6 @@ def _with_columns(
         notes=tuple(f"{rows.source}: {note}" for note in (*rows.notes, *reasons)),
         source=rows.source,
     ), levels
-
-
-def _kinds(rows: Rows, features: Sequence[str], categories: Collection[str]) -> dict[str, Kind]:
-    """Return what each feature holds, judged by the first rows."""
-    sample = rows.sample()
-    kinds = {name: kind_of(name, sample.get(name, [])) for name in features if name not in categories}
-    return {name: kinds.get(name, Kind(True)) for name in features}
 
 
 def _require(rows: Rows, features: Sequence[str], target: str) -> None:

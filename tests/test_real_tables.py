@@ -1,0 +1,357 @@
+"""Tables as people have them train in at most two commands, to the R² that scikit-learn's pipeline finds."""
+
+import csv
+import gzip
+import importlib.util
+import json
+import re
+import shlex
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from running import run
+
+pd = pytest.importorskip("pandas")
+compose = pytest.importorskip("sklearn.compose")
+impute = pytest.importorskip("sklearn.impute")
+linear_model = pytest.importorskip("sklearn.linear_model")
+pipeline = pytest.importorskip("sklearn.pipeline")
+preprocessing = pytest.importorskip("sklearn.preprocessing")
+
+ROOT = Path(__file__).parent.parent
+ADVICE = re.compile(r"--(?:missing mean|(?:ignore|categories|decimal) (?:'[^']*'|\S+))")
+MISSING = "(missing)"
+CATEGORIES: dict[str, str] = {}
+
+
+def package_file(package, *path):
+    pytest.importorskip(package)
+    return Path(importlib.util.find_spec(package).origin).parent.joinpath(*path)
+
+
+def vega(name):
+    return package_file("vega_datasets", "_data", name)
+
+
+def penguins(name):
+    return package_file("palmerpenguins", "data", name)
+
+
+def draw(rows, seed=0):
+    return np.random.default_rng(seed), rows
+
+
+def priced(frame, rng, name="price"):
+    """The frame with a target that depends on all of its columns."""
+    codes = [pd.factorize(frame[each])[0] if frame[each].dtype == object else frame[each] for each in frame]
+    total = sum(np.nan_to_num(np.asarray(each, float)) for each in codes)
+    return frame.assign(**{name: np.round(total + rng.normal(size=len(frame)), 3)})
+
+
+def text(rng, rows, levels):
+    return pd.Series(rng.choice(levels, rows), dtype=object)
+
+
+# Each returns a frame: what the file holds.
+
+
+def california():
+    """The best-known housing.csv: nearness to the sea by a rule, and 207 missing counts of bedrooms."""
+    frame = pd.read_csv(ROOT / "data" / "cal_housing.csv")
+    east = frame["longitude"] + 0.8 * (frame["latitude"] - 34)
+    bay = frame["latitude"].between(37, 38.5) & (frame["longitude"] < -121.8)
+    place = np.select([east > -118, bay, frame["households"] == 6], ["INLAND", "NEAR BAY", "ISLAND"], "<1H OCEAN")
+    frame.loc[frame.index[::100][:207], "total_bedrooms"] = np.nan
+    return frame.assign(ocean_proximity=place)
+
+
+def kaggle():
+    rng, n = np.random.default_rng(1), 545
+    answers = ("mainroad", "guestroom", "basement", "hotwaterheating", "airconditioning", "prefarea")
+    frame = pd.DataFrame({"area": rng.integers(1650, 16200, n), "bedrooms": rng.integers(1, 7, n)})
+    frame = frame.assign(**{name: text(rng, n, ["yes", "no"]) for name in answers})
+    frame["furnishingstatus"] = text(rng, n, ["furnished", "semi-furnished", "unfurnished"])
+    return priced(frame, rng)
+
+
+def diamonds():
+    rng, n = np.random.default_rng(2), 900
+    frame = pd.DataFrame({"carat": rng.integers(20, 300, n) / 100})
+    frame["cut"] = text(rng, n, ["Fair", "Good", "Very Good", "Premium", "Ideal"])
+    frame["color"], frame["clarity"] = text(rng, n, list("DEFGHIJ")), text(rng, n, ["I1", "SI2", "SI1", "VS2", "IF"])
+    return priced(frame, rng)
+
+
+def tips():
+    rng, n = np.random.default_rng(3), 244
+    frame = pd.DataFrame({"total_bill": rng.integers(300, 5000, n) / 100})
+    frame = frame.assign(sex=text(rng, n, ["Male", "Female"]), smoker=text(rng, n, ["No", "Yes"]))
+    frame = frame.assign(day=text(rng, n, ["Sun", "Sat", "Thur", "Fri"]), time=text(rng, n, ["Dinner", "Lunch"]))
+    return priced(frame.assign(size=rng.integers(1, 7, n)), rng, "tip")
+
+
+def salaries():
+    rng, n = np.random.default_rng(4), 397
+    frame = pd.DataFrame(
+        {"rank": text(rng, n, ["Prof", "AsstProf", "AssocProf"]), "discipline": text(rng, n, ["A", "B"])}
+    )
+    frame = frame.assign(**{"yrs.since.phd": rng.integers(1, 56, n), "yrs.service": rng.integers(0, 60, n)})
+    frame = priced(frame.assign(sex=text(rng, n, ["Male", "Female"])), rng, "salary")
+    frame.index += 1  # as R's write.csv numbers the rows
+    return frame
+
+
+def movies():
+    """As vega's movies.json: nulls in every column, and titles that are numbers."""
+    rng, n = np.random.default_rng(5), 600
+    titles = [int(i) if i % 50 == 0 else f"Film {i}" for i in range(n)]
+    frame = pd.DataFrame({"Title": pd.Series(titles, dtype=object), "US_Gross": rng.integers(1, 900, n).astype(float)})
+    frame["Release_Date"] = [f"{1 + i % 28} Jun {1990 + i % 20}" for i in range(n)]
+    frame["MPAA_Rating"] = text(rng, n, ["R", "PG-13", "PG", "Not Rated"])
+    frame["Running_Time_min"] = rng.integers(80, 200, n).astype(float)
+    frame = priced(frame[["MPAA_Rating", "US_Gross", "Running_Time_min"]], rng, "IMDB_Rating").join(
+        frame[["Title", "Release_Date"]]
+    )
+    for name in ("US_Gross", "MPAA_Rating", "Running_Time_min", "IMDB_Rating"):
+        frame[name] = frame[name].mask(rng.random(n) < (0.7 if name == "Running_Time_min" else 0.05))
+    return frame
+
+
+def dummies():
+    return pd.get_dummies(tips())
+
+
+def zip_codes():
+    rng, n = np.random.default_rng(6), 800
+    zips = pd.Series(rng.choice([f"0{z}" for z in range(2101, 2150)], n), dtype=object)
+    return priced(pd.DataFrame({"zip": zips, "rooms": rng.integers(1, 9, n)}), rng)
+
+
+def amounts():
+    frame = kaggle()
+    return frame.assign(tax=[f"${value:,}" for value in 1000 + 37 * frame["area"]])
+
+
+def dates():
+    rng, n = np.random.default_rng(7), 300
+    days = pd.date_range("2011-01-03", periods=n, freq="31h")
+    frame = priced(pd.DataFrame({"rooms": rng.integers(1, 9, n)}), rng)
+    forms = ["%Y-%m-%d", "%d/%m/%Y %H:%M", "%b %d, %Y", "%d-%b-%y", "%Y-%m-%dT%H:%M:%S"]
+    return frame.assign(**{f"date{i}": days.strftime(form) for i, form in enumerate(forms)})
+
+
+def quoted_levels():
+    rng, n = np.random.default_rng(8), 300
+    frame = pd.DataFrame({"kind": text(rng, n, ["a, b", 'say "x"', "two\nlines", "Größe", "=1+1", "x=y"])})
+    return priced(frame.assign(**{"size, m²": rng.integers(1, 99, n)}), rng)
+
+
+def alike_levels():
+    rng, n = np.random.default_rng(9), 300
+    return priced(pd.DataFrame({"kind": text(rng, n, ["North", "north", " North ", "NORTH\t"])}), rng)
+
+
+def all_missing():
+    return tips().assign(note=np.nan, place="here")
+
+
+def truth_values():
+    rng, n = np.random.default_rng(10), 300
+    frame = pd.DataFrame({"sold": rng.random(n) < 0.4, "rooms": rng.integers(1, 9, n)})
+    return priced(frame, rng)
+
+
+def typed():
+    rng, n = np.random.default_rng(11), 300
+    frame = pd.DataFrame({"place": text(rng, n, ["sea", "hill"]), "rooms": rng.integers(1, 9, n)})
+    frame = priced(frame.assign(sold=rng.random(n) < 0.3), rng)
+    frame["place"] = frame["place"].mask(rng.random(n) < 0.1).astype("category")
+    frame["rooms"] = frame["rooms"].astype("Int64").mask(rng.random(n) < 0.1)
+    return frame.assign(seen=pd.date_range("2020-01-01", periods=n))
+
+
+# Each writes a frame to a folder in some form.
+
+
+def as_csv(**options):
+    def write(frame, folder):
+        path = folder / "table.csv"
+        frame.to_csv(path, **({"index": False} | options))
+        return path
+
+    return write
+
+
+def as_text(mark):
+    """CSV with another mark for what is missing."""
+    return as_csv(na_rep=mark)
+
+
+def as_json(frame, folder):
+    path = folder / "table.json"
+    path.write_text(json.dumps(json.loads(frame.to_json(orient="records")), indent=1))
+    return path
+
+
+def as_json_lines(frame, folder):
+    path = folder / "table.jsonl"
+    frame.to_json(path, orient="records", lines=True)
+    return path
+
+
+def as_parquet(frame, folder):
+    pytest.importorskip("pyarrow")
+    path = folder / "table.parquet"
+    frame.to_parquet(path)
+    return path
+
+
+def as_gzip(frame, folder):
+    path = folder / "table.csv.gz"
+    path.write_bytes(gzip.compress(frame.to_csv(index=False).encode()))
+    return path
+
+
+def _thirds(frame):
+    rows = frame.sort_values(frame.select_dtypes(exclude="number").columns[0])
+    ends = [0, len(rows) // 3, 2 * len(rows) // 3, len(rows)]
+    return [rows[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+
+
+def as_parts(frame, folder):
+    """Three files, sorted so that levels differ between them."""
+    parts = _thirds(frame)
+    for i, part in enumerate(parts):
+        part.to_csv(folder / f"part-{i}.csv", index=False)
+    return folder / "part-*.csv"
+
+
+def in_quotes(frame, folder):
+    path = folder / "table.csv"
+    frame.to_csv(path, index=False, quoting=csv.QUOTE_ALL)
+    return path
+
+
+# Name: the target, the frame, how it is written, the options of the first command.
+TABLES = {
+    "housing.csv": ("median_house_value", california, as_csv(), []),
+    "housing.csv, several files": ("median_house_value", california, as_parts, []),
+    "Housing.csv": ("price", kaggle, as_csv(), []),
+    "Housing.csv, quotes": ("price", kaggle, in_quotes, []),
+    "diamonds": ("price", diamonds, as_csv(), []),
+    "diamonds, index": ("price", diamonds, as_csv(index=True), []),
+    "diamonds, json lines": ("price", diamonds, as_json_lines, []),
+    "tips": ("tip", tips, as_csv(), []),
+    "tips, gzip": ("tip", tips, as_gzip, []),
+    "tips, BOM and CRLF": ("tip", tips, as_csv(encoding="utf-8-sig", lineterminator="\r\n"), []),
+    "tips, UTF-16": ("tip", tips, as_csv(encoding="utf-16"), []),
+    "tips, decimal commas": ("tip", tips, as_csv(sep=";", decimal=","), []),
+    "Salaries": ("salary", salaries, as_csv(index=True), []),
+    "movies": ("IMDB_Rating", movies, as_json, []),
+    "movies, csv": ("IMDB_Rating", movies, as_text("?"), []),
+    "movies, NA": ("IMDB_Rating", movies, as_text("N/A"), []),
+    "dummies": ("tip", dummies, as_csv(), []),
+    "dummies, index": ("tip", dummies, as_csv(index=True), []),
+    "zip codes as text": ("price", zip_codes, as_parquet, []),
+    "zip codes": ("price", zip_codes, as_csv(), ["--categories", "zip"]),
+    "amounts": ("price", amounts, as_csv(), []),
+    "dates": ("price", dates, as_csv(), []),
+    "quoted levels": ("price", quoted_levels, as_csv(), []),
+    "levels alike": ("price", alike_levels, as_csv(), []),
+    "columns without use": ("tip", all_missing, as_csv(), []),
+    "truth values": ("price", truth_values, as_csv(), []),
+    "truth values, json": ("price", truth_values, as_json, []),
+    "typed, parquet": ("price", typed, as_parquet, []),
+    "typed, csv": ("price", typed, as_csv(), []),
+}
+REAL = {
+    "airports.csv": "latitude",
+    "anscombe.json": "Y",
+    "barley.json": "yield",
+    "burtin.json": "Penicillin",
+    "cars.json": "Miles_per_Gallon",
+    "crimea.json": "disease",
+    "driving.json": "gas",
+    "iowa-electricity.csv": "net_generation",
+    "iris.json": "sepalLength",
+    "la-riots.csv": "longitude",
+    "ohlc.json": "close",
+    "seattle-weather.csv": "temp_max",
+    "stocks.csv": "price",
+    "us-employment.csv": "nonfarm",
+    "wheat.json": "wheat",
+}
+NAMES = [*TABLES, *REAL, "penguins.csv", "penguins-raw.csv"]
+TEXT = {"zip": str}  # what pandas takes for numbers
+
+
+@cache
+def told(name):
+    """The target, the path, the frame as pandas reads it, and the options of the first command."""
+    import tempfile
+
+    if name in TABLES:
+        target, make, write, options = TABLES[name]
+        frame = make()
+        return target, write(frame, Path(tempfile.mkdtemp())), frame, options
+    path = penguins(name) if name.startswith("penguins") else vega(name)
+    target = {"penguins.csv": "body_mass_g", "penguins-raw.csv": "Body Mass (g)"}.get(name) or REAL[name]
+    return target, path, pd.read_csv(path) if path.suffix == ".csv" else pd.DataFrame(json.loads(path.read_text())), []
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Train a table once: what the commands printed, and the report."""
+
+    @cache
+    def train(name):
+        target, path, _, options = told(name)
+        folder = tmp_path_factory.mktemp("real")
+        arguments = ["--data", path, "--target", target, *options]
+        done = [run("train", *arguments, cwd=folder)]
+        if done[0].returncode == 2 and (advice := ADVICE.search(done[0].stderr)):
+            done.append(run("train", *arguments, *shlex.split(advice[0]), cwd=folder))
+        report = folder / "models" / "report.json"
+        return done, json.loads(report.read_text()) if report.exists() else None
+
+    return train
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_table_trains_in_two_commands(name, trained):
+    done, _ = trained(name)
+    assert done[-1].returncode == 0, "\n".join(each.stderr for each in done)
+
+
+def columns_of(report):
+    """The columns that a report's features are made of."""
+    levels = {f"{name}={level}": name for name, counts in report["data"]["categories"].items() for level in counts}
+    return list(dict.fromkeys(levels.get(feature, feature) for feature in report["coefficients"]))
+
+
+def pipeline_r2(frame, target, names, categories):
+    rows = frame[frame[target].notna()]
+    as_text = {
+        name: rows[name].astype(object).where(rows[name].notna(), MISSING).astype(str).str.strip()
+        for name in categories
+    }
+    numbers = [name for name in names if name not in categories]
+    X = pd.DataFrame({name: rows[name].astype(float) for name in numbers} | as_text)
+    model = pipeline.make_pipeline(
+        compose.make_column_transformer(
+            (preprocessing.OneHotEncoder(), list(categories)), (impute.SimpleImputer(), numbers)
+        ),
+        linear_model.LinearRegression(),
+    )
+    y = rows[target].astype(float)
+    return model.fit(X, y).score(X, y)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_r2_is_that_of_a_pipeline_of_scikit_learn(name, trained):
+    target, _, frame, _ = told(name)
+    report = trained(name)[1]
+    expected = pipeline_r2(frame, target, columns_of(report), report["data"]["categories"])
+    assert report["stages"]["float64"]["r2"] == pytest.approx(expected, abs=1e-6)
