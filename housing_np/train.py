@@ -135,13 +135,13 @@ def _train(model: LinearRegression, table: Stream, make_pass: Pass, options: Nam
 def _first_pass(model: LinearRegression, table: Stream, make_pass: Pass) -> FirstPass:
     """Return the sums of all rows; the notes on a table are complete once it has been read."""
     if table.rows is not None:
-        cli.notes(table.told())
+        cli.notes(table.told(table.rows))
     empty = FirstPass.of(table, model)
     empty.require_rows(table)
     first: FirstPass = make_pass(empty, "fit")
     if table.rows is None:
-        cli.notes(table.told())
-    first.require_variance()
+        cli.notes(table.told(int(first.all_rows.rows)))
+    first.require_variance(table.columns)
     return first
 
 

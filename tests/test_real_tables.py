@@ -355,3 +355,41 @@ def test_r2_is_that_of_a_pipeline_of_scikit_learn(name, trained):
     report = trained(name)[1]
     expected = pipeline_r2(frame, target, columns_of(report), report["data"]["categories"])
     assert report["stages"]["float64"]["r2"] == pytest.approx(expected, abs=1e-6)
+
+
+SEVERAL = ["housing.csv, several files", "movies, csv", "typed, parquet", "quoted levels", "diamonds, json lines"]
+
+
+def coefficients(report):
+    return {name: each["coefficient"] for name, each in report["coefficients"].items()}
+
+
+def assert_as_in_memory(name, trained, folder, *options):
+    target, path, _, given = told(name)
+    missing = ["--missing", "mean"] if trained(name)[1]["data"]["filled"] else []
+    done = run("train", "--data", path, "--target", target, *given, *missing, *options, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((folder / "models" / "report.json").read_text())
+    known = trained(name)[1]
+    assert coefficients(report) == pytest.approx(coefficients(known), rel=1e-6, abs=1e-9)
+    assert report["data"]["categories"] == known["data"]["categories"]
+    assert report["data"]["left_out"] == known["data"]["left_out"]
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_a_table_larger_than_memory_gives_the_same_model(name, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("housing_np.rows.table._MEMORY_NUMBERS", 100)
+    assert_as_in_memory(name, trained, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", SEVERAL)
+def test_a_cluster_gives_the_same_model(name, trained, tmp_path, scheduler):
+    assert_as_in_memory(name, trained, tmp_path, "--dask", scheduler)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..errors import TableError, counted, cut, quoted
 from .columns import MISSING, Columns
 from .kinds import FEW_LEVELS, MOST_LEVELS, shell, too_many_levels
-from .rows import by_count
+from .rows import Skipped, by_count
 from .survey import Survey
 
 _LARGE = 0.2  # the share of the rows above which a fill is worth a warning
@@ -84,10 +84,10 @@ def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> 
 
 def _full(source: str, name: str, most: int, example: str, is_asked: bool) -> str:
     if is_asked or most == MOST_LEVELS:
+        way = "--ignore {} leaves it out" if most == MOST_LEVELS else f"--categories {{}} takes up to {MOST_LEVELS:,}"
         raise TableError(
-            f"{source}: column {quoted(name)} has more than {most:,} levels, such as {quoted(example)}; a category has "
-            f"{most:,} at most{'' if most == MOST_LEVELS else f': --categories {shell(name)} takes {MOST_LEVELS:,}'}, "
-            f"or leave it out: --ignore {shell(name)}"
+            f"{source}: column {quoted(name)} has more than {most:,} levels, such as {quoted(example)}; "
+            f"{way.format(shell(name))}"
         )
     return too_many_levels(name, quoted(example))
 
@@ -123,6 +123,17 @@ def filled_note(chosen: Chosen) -> str:
         f"{cut(name)} ({count:,}, with {f'{fills[name]:.4g}' if name in fills else MISSING})"
         for name, count in chosen.filled.items()
     )
+
+
+def many_skipped(skipped: Skipped, good: int, target: str) -> str:
+    """Return a warning where more than a fifth of the rows are bad, with the columns that they are due to; else ""."""
+    rows = skipped.count + good
+    if skipped.count <= _LARGE * rows:
+        return ""
+    least = min(_LARGE * rows, max(skipped.columns.values(), default=0) - 1)
+    names = [name for name, count in skipped.columns.items() if count > least and name != target]
+    advice = f"; --ignore {shell(*names)} does without what most of them are due to" if names else ""
+    return f"{skipped.count:,} of {rows:,} rows are bad, more than a fifth{advice}"
 
 
 def large_shares(absent: dict[str, int], rows: int, target: str = "") -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..errors import cut, quoted
 from .cells import as_level
-from .numbers import AMOUNT, DATE, DECIMAL_COMMA
+from .numbers import AMOUNT, DATE, DECIMAL_COMMA, TRUTH
 
 FEW_LEVELS = 30  # of a column of text, for it to be a category unasked
 MOST_LEVELS = 1000  # of a category
@@ -82,7 +82,9 @@ def target_problem(values: Sequence[Any], has_types: bool) -> str:
     """
     kind = kind_of("", values, has_types)
     text = next((quoted(str(value).strip()) for value in values if isinstance(value, str | bytes)), "")
-    problem = kind.left_out.partition("; --categories")[0] if not kind.is_category else f"text ({text}), not numbers"
+    is_truth = all(value is None or str(value).strip().lower() in TRUTH for value in values)
+    how = f"truth values ({text}); write 1 and 0" if is_truth else f"text ({text}), not numbers"
+    problem = how if kind.is_category else kind.left_out.partition("; --categories")[0]
     return f"{problem}; the target has to be a column of numbers" if problem else ""
 
 

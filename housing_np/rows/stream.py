@@ -11,7 +11,7 @@ from ..checks.arrays import Floats, pieces
 from ..errors import TableError, counted, quoted
 from . import Rows, Skipped, TextColumnError, open_rows, stop
 from .cells import Cells, cells_of
-from .chosen import missing_error
+from .chosen import many_skipped, missing_error
 from .columns import Columns
 from .in_memory import Block, Table
 from .kinds import shell
@@ -172,10 +172,15 @@ class Stream:
             text = text if len(text) <= _LONGEST_ADVICE else "and their names"
             raise TableError(f"{error}; leave out what is no number: --ignore {text}") from None
 
-    def told(self) -> list[str]:
-        """Return notes for the user: dialect, columns that are left out or filled, and the bad rows so far."""
+    def told(self, rows: int | None = None) -> list[str]:
+        """Return notes for the user: dialect, columns that are left out or filled, and the bad rows so far.
+
+        They say where bad rows are many beside these good ones.
+        """
         skipped, dropped = self.all_skipped, self.all_dropped
         lines = [str(skipped)] if skipped.count else []
+        if rows is not None and (many := many_skipped(skipped, rows + dropped.count, self.target_name)):
+            lines.append(many)
         if dropped.count:
             lines.append(f"rows left out for missing cells: {dropped.count:,} ({by_count(dropped.columns)})")
         return [*self.notes, *lines]

@@ -168,7 +168,8 @@ def open_table(
                     raise TableError(f"{rows.source}: more than {_MEMORY_NUMBERS} numbers; give them in a file")
                 return _settled_in_files(stream, kinds, features, Stream.surveyed)
     if not y:
-        raise _without_rows(rows.source, stream)
+        plain = Columns(tuple(name for name in stream.columns.names if name not in kinds), stream.columns.named)
+        raise _without_rows(rows.source, replace(stream, columns=plain))
     return _held(stream, wanted, np.frombuffer(X).reshape(len(y), -1), np.frombuffer(y), features)
 
 
