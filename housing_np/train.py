@@ -63,7 +63,7 @@ def _parser() -> cli.Parser:
     parser = cli.Parser(
         "train",
         "Fit a linear model, evaluate it, quantize it to uint8 and save all of it.",
-        "--data housing.csv --target median_house_value --ignore ocean_proximity --on-error skip",
+        "--data housing.csv --target median_house_value --missing mean",
     )
     parser.add_data()
     parser.add_out("--out", metavar="FOLDER", default="models", help="where the models go (default: models)")
@@ -139,6 +139,7 @@ def _first_pass(model: LinearRegression, table: Stream, make_pass: Pass) -> Firs
     empty = FirstPass.of(table, model)
     empty.require_rows(table)
     first: FirstPass = make_pass(empty, "fit")
+    table.require_some_left(int(first.all_rows.rows))
     if table.rows is None:
         cli.notes(table.told(int(first.all_rows.rows)))
     first.require_variance(table.columns)

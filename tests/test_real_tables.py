@@ -1,9 +1,11 @@
 """Tables as people have them train in at most two commands, to the R² that scikit-learn's pipeline finds."""
 
+import copy
 import csv
 import gzip
 import importlib.util
 import json
+import pickle
 import re
 import shlex
 from functools import cache
@@ -12,6 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from running import run
+
+from housing_np import LinearRegression, QuantizedLinear, load, save
+from housing_np.rows.table import read_table
 
 pd = pytest.importorskip("pandas")
 compose = pytest.importorskip("sklearn.compose")
@@ -393,3 +398,106 @@ def scheduler():
 @pytest.mark.parametrize("name", SEVERAL)
 def test_a_cluster_gives_the_same_model(name, trained, tmp_path, scheduler):
     assert_as_in_memory(name, trained, tmp_path, "--dask", scheduler)
+
+
+# Columns without use, in every place: what they hold, and whether they are left out.
+DEGENERATE = {
+    "a number that never varies": (lambda x, k: np.full(len(x), 7), True),
+    "text that never varies": (lambda x, k: np.full(len(x), "same"), True),
+    "a truth value that never varies": (lambda x, k: np.full(len(x), "True"), True),
+    "empty cells": (lambda x, k: np.full(len(x), ""), True),
+    "missing cells": (lambda x, k: np.full(len(x), "NA"), True),
+    "dates": (lambda x, k: np.full(len(x), "2001-02-03"), True),
+    "text of its own in each row": (lambda x, k: [f"row {i}" for i in range(len(x))], True),
+    "the same number again": (lambda x, k: x, False),
+    "a number that depends on another": (lambda x, k: 3 * x + 1, False),
+    "the same category again": (lambda x, k: k, False),
+    "the same category in other words": (lambda x, k: [f"is {each}" for each in k], False),
+    "a number that depends on a category": (lambda x, k: (k == "a").astype(int), False),
+    "a coarser category": (lambda x, k: np.where(k == "a", "a", "no a"), False),
+}
+
+
+@pytest.mark.parametrize("position", range(4))
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_a_column_without_use_changes_no_prediction(name, position, tmp_path):
+    rng, n = np.random.default_rng(12), 40
+    x, k = rng.integers(1, 99, n), rng.choice(["a", "b", "c"], n)
+    y = np.round(2 * x + 10 * (k == "a") + rng.normal(size=n), 3)
+    make, is_left_out = DEGENERATE[name]
+    columns = [("x", x), ("k", k), ("y", y)]
+    columns.insert(position, ("useless", make(x, k)))
+    pd.DataFrame(dict(columns)).to_csv(tmp_path / "rows.csv", index=False)
+    done = run("train", "--data", "rows.csv", "--target", "y", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    A = np.column_stack([np.ones(n), x, k == "a", k == "b"])
+    fitted = A @ np.linalg.lstsq(A, y, rcond=None)[0]
+    answers = run("predict", "models/float64.npz", "rows.csv", cwd=tmp_path)
+    assert [float(line) for line in answers.stdout.split()[1:]] == pytest.approx(fitted, rel=1e-9)
+    assert ("'useless' is left out" in done.stderr) == is_left_out
+
+
+# In Python
+
+
+@cache
+def fitted(name):
+    """The rows that count, as the user has them, the table, and a model of it."""
+    target, path, frame, options = told(name)
+    table = read_table(path, target, missing="mean", categories=options[1:])
+    rows = frame[frame[target].notna()]
+    return rows, table, LinearRegression().fit(table.X, table.y, columns=table.columns)
+
+
+def as_polars(frame):
+    return pytest.importorskip("polars").from_pandas(frame)
+
+
+def as_arrow(frame):
+    return pytest.importorskip("pyarrow").Table.from_pandas(frame)
+
+
+FRAMES = {"pandas": lambda frame: frame, "reordered": lambda frame: frame[frame.columns[::-1]]}
+FRAMES |= {"polars": as_polars, "pyarrow": as_arrow}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+@pytest.mark.parametrize("name", SEVERAL[1:])
+def test_a_frame_with_the_columns_of_the_table_is_predicted_as_its_features(name, kind):
+    rows, table, model = fitted(name)
+    frame = FRAMES[kind](rows.drop(columns="Title", errors="ignore"))
+    assert np.array_equal(model.predict(frame), model.predict(table.X))
+
+
+def saved(model, folder):
+    save(model, folder / "model.npz")
+    return load(folder / "model.npz")
+
+
+COPIES = {
+    "saved": saved,
+    "pickled": lambda model, _: pickle.loads(pickle.dumps(model)),
+    "copied": lambda model, _: copy.copy(model),
+    "copied deeply": lambda model, _: copy.deepcopy(model),
+}
+
+
+@pytest.mark.parametrize("scheme", [None, "per-tensor", "per-channel", "integer"])
+@pytest.mark.parametrize("how", COPIES)
+def test_a_copy_has_the_columns_of_the_model(how, scheme, tmp_path):
+    rows, table, model = fitted("typed, parquet")
+    model = model if scheme is None else QuantizedLinear.from_linear(model, table.X, scheme)
+    other = COPIES[how](model, tmp_path)
+    assert other.columns == table.columns
+    assert np.array_equal(other.predict(rows), model.predict(table.X))
+
+
+def test_a_clone_is_not_fitted_and_has_no_columns():
+    clone = pytest.importorskip("sklearn.base").clone(fitted("typed, parquet")[2])
+    assert not hasattr(clone, "coef_")
+    assert clone.fit([[1.0], [2.0]], [1.0, 3.0]).columns.names == ("x0",)
+
+
+def test_a_fit_without_columns_forgets_those_of_the_last():
+    _, table, model = fitted("quoted levels")
+    assert copy.copy(model).fit(table.X, table.y).columns.is_plain

@@ -1,7 +1,7 @@
 """The columns of a table that become features, after a survey of their cells, and why others are left out."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from ..errors import TableError, counted, cut, quoted
@@ -92,7 +92,7 @@ def _full(source: str, name: str, most: int, example: str, is_asked: bool) -> st
     return too_many_levels(name, quoted(example))
 
 
-def missing_error(source: str, absent: dict[str, int], rows: int, target: str) -> TableError:
+def missing_error(source: str, absent: Mapping[str, int], rows: int, target: str) -> TableError:
     """Return the error that names all columns with missing cells, and what to say."""
     if absent.get(target) == rows:
         return TableError(f"{source}: the target {quoted(target)} is missing in all rows: nothing to learn from")
@@ -102,8 +102,10 @@ def missing_error(source: str, absent: dict[str, int], rows: int, target: str) -
     )
 
 
-def no_row_error(source: str, absent: dict[str, int], target: str) -> TableError:
+def no_row_error(source: str, absent: Mapping[str, int], rows: int, target: str) -> TableError:
     """Return the error for rows that all lack a cell, and what to say."""
+    if absent.get(target) == rows:
+        return missing_error(source, absent, rows, target)
     others = sorted((name for name in absent if name != target), key=absent.__getitem__)
     return TableError(
         f"{source}: no row is left without missing cells: {by_count(absent)}; --missing mean fills them, or --ignore "

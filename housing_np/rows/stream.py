@@ -11,7 +11,7 @@ from ..checks.arrays import Floats, pieces
 from ..errors import TableError, counted, quoted
 from . import Rows, Skipped, TextColumnError, open_rows, stop
 from .cells import Cells, cells_of
-from .chosen import many_skipped, missing_error
+from .chosen import many_skipped, missing_error, no_row_error
 from .columns import Columns
 from .in_memory import Block, Table
 from .kinds import shell
@@ -168,9 +168,11 @@ class Stream:
         except TextColumnError as error:
             if self.target_name in error.columns:
                 raise TableError(f"{error}; the target has to be a column of numbers") from None
-            text = shell(*error.columns)
-            text = text if len(text) <= _LONGEST_ADVICE else "and their names"
-            raise TableError(f"{error}; leave out what is no number: --ignore {text}") from None
+            names = shell(*error.columns)
+            advice = f"--ignore {names} leaves out what is no number, --categories {names} makes categories of it"
+            if len(names) > _LONGEST_ADVICE:
+                advice = "leave out what is no number: --ignore and their names"
+            raise TableError(f"{error}; {advice}") from None
 
     def told(self, rows: int | None = None) -> list[str]:
         """Return notes for the user: dialect, columns that are left out or filled, and the bad rows so far.
@@ -184,6 +186,12 @@ class Stream:
         if dropped.count:
             lines.append(f"rows left out for missing cells: {dropped.count:,} ({by_count(dropped.columns)})")
         return [*self.notes, *lines]
+
+    def require_some_left(self, rows: int) -> None:
+        """Raise TableError if no rows are left, because of missing cells."""
+        dropped = self.all_dropped
+        if dropped.count and not rows:
+            raise no_row_error(self.source, dropped.columns, dropped.count, self.target_name)
 
     def table(self) -> Table:
         """Return the rows in memory as a table."""

@@ -257,7 +257,7 @@ def _settled(
     while absent and missing == "skip" and (costly or found.policy != missing):
         found = survey(Survey([each for each in wanted if each.name not in left_out], missing))
         if not found.kept.rows:
-            raise no_row_error(source, found.absent([each.name for each in found.cells]), target)
+            raise no_row_error(source, found.absent([each.name for each in found.cells]), found.rows, target)
         chosen = choose(found, stream.columns.named, features or (), source)
         # A column that is left out must not cost the others their rows.
         costly = {name: chosen.left_out[name] for name in found.absent(chosen.left_out)}
