@@ -383,7 +383,7 @@ def assert_as_in_memory(name, trained, folder, *options):
 
 @pytest.mark.parametrize("name", SEVERAL)
 def test_a_table_larger_than_memory_gives_the_same_model(name, trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("housing_np.rows.table._MEMORY_NUMBERS", 100)
+    memory_numbers(monkeypatch, 100)
     assert_as_in_memory(name, trained, tmp_path)
 
 
@@ -501,3 +501,150 @@ def test_a_clone_is_not_fitted_and_has_no_columns():
 def test_a_fit_without_columns_forgets_those_of_the_last():
     _, table, model = fitted("quoted levels")
     assert copy.copy(model).fit(table.X, table.y).columns.is_plain
+
+
+# What is wrong with a table, what is said of it, and the advice that can be pasted, if there is any.
+
+
+def rows_of(row, names="a,b,y", count=40):
+    return f"{names}\n" + "".join(row(i) + "\n" for i in range(count))
+
+
+def number(i):
+    return i * i % 17
+
+
+ADVISED = {
+    "text in half of the cells": (
+        rows_of(lambda i: f"{i if i % 2 else 'abc'},{i % 3},{number(i)}"),
+        [],
+        "column 'a' holds text in 50% of its first cells, such as 'abc'; write numbers in all, or --ignore a leaves",
+    ),
+    "amounts in half of the cells": (
+        rows_of(lambda i: f"{i if i % 2 else '$1'},{i % 3},{number(i)}"),
+        [],
+        "column 'a' holds amounts in 50% of its first cells, such as '$1'; write numbers in all, or --ignore a leaves",
+    ),
+    "a cell in each row is missing": (
+        rows_of(lambda i: f"{i if i % 3 else ''},{'' if i % 3 else 'q'},{number(i)}"),
+        ["--missing", "skip"],
+        "no row is left without missing cells: b 26, a 14; --missing mean fills them, or --ignore b does without",
+    ),
+    "a number in each row is missing": (
+        rows_of(lambda i: f"{i if i % 3 else ''},{'' if i % 3 else i},{number(i)}"),
+        ["--missing", "skip"],
+        "no row is left without missing cells: b 26, a 14; --missing mean fills them, or --ignore b does without",
+    ),
+    "more than a thousand levels": (
+        rows_of(lambda i: f"{i},v{i},{number(i)}", count=1100),
+        ["--categories", "b"],
+        "column 'b' has more than 1,000 levels, such as 'v",
+    ),
+    "numbers with more than a thousand levels": (
+        rows_of(lambda i: f"{i},{i},{number(i)}", count=1100),
+        ["--categories", "b"],
+        "column 'b' has more than 1,000 levels, such as '",
+    ),
+    "more than thirty levels after the first rows": (
+        rows_of(lambda i: f"{i},v{i % (20 if i < 1000 else 80)},{number(i)}", count=1200),
+        ["--features", "a,b"],
+        "column 'b' has more than 30 levels, such as 'v",
+    ),
+    "a category with too many levels for the rows": (
+        rows_of(lambda i: f"{i},{i},{number(i)}"),
+        ["--categories", "b"],
+        "40 rows cannot determine 41 unknowns: give more rows or fewer features (n_samples=40); 'b' has 40 levels",
+    ),
+    "a column with the name of a level": (
+        rows_of(lambda i: f"{'ppq'[i % 3]},{i},{number(i)}", "a,a=q,y"),
+        [],
+        "column 'a=q' has the name of a category's level; rename it, or leave it out: --ignore a=q",
+    ),
+    "decimal commas": (
+        rows_of(lambda i: f"{i},5;{i % 3};{number(i)}", "a;b;y"),
+        [],
+        "'0,5' is not a number: it has a decimal comma; say --decimal , or write 0.5",
+    ),
+}
+
+
+def memory_numbers(monkeypatch, most):
+    monkeypatch.setattr("housing_np.rows.table._MEMORY_NUMBERS", most)
+
+
+@pytest.mark.parametrize("most", [1 << 24, 20], ids=["in memory", "in files"])
+@pytest.mark.parametrize("name", ADVISED)
+def test_advice_can_be_pasted_and_works(name, most, tmp_path, monkeypatch):
+    memory_numbers(monkeypatch, most)
+    content, options, message = ADVISED[name]
+    (tmp_path / "rows.csv").write_text(content)
+    arguments = ["--data", "rows.csv", "--target", "y", *options]
+    done = run("train", *arguments, cwd=tmp_path)
+    assert done.returncode == 2 and message in done.stderr
+    followed = run("train", *arguments, *shlex.split(ADVICE.search(done.stderr)[0]), cwd=tmp_path)
+    assert followed.returncode == 0, followed.stderr
+
+
+REFUSED = {
+    "a target of text": (
+        rows_of(lambda i: f"{i},{i % 3},p{i % 4}"),
+        "column 'y' holds text ('p0'), not numbers; the t",
+    ),
+    "a target of truth values": (
+        rows_of(lambda i: f"{i},{i % 3},{'yes' if i % 2 else 'no'}"),
+        "column 'y' holds truth values ('no'); write 1 and 0; the target has to be a column of numbers",
+    ),
+    "a target of amounts": (
+        rows_of(lambda i: f'{i},{i % 3},"${i},000"'),
+        "column 'y' holds amounts, such as '$0,000'; write plain numbers; the target has to be a column of numbers",
+    ),
+    "a target of dates": (
+        rows_of(lambda i: f"{i},{i % 3},2001-01-{1 + i % 28:02}"),
+        "column 'y' holds dates or times, such as '2001-01-01'; write a number, such as the days since a first day; t",
+    ),
+    "a target that is missing": (
+        rows_of(lambda i: f"{i},q{i % 3},NA"),
+        "the target 'y' is missing in all rows: nothing to learn from",
+    ),
+    "a target that is constant": (rows_of(lambda i: f"{i},{i % 3},7"), "nothing to predict"),
+    "dates alone": (
+        rows_of(lambda i: f"2001-01-{1 + i % 28:02},{i}", "a,y"),
+        "no column is left to predict from: 'a' (dates or times, such as '2001-01-01'; write a number, such as the day",
+    ),
+    "columns without use alone": (
+        rows_of(lambda i: f"same,,{i}"),
+        "no column is left to predict from: 'a' (it is 'same' in all rows), 'b' (all of its cells are missing)",
+    ),
+}
+
+
+@pytest.mark.parametrize("most", [1 << 24, 20], ids=["in memory", "in files"])
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_no_option_mends_gets_no_option_as_advice(name, most, tmp_path, monkeypatch):
+    memory_numbers(monkeypatch, most)
+    content, message = REFUSED[name]
+    (tmp_path / "rows.csv").write_text(content)
+    done = run("train", "--data", "rows.csv", "--target", "y", cwd=tmp_path)
+    assert done.returncode == 2 and message in done.stderr and "--" not in done.stderr, done.stderr
+
+
+def test_bad_rows_that_are_many_are_said_by_column(tmp_path):
+    (tmp_path / "rows.csv").write_text(rows_of(lambda i: f"{i if i % 2 else 'NA'},{i % 3},{number(i)}"))
+    done = run("train", "--data", "rows.csv", "--target", "y", "--on-error", "skip", cwd=tmp_path)
+    assert "note: 20 of 40 rows are bad, more than a fifth; --ignore a does without" in done.stderr
+
+
+def test_a_column_that_is_left_out_costs_no_rows(tmp_path):
+    """Where the comment is there, the state never varies."""
+    lines = rows_of(lambda i: f"{'late' if i < 4 else ''},{'q' if i < 4 else 'pq'[i % 2]},{number(i)}", "a,b,y")
+    (tmp_path / "rows.csv").write_text(lines)
+    done = run("train", "--data", "rows.csv", "--target", "y", "--missing", "skip", cwd=tmp_path)
+    assert done.stdout.splitlines()[:2] == ["40 rows, 1 feature, target y", "categories: b (2 levels)"]
+    assert done.stderr == "note: rows.csv: 'a' is left out (it is 'late' in all rows)\n"
+
+
+@pytest.mark.parametrize("content", [str.encode, lambda text: gzip.compress(text.encode())], ids=["plain", "gzip"])
+def test_standard_input_is_filled(content, tmp_path):
+    given = content(rows_of(lambda i: f"{i if i % 5 else ''},{'pqr'[i % 3]},{number(i)}"))
+    done = run("train", "--data", "-", "--target", "y", "--missing", "mean", cwd=tmp_path, input=given)
+    assert done.returncode == 0 and "filled: a (8, with 20)" in done.stdout

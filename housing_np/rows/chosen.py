@@ -79,7 +79,19 @@ def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> 
     if len(left_out) + len(constant) < len(features):
         left_out |= constant
     names = tuple(each.name for each in features if each.name not in left_out)
-    return Chosen(Columns(names, named, levels, fills), left_out, filled, counts)
+    columns = Columns(names, named, levels, fills)
+    _require_apart(source, columns)
+    return Chosen(columns, left_out, filled, counts)
+
+
+def _require_apart(source: str, columns: Columns) -> None:
+    """Refuse a column that is called as a feature of a category."""
+    features = {feature for name in columns.levels for feature in columns.features_of(name)}
+    if both := [name for name in columns.names if name in features]:
+        raise TableError(
+            f"{source}: column {quoted(both[0])} has the name of a category's level; rename it, or leave it out: "
+            f"--ignore {shell(both[0])}"
+        )
 
 
 def _full(source: str, name: str, most: int, example: str, is_asked: bool) -> str:

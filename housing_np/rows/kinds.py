@@ -64,7 +64,11 @@ def kind_of(name: str, values: Sequence[Any], has_types: bool = True) -> Kind:
     levels = len({as_level(value) for value in cells})
     if len(others) < _TEXT * len(cells):
         is_mixed = form != "number" and len(cells) >= _FEW_CELLS and len(others) > _MIXED * len(cells)
-        return Kind(mixed=_mixed(name, example, len(others) / len(cells), levels / len(cells))) if is_mixed else Kind()
+        return (
+            Kind(mixed=_mixed(name, form, example, len(others) / len(cells), levels / len(cells)))
+            if is_mixed
+            else Kind()
+        )
     if form != "text" and count >= _TEXT * len(others):
         reason = _REASONS[form].format(example=example)
         is_category = form == "number" and levels <= _MOST_OWN * len(cells)
@@ -96,14 +100,15 @@ def too_many_levels(name: str, example: str, is_useful: bool = True) -> str:
     return f"text of more than {FEW_LEVELS} levels, such as {cut(example)}; {most}"
 
 
-def _mixed(name: str, example: str, share: float, levels: float) -> str:
+def _mixed(name: str, form: str, example: str, share: float, levels: float) -> str:
     category = f", or --categories {shell(name)} makes a category of it" if levels <= _MOST_OWN else ""
     return (
-        f"no numbers in {share:.0%} of its first cells, such as {example}; correct them, or --ignore {shell(name)} "
-        f"leaves it out{category}"
+        f"{_FORMS[form]} in {share:.0%} of its first cells, such as {example}; write numbers in all, or "
+        f"--ignore {shell(name)} leaves it out{category}"
     )
 
 
+_FORMS = {"text": "text", "time": "dates or times", "amount": "amounts", "nested": "lists or objects"}
 _REASONS = {
     "number": "numbers written as text, such as {example}; write them as numbers",
     "time": "dates or times, such as {example}; write a number, such as the days since a first day",
