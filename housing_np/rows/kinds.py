@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..errors import cut, quoted
 from .cells import as_level
-from .numbers import AMOUNT, DATE, DECIMAL_COMMA, TRUTH
+from .numbers import AMOUNT, DATE, DECIMAL_COMMA, MISSING, TRUTH
 
 FEW_LEVELS = 30  # of a column of text, for it to be a category unasked
 MOST_LEVELS = 1000  # of a category
@@ -54,7 +54,9 @@ def kind_of(name: str, values: Sequence[Any], has_types: bool = True) -> Kind:
     >>> kind_of("day", ["2012-01-01"]).left_out
     "dates or times, such as '2012-01-01'; write a number, such as the days since a first day"
     """
-    cells = [value for value in values if value is not None]
+    cells = [value for value in values if value is not None and not _is_missing_text(value)]
+    if not cells:  # text without any tells that the others are none either, where there are types
+        return Kind(has_types and any(isinstance(value, str) for value in values))
     others = [value for value in cells if not isinstance(value, int | float)]
     forms = Counter(map(_form, others))
     if not others or (not has_types and forms["number"] and forms["number"] + forms["amount"] >= _TEXT * len(others)):
@@ -76,6 +78,10 @@ def kind_of(name: str, values: Sequence[Any], has_types: bool = True) -> Kind:
     if levels <= FEW_LEVELS:
         return Kind(True)
     return Kind(left_out=too_many_levels(name, example, levels <= _MOST_OWN * len(cells)))
+
+
+def _is_missing_text(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().lower() in MISSING
 
 
 def target_problem(values: Sequence[Any], has_types: bool) -> str:

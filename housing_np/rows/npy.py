@@ -67,9 +67,7 @@ def read(source: Source, on_error: OnError) -> Rows:
     def sample() -> dict[str, list[Any]]:
         first = array.rows(0, SAMPLE_ROWS)
         return {
-            name: [as_level(each) or None for each in first[name]]
-            for name in names or ()
-            if array.dtype[name].kind in "SU"
+            name: [as_level(each) for each in first[name]] for name in names or () if array.dtype[name].kind in "SU"
         }
 
     rows = Rows(source.name, Columns(columns, names is not None), blocks, sample)

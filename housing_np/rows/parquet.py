@@ -87,7 +87,9 @@ def _array(column: Any, cells: Cells) -> Any:
 
 
 def _values(batch: Any, name: str) -> list[Any]:
-    return [] if batch is None else _plain(batch.column(name))
+    found = [] if batch is None else _plain(batch.column(name))
+    # The type alone says that nothing in it is a number.
+    return found if any(value is not None for value in found) else ["" for _ in found]
 
 
 def _plain(column: Any) -> list[Any]:
