@@ -648,3 +648,33 @@ def test_standard_input_is_filled(content, tmp_path):
     given = content(rows_of(lambda i: f"{i if i % 5 else ''},{'pqr'[i % 3]},{number(i)}"))
     done = run("train", "--data", "-", "--target", "y", "--missing", "mean", cwd=tmp_path, input=given)
     assert done.returncode == 0 and "filled: a (8, with 20)" in done.stdout
+
+
+LEFT_OUT_LEVELS = {
+    "rows with a missing number": (lambda i: f"{'' if i % 3 == 2 else i},{'pqr'[i % 3]},{number(i)}", "skip", "stop"),
+    "rows without a target": (lambda i: f"{i},{'pqr'[i % 3]},{'' if i % 3 == 2 else number(i)}", "mean", "stop"),
+    "broken rows": (
+        lambda i: f"{'x' if i % 3 == 2 and i > 3 else i},{'pq'[i % 2] if i <= 5 else 'pqr'[i % 3]},{i}",
+        "stop",
+        "skip",
+    ),
+}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("where", ["in memory", "in files", "on a cluster"])
+@pytest.mark.parametrize("name", LEFT_OUT_LEVELS)
+def test_a_level_of_rows_that_are_left_out_is_none(name, where, tmp_path, monkeypatch, request):
+    row, missing, on_error = LEFT_OUT_LEVELS[name]
+    memory_numbers(monkeypatch, 20 if where == "in files" else 1 << 24)
+    for part in "ab":
+        (tmp_path / f"{part}.csv").write_text(rows_of(row))
+    cluster = ["--dask", request.getfixturevalue("scheduler")] if where == "on a cluster" else []
+    arguments = ["--missing", missing] if missing != "stop" else ["--on-error", on_error]
+    done = run("train", "--data", tmp_path / "?.csv", "--target", "y", *arguments, *cluster, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "models" / "report.json").read_text())["data"]
+    assert list(report["categories"]["b"]) == ["p", "q"]
+    assert report["rows"] == 80 - report["rows_missing"] - report["rows_skipped"]
+    assert report["rows_missing"] + report["rows_skipped"] == (24 if on_error == "skip" else 26)
+    assert " b " not in done.stderr

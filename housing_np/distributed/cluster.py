@@ -100,7 +100,8 @@ def total_on_cluster(
     import distributed
 
     part = dask.delayed(_total_of_file, pure=True)
-    leaves = [part(empty, replace(stream, paths=(str(Path(path).absolute()),)), add) for path in stream.paths]
+    alone = replace(stream, skipped={}, dropped={})  # each file counts its own rows
+    leaves = [part(empty, replace(alone, paths=(str(Path(path).absolute()),)), add) for path in stream.paths]
     *parts, whole = client.compute([*leaves, tree_sum(leaves)])
     try:
         for _ in watch(_completed(client, parts, timeout)):

@@ -116,10 +116,13 @@ class Stream:
         wanted = [*cells_of(self.columns), Cells(self.target_name)]
         for each in wanted:
             each.takes_missing |= self.takes_missing
+            each.most = len(each.levels or ())  # rows that are left out may have other levels, which are UNKNOWN
         for cells in self.cells(rows, wanted):
             # Copied once, so that the passes over them read contiguous memory.
             X, y = np.ascontiguousarray(cells[:, :-1]), np.ascontiguousarray(cells[:, -1])
             X, y = self.without_missing(rows.source, X, y)
+            if not self.columns.is_plain and np.isinf(X).any():
+                raise TableError(f"{rows.source}: other levels than in the pass before; leave the file as it is")
             yield self.columns.encode(X), y
 
     def without_missing(self, source: str, X: Floats, y: Floats) -> Block:
