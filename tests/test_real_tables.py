@@ -606,6 +606,7 @@ REFUSED = {
         rows_of(lambda i: f"{i},q{i % 3},NA"),
         "the target 'y' is missing in all rows: nothing to learn from",
     ),
+    "one row": (rows_of(lambda i: f"{i},{i},{i}", count=1), "1 row cannot determine 3 unknowns: give more rows or few"),
     "a target that is constant": (rows_of(lambda i: f"{i},{i % 3},7"), "nothing to predict"),
     "dates alone": (
         rows_of(lambda i: f"2001-01-{1 + i % 28:02},{i}", "a,y"),
@@ -678,3 +679,16 @@ def test_a_level_of_rows_that_are_left_out_is_none(name, where, tmp_path, monkey
     assert report["rows"] == 80 - report["rows_missing"] - report["rows_skipped"]
     assert report["rows_missing"] + report["rows_skipped"] == (24 if on_error == "skip" else 26)
     assert " b " not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", [" a ", "-x", "--", "a, b", "it's", 'say "a"', "$HOME", "a;b", "a b", "m²", "*", "#1", "~"]
+)
+def test_a_column_of_any_name_can_be_left_out_as_the_note_says(name, tmp_path):
+    rows = [{name: i if i % 3 else None, "b": i % 5, "y": number(i)} for i in range(40)]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    arguments = ["--data", "rows.json", "--target", "y", "--missing", "mean"]
+    advice = run("train", *arguments, cwd=tmp_path).stderr.partition("; ")[2].removesuffix(" does without\n")
+    done = run("train", *arguments, *shlex.split(advice), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1] == "features: b"

@@ -155,6 +155,8 @@ def shell(*names: str) -> str:
 def in_csv(names: Sequence[str]) -> str:
     """Return names as a line of CSV, which no command takes for an option."""
     return ",".join(
-        '"' + name.replace('"', '""') + '"' if set(name) & set('",\r\n') or name.startswith("-") else name
+        '"' + name.replace('"', '""') + '"'
+        if set(name) & set('",\r\n') or name.startswith("-") or name != name.strip()
+        else name
         for name in names
     )
