@@ -692,3 +692,14 @@ def test_a_column_of_any_name_can_be_left_out_as_the_note_says(name, tmp_path):
     done = run("train", *arguments, *shlex.split(advice), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[1] == "features: b"
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("where", ["in memory", "in files", "on a cluster"])
+def test_numbers_that_never_vary_are_left_out_wherever_the_rows_are(where, tmp_path, monkeypatch, request):
+    memory_numbers(monkeypatch, 20 if where == "in files" else 1 << 24)
+    (tmp_path / "rows.csv").write_text(rows_of(lambda i: f"7,{i},{i % 5},{number(i)}", "a,b,c,y"))
+    cluster = ["--dask", request.getfixturevalue("scheduler")] if where == "on a cluster" else []
+    done = run("train", "--data", tmp_path / "rows.csv", "--target", "y", *cluster, cwd=tmp_path)
+    assert done.stderr == f"note: {tmp_path / 'rows.csv'}: 'a' is left out (it is 7 in all rows)\n"
+    assert done.stdout.splitlines()[:3] == ["40 rows, 2 features, target y", "features: b, c", "left out: a"]

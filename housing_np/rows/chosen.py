@@ -61,7 +61,7 @@ def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> 
             left_out[name] = "all of its cells are missing"
         elif each.levels is None:
             if kept.low[i] == kept.high[i] and kept.rows > 1 and name not in asked:
-                constant[name] = f"it is {kept.low[i]:.6g} in all rows"
+                constant[name] = same_value(kept.low[i])
             elif missing:
                 fills[name], filled[name] = float(kept.mean[i]), missing
         elif each.is_full:
@@ -102,6 +102,20 @@ def _full(source: str, name: str, most: int, example: str, is_asked: bool) -> st
             f"{way.format(shell(name))}"
         )
     return too_many_levels(name, quoted(example))
+
+
+def same_value(value: float) -> str:
+    """Return why a column of numbers that never varies is left out.
+
+    >>> same_value(7.0)
+    'it is 7 in all rows'
+    """
+    return f"it is {value:.6g} in all rows"
+
+
+def left_out_note(source: str, name: str, why: str) -> str:
+    """Return the note on a column that is left out."""
+    return f"{source}: {quoted(name)} is left out ({why})"
 
 
 def missing_error(source: str, absent: Mapping[str, int], rows: int, target: str) -> TableError:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from ..checks.arrays import Floats, pieces
 from ..errors import TableError, counted, quoted
 from . import Rows, Skipped, TextColumnError, open_rows, stop
 from .cells import Cells, cells_of
-from .chosen import many_skipped, missing_error, no_row_error
+from .chosen import left_out_note, many_skipped, missing_error, no_row_error, same_value
 from .columns import Columns
 from .in_memory import Block, Table
 from .kinds import shell
@@ -189,6 +189,22 @@ class Stream:
         if dropped.count:
             lines.append(f"rows left out for missing cells: {dropped.count:,} ({by_count(dropped.columns)})")
         return [*self.notes, *lines]
+
+    def leave_out_constant(self, low: Floats, high: Floats, asked: Sequence[str]) -> bool:
+        """Leave out the columns of numbers that never vary, as a pass has found; return whether there are any.
+
+        Those that the user names stay, and all do if there are no others.
+        """
+        if not self.columns.is_plain:  # a survey has left them out
+            return False
+        same = {name: value for name, value, top in zip(self.columns.names, low, high, strict=True) if value == top}
+        constant = {name: value for name, value in same.items() if name not in asked}
+        if not constant or len(constant) == len(self.columns.names):
+            return False
+        self.columns = replace(self.columns, names=tuple(name for name in self.columns.names if name not in constant))
+        self.left_out += tuple(constant)
+        self.notes += tuple(left_out_note(self.source, name, same_value(value)) for name, value in constant.items())
+        return True
 
     def require_some_left(self, rows: int) -> None:
         """Raise TableError if no rows are left, because of missing cells."""

@@ -17,7 +17,7 @@ from ..checks.paths import as_path, shown_path
 from ..errors import TableError, cut, quoted
 from . import Decimal, Format, Rows, Skipped, open_rows, stop
 from .cells import UNKNOWN, Cells, cells_of
-from .chosen import choose, large_shares, missing_error, no_row_error
+from .chosen import choose, large_shares, left_out_note, missing_error, no_row_error
 from .columns import Columns
 from .in_memory import Block, Table
 from .kinds import FEW_LEVELS, MOST_LEVELS, Kind, in_csv, kind_of, target_problem
@@ -222,7 +222,7 @@ def _held(stream: Stream, wanted: list[Cells], X: Floats, y: Floats, features: S
     settled = _settled(stream, wanted, features, survey)
     chosen = [each for each in wanted[:-1] if each.name in settled.columns.names]
     if len(chosen) < X.shape[1]:
-        X = X[:, [wanted.index(each) for each in chosen]]
+        X = np.ascontiguousarray(X[:, [wanted.index(each) for each in chosen]])
     _recode(X, chosen, settled.columns)
     if settled.missing != "stop":
         X, y = settled.without_missing(stream.source, X, y)
@@ -265,7 +265,7 @@ def _settled(
     if not chosen.columns.names:
         raise TableError(f"{source}: no column is left to predict from: {_reasons(left_out)}")
     large = large_shares(found.absent((*chosen.columns.names, target)), found.rows, target)
-    notes = [f"{source}: {each}" for each in (*_each_left_out(left_out), large) if each]
+    notes = [*_each_left_out(source, left_out), *([f"{source}: {large}"] if large else [])]
     return replace(
         stream,
         columns=chosen.columns,
@@ -276,8 +276,8 @@ def _settled(
     )
 
 
-def _each_left_out(reasons: Mapping[str, str]) -> list[str]:
-    return [f"{quoted(name)} is left out ({why})" for name, why in reasons.items()]
+def _each_left_out(source: str, reasons: Mapping[str, str]) -> list[str]:
+    return [left_out_note(source, name, why) for name, why in reasons.items()]
 
 
 def _reasons(reasons: Mapping[str, str]) -> str:
@@ -357,13 +357,13 @@ def _with_columns(
     left_out |= unfit
     chosen = tuple(name for name in features if name not in unfit)
     unused = (name for name in rows.columns if name not in {target, *chosen})
-    reasons = _each_left_out({**rows.left_out, **left_out})
+    reasons = _each_left_out(rows.source, {**rows.left_out, **left_out})
     levels = {name: MOST_LEVELS if name in categories else FEW_LEVELS for name in chosen if kinds[name].is_category}
     return replace(
         stream,
         columns=Columns(chosen, rows.named),
         left_out=(*rows.left_out, *unused),
-        notes=tuple(f"{rows.source}: {note}" for note in (*rows.notes, *reasons)),
+        notes=(*(f"{rows.source}: {note}" for note in rows.notes), *reasons),
         source=rows.source,
     ), levels
 
