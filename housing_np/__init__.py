@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .quantized.affine import Affine as Affine
     from .quantized.model import QuantizedLinear as QuantizedLinear
     from .rows.california import load_california as load_california
-    from .rows.table import Table as Table
+    from .rows.in_memory import Table as Table
     from .rows.table import read_table as read_table
     from .store.artifact import load as load
     from .store.artifact import save as save
@@ -26,7 +26,7 @@ else:
         "HousingError": "errors",
         "LinearRegression": "fit.linear",
         "QuantizedLinear": "quantized.model",
-        "Table": "rows.table",
+        "Table": "rows.in_memory",
         "TableError": "errors",
         "load": "store.artifact",
         "load_california": "rows.california",
