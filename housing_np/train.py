@@ -63,7 +63,7 @@ def _parser() -> cli.Parser:
     parser = cli.Parser(
         "train",
         "Fit a linear model, evaluate it, quantize it to uint8 and save all of it.",
-        "--data housing.csv --target median_house_value --ignore ocean_proximity --on-error skip",
+        "--data housing.csv --target median_house_value --missing mean",
     )
     parser.add_data()
     parser.add_out("--out", metavar="FOLDER", default="models", help="where the models go (default: models)")
@@ -107,7 +107,7 @@ def _files_done(name: str) -> cli.Progress:
 
 def _train(model: LinearRegression, table: Stream, make_pass: Pass, options: Namespace, sums: Sums) -> int:
     """Fit in a first pass over the rows, evaluate in a second one, and write all files or, if a gate fails, none."""
-    first = _first_pass(model, table, make_pass)
+    first = _first_pass(model, table, make_pass, options.features)
     model.set_solution(first.all_rows, table.columns)
     models, contents = _packed(model, first.features)
     second: SecondPass = make_pass(SecondPass.of(models, model, first), "evaluation")
@@ -135,16 +135,19 @@ def _train(model: LinearRegression, table: Stream, make_pass: Pass, options: Nam
     return cli.DONE
 
 
-def _first_pass(model: LinearRegression, table: Stream, make_pass: Pass) -> FirstPass:
+def _first_pass(model: LinearRegression, table: Stream, make_pass: Pass, asked: Sequence[str]) -> FirstPass:
     """Return the sums of all rows; the notes on a table are complete once it has been read."""
     if table.rows is not None:
-        cli.notes(table.told())
+        cli.notes(table.told(table.rows))
     empty = FirstPass.of(table, model)
     empty.require_rows(table)
     first: FirstPass = make_pass(empty, "fit")
+    table.require_some_left(int(first.all_rows.rows))
     if table.rows is None:
-        cli.notes(table.told())
-    first.require_variance()
+        if first.all_rows.rows > 1 and table.leave_out_constant(first.features.low, first.features.high, asked):
+            return _first_pass(model, table, make_pass, asked)  # without them, as a table in memory is
+        cli.notes(table.told(int(first.all_rows.rows)))
+    first.require_variance(table.columns)
     return first
 
 

@@ -41,6 +41,7 @@ import numpy as np
 from housing_np import HousingError, LinearRegression, QuantizedLinear, TableError, load
 from housing_np.quantized.schemes import SCHEMES
 from housing_np.rows import Skipped, open_rows, stop
+from housing_np.rows.columns import MISSING, Columns
 from housing_np.store.artifact import to_bytes
 
 MOST_MEMORY = 4 << 20  # bytes, for files of a few hundred
@@ -236,6 +237,47 @@ def _renamed(r: Random, record: bytes) -> bytes:
     return _npy(new)
 
 
+COLUMN_TEXTS = [
+    *(b"", b"null", b"[]", b"{}", b"0", b"[null,null,null]", b"[[]]", b'[0.5,["b"]]', b'[0.5,["b","c"],null]', b"\xff"),
+    *(
+        b'[0.5,["%b"]]' % b'","'.join(each)
+        for each in ([b"b", b"a", b"c", b"c"], [b"b", b"", b"c", b"d"], [b"b", b"a", b"c"])
+    ),
+    *(
+        b'[%b,["b","a","c","(missing)"]]' % each
+        for each in (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"true", b'"0.5"')
+    ),
+    *(b'[%b,["b","a","c","(missing)"]]' % each for each in (b"9" * 400, b"9" * 5000, b"1", b"5e-1", b"{}", b"[]")),
+    *(b'[0.5,["b","a",%b,"(missing)"]]' % each for each in (rb'"\ud800"', rb'"\u0000"', b"null", b"1", b"[]", b'"\0"')),
+    *(b"[" * 100_000, b"[0.5," * 50_000, b'[0.5,["b","a","c","(missing)"]', b'[0.5,["b","a","c","(missing)"]] '),
+    *(b'[0.5,["%b","a","c","(missing)"]]' % each for each in (b"x0", b"q", b"", rb"\udfff", b"b" * 99_999)),
+    b'[0.5,["b","a","c","(missing)"],["b","a","c"]]',
+    b'[["b","a","c","(missing)"],0.5]',
+    b'[0.5,["b",%b]]' % b",".join(b'"%d"' % i for i in range(100_000)),
+]
+
+
+def with_columns(record: bytes, text: bytes) -> bytes:
+    """Return a record of a model with this text about its columns."""
+    old = np.lib.format.read_array(BytesIO(record))
+    assert old.dtype.names
+    values = {name: old[name] for name in old.dtype.names}
+    values["format"] = np.array(bytes(values["format"]).replace(b"housing_np 1", b"housing_np 2"))
+    names = ["format", "names", "columns", *(name for name in old.dtype.names[2:] if name != "columns")]
+    values["columns"] = np.array(text or b" ")
+    new = np.zeros((), [(name, values[name].dtype, values[name].shape) for name in names])
+    for name in names:
+        new[name] = values[name]
+    return _npy(new)
+
+
+def _recolumned(r: Random, record: bytes) -> bytes:
+    """Return a record with other columns: such as no train writes, or a text damaged somehow."""
+    array = np.lib.format.read_array(BytesIO(record))
+    text = bytes(array["columns"]) if "columns" in (array.dtype.names or ()) else b"[null,null,null]"
+    return with_columns(record, r.choice([r.choice(COLUMN_TEXTS), anyhow(r, text), _worded(r, text)]))
+
+
 def _other_members(r: Random, content: bytes) -> bytes:
     """Return an archive of other members: doubled, swapped, renamed, packed otherwise."""
     record, other = member(content), member(r.choice(artifacts()[r.choice(KINDS)]))
@@ -282,22 +324,24 @@ _ARTIFACT_DAMAGES: list[Damage] = [
     anyhow,
     _lying,
     _other_members,
-    *map(_within, (anyhow, header, header, another_array, _renumbered, _renumbered, _renamed)),
+    *map(_within, (anyhow, header, header, another_array, _renumbered, _renumbered, _renamed, _recolumned)),
 ]
 _X = np.random.default_rng(0).normal(size=(9, 3)) * [1.0, 30.0, 1e-3]
 
 
 @cache
 def artifacts() -> dict[str, list[bytes]]:
-    """Return sound files of each kind, of one target and of several."""
+    """Return sound files of each kind, of one target, of several, and with a fill and a category."""
     names = ["x0", "x1", "größe"]
     one = LinearRegression.from_coefficients([0.5, -0.03, 200.0], 1.0, names, ["y"])
     coef = np.outer([1.0, 2.0, -0.3], one.coef_) + np.eye(3)
     several = LinearRegression.from_coefficients(coef, np.ones(3), names, ["y", "z", "w"])
+    columns = Columns(("x0", "b"), levels={"b": ("a", "c", MISSING)}, fills={"x0": 0.5})
+    mixed = LinearRegression.from_coefficients(one.coef_, 1.0, columns.feature_names, ["y"], columns)
     return {
         kind: [
             to_bytes(model if kind == "float64" else QuantizedLinear.from_linear(model, _X, kind))
-            for model in (one, several)
+            for model in (one, several, mixed)
         ]
         for kind in KINDS
     }
@@ -310,7 +354,10 @@ def model_of(path: Path) -> bytes:
     numbers = [np.asarray(each) for each in (*known.values(), model.coef_, model.predict(np.zeros((1, len(_X[0])))))]
     if not all(np.isfinite(each).all() for each in numbers):
         raise DamageError(f"it holds {numbers}")
-    return b"".join(each.tobytes() for each in numbers) + repr((model.feature_names, model.target_names_)).encode()
+    return (
+        b"".join(each.tobytes() for each in numbers)
+        + repr((model.feature_names, model.target_names_, model.columns)).encode()
+    )
 
 
 # Rows

@@ -18,6 +18,7 @@ from strategies import MODELS, linear, quantizable
 
 from housing_np import ArtifactError, HousingError, LinearRegression, QuantizedLinear, load, save
 from housing_np.quantized.schemes import FIELDS, SCHEMES
+from housing_np.rows.columns import Columns
 from housing_np.store.artifact import to_bytes
 
 KINDS = ("float64", *SCHEMES)
@@ -867,3 +868,12 @@ def test_a_small_file_that_holds_much_is_refused_before_it_is_inflated(layout, m
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("level", ["\ud800", "a\0"])
+@pytest.mark.parametrize("position", [0, 1])
+def test_a_level_that_no_file_can_hold_is_refused_before_it_is_in_a_model(level, position):
+    levels = ["b", "c"]
+    levels[position] = level
+    with pytest.raises(HousingError, match=r"'sea' has the level '.*': expected UTF-8, without NUL$"):
+        Columns(("sea",), levels={"sea": tuple(levels)})

@@ -1,11 +1,14 @@
 """A few hundred of the damaged files that damage.py judges, and that it sees what it looks for."""
 
 import os
+import tracemalloc
 import warnings
 
 import damage
 import numpy as np
 import pytest
+
+from housing_np import ArtifactError, load
 
 CASES = 60  # of each kind; the whole count is for `python tests/damage.py`
 
@@ -28,6 +31,29 @@ def test_a_large_file_that_takes_too_much_is_told(monkeypatch):
     assert wrong.startswith("rows: it takes 0 MiB and 0.")
 
 
+@pytest.mark.parametrize("text", damage.COLUMN_TEXTS, ids=lambda text: text[:40])
+def test_columns_that_train_does_not_write_are_one_line_of_an_error(text, tmp_path):
+    (sound,) = (each for each in damage.artifacts()["float64"] if b"columns" in damage.member(each))
+    path = tmp_path / "model.npz"
+    path.write_bytes(damage.archive(("m.npy", damage.with_columns(damage.member(sound), text))))
+    with pytest.raises(ArtifactError) as caught:
+        load(path)
+    assert len(str(caught.value).splitlines()) == 1 and len(str(caught.value)) < 1000
+
+
+def test_columns_of_many_entries_take_little_memory(tmp_path):
+    (sound,) = (each for each in damage.artifacts()["float64"] if b"columns" in damage.member(each))
+    text = b"[" + b"[]," * 500_000 + b"0]"
+    path = tmp_path / "model.npz"
+    path.write_bytes(damage.archive(("m.npy", damage.with_columns(damage.member(sound), text))))
+    tracemalloc.start()
+    with pytest.raises(ArtifactError, match="the columns do not say what the features are made of"):
+        load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * len(text)
+
+
 def test_a_case_is_the_same_whenever_it_is_made():
     for group in damage.groups():
         assert damage.damaged(group, 7, 3)[:2] == damage.damaged(group, 7, 3)[:2]
@@ -48,6 +74,7 @@ def numbers_that_are_not_finite(path):
 
 
 class Infinite:
+    columns = None
     coef_, intercept_, feature_names, target_names_ = np.array([np.inf]), 0.0, ("x",), ("y",)
 
     def predict(self, X):

@@ -306,8 +306,12 @@ def test_many_columns_are_no_message_of_all_of_them(tmp_path):
     path.write_text(",".join(names) + "\n" + ",".join(["word"] * 7 + ["1"] + ["word"] * 2992) + "\n")
     with pytest.raises(TableError, match=r"the columns are: column0, .*, column19, … \(3,000 in all\)"):
         read_table(path, target="price")
-    with pytest.raises(TableError, match=r"leave out what is no number: --ignore and their names$") as caught:
+    with pytest.raises(TableError, match=r"'column4' \(it is 'word' in all rows\), … \(2,999 in all\)$") as caught:
         open_table(path, "column7", on_error="skip")
+    assert len(str(caught.value)) < 1200
+    (tmp_path / "a.csv").write_text(",".join(names) + "\n" + ",".join("1" * 3000) + "\n")
+    with pytest.raises(TableError, match=r"leave out what is no number: --ignore and their names$") as caught:
+        open_table(tmp_path / "?.csv", "column7")
     assert len(str(caught.value)) < 1200
     with open_rows(path) as rows, pytest.raises(TableError, match=r"no column 'z0', .*'z19', … \(50 in all\)"):
         rows.blocks([f"z{i}" for i in range(50)])

@@ -191,8 +191,14 @@ def test_columns_that_cannot_be_chosen_are_refused(options, message, write):
 
 
 def test_a_name_with_a_comma_is_quoted_in_the_advice_as_a_shell_needs_it(write):
-    with pytest.raises(TableError, match=r"""--ignore '"day, or date"'$"""):
-        read_table(write('"day, or date",price\n2001-01-01,1\n2001-01-02,2\n'), "price")
+    rows = "".join(f"{i},{i}\nabout {i},{i}\n" for i in range(10))
+    with pytest.raises(TableError, match=r"""--ignore '"day, or date"' leaves it out"""):
+        read_table(write(f'"day, or date",price\n{rows}'), "price")
+
+
+def test_dates_alone_leave_nothing_to_predict_from(write):
+    with pytest.raises(TableError, match=r"no column is left to predict from: 'day' \(dates or times, such as .*\)$"):
+        read_table(write("day,price\n2001-01-01,1\n2001-01-02,2\n"), "price")
 
 
 def test_a_target_of_text_is_not_to_be_left_out(write):

@@ -1,6 +1,7 @@
 """The arguments that commands share."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from .output import say, set_quiet
 from .statuses import BAD_INPUT, DESCRIPTION
 
 _DEFAULTS = {"features": "all others", "ignore": "none", "categories": "text of few levels"}
+_BLANKS = re.compile(r'("(?:[^"]|"")*")|\s+(?=,|$)|(?<![^,])\s+')
 _LONGEST = 400  # characters of a message of argparse
 
 
@@ -159,7 +161,9 @@ def _names(text: str) -> list[str]:
     import csv
 
     try:
-        names = [name.strip() for name in next(csv.reader([text], strict=True, skipinitialspace=True), [])]
+        # Blanks at the ends of a name count within quotes only.
+        trimmed = _BLANKS.sub(lambda found: found[1] or "", text)
+        names = next(csv.reader([trimmed], strict=True, skipinitialspace=True), [])
     except csv.Error as error:
         raise argparse.ArgumentTypeError(f"{quoted(text)} is not a line of CSV ({error})") from None
     if not all(names) or not names:

@@ -110,7 +110,8 @@ def total_on_cluster(
     import dask  # imported here because a training without a cluster must start fast
 
     part = dask.delayed(_total_of_file, pure=True)
-    leaves = [part(empty, replace(stream, paths=(str(Path(path).absolute()),)), add) for path in stream.paths]
+    alone = replace(stream, skipped={}, dropped={})  # each file counts its own rows
+    leaves = [part(empty, replace(alone, paths=(str(Path(path).absolute()),)), add) for path in stream.paths]
     with _cluster_errors():
         *parts, whole = client.compute([*leaves, tree_sum(leaves)])
         for _ in watch(_completed(client, parts, timeout)):

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import HousingError, quoted
+from ..errors import HousingError, counted, quoted
 from ..fit.linear import LinearRegression
 from ..fit.passes import CombinedSums, FilteredSum
 from ..fit.summary import Summary, require_determined
 from ..quantized.calibration import Calibration
+from ..rows.columns import Columns
+from ..rows.kinds import shell
 from ..rows.table import Stream
 from .sample import Head, Sample
 from .split import is_fitted
@@ -62,13 +64,42 @@ class FirstPass(CombinedSums):
     def require_rows(self, table: Stream) -> None:
         """Raise HousingError for fewer rows than unknowns, if the rows are counted before they are summed."""
         if table.rows is not None:
-            require_determined(table.rows, len(table.feature_names) + self.all_rows.fit_intercept)
+            self._require_determined(table.rows, table.columns)
 
-    def require_variance(self) -> None:
-        """Raise HousingError for no rows, fewer rows than unknowns, or a constant target."""
+    def require_variance(self, columns: Columns | None = None) -> None:
+        """Raise HousingError for no rows, fewer rows than unknowns, or a constant target.
+
+        Categories of these columns are named where they are the reason.
+        """
         rows, (name,) = self.all_rows.rows, self.all_rows.target_names
         if not rows:
             raise HousingError("no rows below the names of the columns in any of the files; expected at least one")
+        if columns is not None:
+            self._require_determined(int(rows), columns)
         self.all_rows.require_determined()
         if rows > 1 and self.target.low == self.target.high:
             raise HousingError(f"the target {quoted(name)} is the same in all {rows} rows: nothing to predict")
+
+    def _require_determined(self, rows: int, columns: Columns) -> None:
+        unknowns = len(columns.feature_names) + self.all_rows.fit_intercept
+        try:
+            require_determined(rows, unknowns)
+        except HousingError as error:
+            raise HousingError(f"{error}{_large_categories(columns, unknowns - rows)}") from None
+
+
+def _large_categories(columns: Columns, surplus: int) -> str:
+    """Return the largest categories that have this many features, as advice; empty if all together have fewer.
+
+    >>> _large_categories(Columns(("zip", "sea"), levels={"zip": ("a", "b", "c"), "sea": ("far", "near")}), 2)
+    "; 'zip' has 3 levels: --ignore zip"
+    """
+    found: list[str] = []
+    for name in sorted(columns.levels, key=lambda name: -len(columns.levels[name])):
+        if surplus > 0:
+            found.append(name)
+            surplus -= len(columns.levels[name]) - 1
+    if surplus > 0 or not found or len(found) == len(columns.names):
+        return ""
+    levels = ", ".join(f"{quoted(name)} has {counted(len(columns.levels[name]), 'level')}" for name in found)
+    return f"; {levels}: --ignore {shell(*found)}"

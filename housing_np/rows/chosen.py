@@ -1,13 +1,13 @@
 """The columns of a table that become features, after a survey of their cells, and why others are left out."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from ..errors import TableError, counted, cut, quoted
 from .columns import MISSING, Columns
 from .kinds import FEW_LEVELS, MOST_LEVELS, shell, too_many_levels
-from .rows import by_count
+from .rows import Skipped, by_count
 from .survey import Survey
 
 _LARGE = 0.2  # the share of the rows above which a fill is worth a warning
@@ -61,7 +61,7 @@ def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> 
             left_out[name] = "all of its cells are missing"
         elif each.levels is None:
             if kept.low[i] == kept.high[i] and kept.rows > 1 and name not in asked:
-                constant[name] = f"it is {kept.low[i]:.6g} in all rows"
+                constant[name] = same_value(kept.low[i])
             elif missing:
                 fills[name], filled[name] = float(kept.mean[i]), missing
         elif each.is_full:
@@ -79,24 +79,63 @@ def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> 
     if len(left_out) + len(constant) < len(features):
         left_out |= constant
     names = tuple(each.name for each in features if each.name not in left_out)
-    return Chosen(Columns(names, named, levels, fills), left_out, filled, counts)
+    columns = Columns(names, named, levels, fills)
+    _require_apart(source, columns)
+    return Chosen(columns, left_out, filled, counts)
+
+
+def _require_apart(source: str, columns: Columns) -> None:
+    """Refuse a column that is called as a feature of a category."""
+    features = {feature for name in columns.levels for feature in columns.features_of(name)}
+    if both := [name for name in columns.names if name in features]:
+        raise TableError(
+            f"{source}: column {quoted(both[0])} has the name of a category's level; rename it, or leave it out: "
+            f"--ignore {shell(both[0])}"
+        )
 
 
 def _full(source: str, name: str, most: int, example: str, is_asked: bool) -> str:
     if is_asked or most == MOST_LEVELS:
+        way = "--ignore {} leaves it out" if most == MOST_LEVELS else f"--categories {{}} takes up to {MOST_LEVELS:,}"
         raise TableError(
-            f"{source}: column {quoted(name)} has more than {most:,} levels, such as {quoted(example)}; a category has "
-            f"{most:,} at most{'' if most == MOST_LEVELS else f': --categories {shell(name)} takes {MOST_LEVELS:,}'}, "
-            f"or leave it out: --ignore {shell(name)}"
+            f"{source}: column {quoted(name)} has more than {most:,} levels, such as {quoted(example)}; "
+            f"{way.format(shell(name))}"
         )
     return too_many_levels(name, quoted(example))
 
 
-def missing_error(source: str, absent: dict[str, int], rows: int) -> TableError:
+def same_value(value: float) -> str:
+    """Return why a column of numbers that never varies is left out.
+
+    >>> same_value(7.0)
+    'it is 7 in all rows'
+    """
+    return f"it is {value:.6g} in all rows"
+
+
+def left_out_note(source: str, name: str, why: str) -> str:
+    """Return the note on a column that is left out."""
+    return f"{source}: {quoted(name)} is left out ({why})"
+
+
+def missing_error(source: str, absent: Mapping[str, int], rows: int, target: str) -> TableError:
     """Return the error that names all columns with missing cells, and what to say."""
+    if absent.get(target) == rows:
+        return TableError(f"{source}: the target {quoted(target)} is missing in all rows: nothing to learn from")
     return TableError(
         f"{source}: missing cells, in {counted(rows, 'row')}: {by_count(absent)}; say --missing mean to fill "
         "numbers with their mean and categories with a level of its own, or --missing skip to leave such rows out"
+    )
+
+
+def no_row_error(source: str, absent: Mapping[str, int], rows: int, target: str) -> TableError:
+    """Return the error for rows that all lack a cell, and what to say."""
+    if absent.get(target) == rows:
+        return missing_error(source, absent, rows, target)
+    others = sorted((name for name in absent if name != target), key=absent.__getitem__)
+    return TableError(
+        f"{source}: no row is left without missing cells: {by_count(absent)}; --missing mean fills them, or --ignore "
+        f"{shell(others[-1])} does without the column that lacks most"
     )
 
 
@@ -114,9 +153,22 @@ def filled_note(chosen: Chosen) -> str:
     )
 
 
-def large_shares(absent: dict[str, int], rows: int) -> str:
+def many_skipped(skipped: Skipped, good: int, target: str) -> str:
+    """Return a warning where more than a fifth of the rows are bad, with the columns that they are due to; else ""."""
+    rows = skipped.count + good
+    if skipped.count <= _LARGE * rows:
+        return ""
+    least = min(_LARGE * rows, max(skipped.columns.values(), default=0) - 1)
+    names = [name for name, count in skipped.columns.items() if count > least and name != target]
+    advice = f"; --ignore {shell(*names)} does without what most of them are due to" if names else ""
+    return f"{skipped.count:,} of {rows:,} rows are bad, more than a fifth{advice}"
+
+
+def large_shares(absent: dict[str, int], rows: int, target: str = "") -> str:
     """Return a warning of the columns that lack more than a fifth of their cells; empty if none do."""
     large = {name: count for name, count in absent.items() if count > _LARGE * rows}
     if not large:
         return ""
-    return f"more than a fifth of the {rows:,} rows have no {by_count(large)}; --ignore {shell(*large)} does without"
+    features = [name for name in large if name != target]
+    advice = f"; --ignore {shell(*features)} does without" if features else ""
+    return f"missing in more than a fifth of the {rows:,} rows: {by_count(large)}{advice}"

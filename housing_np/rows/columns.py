@@ -36,7 +36,7 @@ class Columns:
     ------
     HousingError
         For levels or fills of a column that is not there, or of both kinds for one; for levels that are fewer than
-        two, empty, or not apart; for a fill that is not finite.
+        two, empty, not apart, or not UTF-8 without NUL; for a fill that is not finite.
 
     Examples
     --------
@@ -63,6 +63,9 @@ class Columns:
             levels = as_names(given, f"levels of {quoted(name)}")
             if len(levels) < 2 or len(set(levels)) < len(levels) or not all(levels):
                 raise HousingError(f"{quoted(name)} has the levels {quoted(levels)}: expected two or more, all apart")
+            for level in levels:
+                if "\0" in level or level.encode(errors="replace").decode() != level:
+                    raise HousingError(f"{quoted(name)} has the level {quoted(level)}: expected UTF-8, without NUL")
         for name, fill in self.fills.items():
             if name in self.levels or isinstance(fill, str) or not isfinite(fill):
                 raise HousingError(f"{quoted(name)} has the fill {quoted(fill)}: expected a number, for a number")

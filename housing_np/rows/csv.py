@@ -93,7 +93,7 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
 
     columns = tuple(filter(None, names))
     layout, hint = Columns(columns, dialect.header), missing_hint(columns, dialect)
-    rows = Rows(source.name, layout, blocks, sample, left_out, tuple(notes), hint, is_empty=is_empty)
+    rows = Rows(source.name, layout, blocks, sample, False, left_out, tuple(notes), hint, is_empty=is_empty)
     return rows
 
 

@@ -249,7 +249,7 @@ def _rows(source: str, found: Found, on_error: OnError) -> Rows:
         Columns(columns, named),
         blocks,
         lambda: _sample(found.rows[:SAMPLE_ROWS], found.columns or columns),
-        index,
+        left_out=index,
         protocol=found.protocol,
         request_id=found.request_id,
         is_empty=lambda: not found.rows,

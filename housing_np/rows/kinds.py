@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 
 from ..errors import cut, quoted
 from .cells import as_level
-from .numbers import AMOUNT, DATE, DECIMAL_COMMA
+from .numbers import AMOUNT, DATE, DECIMAL_COMMA, MISSING, TRUTH
 
 FEW_LEVELS = 30  # of a column of text, for it to be a category unasked
 MOST_LEVELS = 1000  # of a category
 _TEXT = 0.95  # the share of a column's cells that are no numbers, if it is one of text
+_MIXED = 0.2  # the share above which they are no mistakes in a column of numbers
+_MOST_OWN = 0.5  # levels for each cell, above which a category tells nothing
+_FEW_CELLS = 20  # which tell a column of numbers and text from a mistake
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _TIME = re.compile(
@@ -32,42 +35,88 @@ class Kind(NamedTuple):
         Whether it is text of few levels.
     left_out : str
         Why it is neither a number nor a category, with what to do; empty if it is one of them.
+    mixed : str
+        What it holds if many cells are numbers and many are not, with what to do; empty otherwise.
     """
 
     is_category: bool = False
     left_out: str = ""
+    mixed: str = ""
 
 
-def kind_of(name: str, values: Sequence[Any]) -> Kind:
+def kind_of(name: str, values: Sequence[Any], has_types: bool = True) -> Kind:
     """Return what a column holds, from its first values: numbers, text, objects of dates, and None for a missing one.
 
+    With ``has_types``, numbers are no text.
+
     >>> kind_of("sea", ["near", "far", None]), kind_of("age", [3.0, "x", 4.0])
-    (Kind(is_category=True, left_out=''), Kind(is_category=False, left_out=''))
+    (Kind(is_category=True, left_out='', mixed=''), Kind(is_category=False, left_out='', mixed=''))
     >>> kind_of("day", ["2012-01-01"]).left_out
     "dates or times, such as '2012-01-01'; write a number, such as the days since a first day"
     """
-    cells = [value for value in values if value is not None]
+    cells = [value for value in values if value is not None and not _is_missing_text(value)]
+    if not cells:  # text without any tells that the others are none either, where there are types
+        return Kind(has_types and any(isinstance(value, str) for value in values))
     others = [value for value in cells if not isinstance(value, int | float)]
-    if not others or len(others) < _TEXT * len(cells):
-        return Kind()
     forms = Counter(map(_form, others))
-    if forms["number"] and forms["number"] + forms["amount"] >= _TEXT * len(others):
+    if not others or (not has_types and forms["number"] and forms["number"] + forms["amount"] >= _TEXT * len(others)):
         return Kind()
     form, count = forms.most_common(1)[0]
     example = next(quoted(str(value).strip()) for value in others if _form(value) == form)
+    levels = len({as_level(value) for value in cells})
+    if len(others) < _TEXT * len(cells):
+        is_mixed = form != "number" and len(cells) >= _FEW_CELLS and len(others) > _MIXED * len(cells)
+        return (
+            Kind(mixed=_mixed(name, form, example, len(others) / len(cells), levels / len(cells)))
+            if is_mixed
+            else Kind()
+        )
     if form != "text" and count >= _TEXT * len(others):
-        return Kind(left_out=_REASONS[form].format(example=example))
-    levels = {as_level(value) for value in cells}
-    return Kind(True) if len(levels) <= FEW_LEVELS else Kind(left_out=too_many_levels(name, example))
+        reason = _REASONS[form].format(example=example)
+        is_category = form == "number" and levels <= _MOST_OWN * len(cells)
+        return Kind(left_out=f"{reason}; --categories {shell(name)} makes a category of it" if is_category else reason)
+    if levels <= FEW_LEVELS:
+        return Kind(True)
+    return Kind(left_out=too_many_levels(name, example, levels <= _MOST_OWN * len(cells)))
 
 
-def too_many_levels(name: str, example: str) -> str:
-    """Return why a column of text is left out, and what makes it a category."""
+def _is_missing_text(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().lower() in MISSING
+
+
+def target_problem(values: Sequence[Any], has_types: bool) -> str:
+    """Return what a target holds that is not a column of numbers, from its first values; empty if it is one.
+
+    >>> target_problem(["$350,000", "$1,250,000"], False)
+    "amounts, such as '$350,000'; write plain numbers; the target has to be a column of numbers"
+    """
+    kind = kind_of("", values, has_types)
+    text = next((quoted(str(value).strip()) for value in values if isinstance(value, str | bytes)), "")
+    is_truth = all(value is None or str(value).strip().lower() in TRUTH for value in values)
+    how = f"truth values ({text}); write 1 and 0" if is_truth else f"text ({text}), not numbers"
+    problem = how if kind.is_category else kind.left_out.partition("; --categories")[0]
+    return f"{problem}; the target has to be a column of numbers" if problem else ""
+
+
+def too_many_levels(name: str, example: str, is_useful: bool = True) -> str:
+    """Return why a column of text is left out, and what makes it a category where that is useful."""
+    if not is_useful:
+        return f"text that differs in most rows, such as {cut(example)}"
     most = f"--categories {shell(name)} takes up to {MOST_LEVELS:,}"
     return f"text of more than {FEW_LEVELS} levels, such as {cut(example)}; {most}"
 
 
+def _mixed(name: str, form: str, example: str, share: float, levels: float) -> str:
+    category = f", or --categories {shell(name)} makes a category of it" if levels <= _MOST_OWN else ""
+    return (
+        f"{_FORMS[form]} in {share:.0%} of its first cells, such as {example}; write numbers in all, or "
+        f"--ignore {shell(name)} leaves it out{category}"
+    )
+
+
+_FORMS = {"text": "text", "time": "dates or times", "amount": "amounts", "nested": "lists or objects"}
 _REASONS = {
+    "number": "numbers written as text, such as {example}; write them as numbers",
     "time": "dates or times, such as {example}; write a number, such as the days since a first day",
     "amount": "amounts, such as {example}; write plain numbers",
     "nested": "lists or objects, such as {example}; write a column for each of their values",
@@ -104,5 +153,10 @@ def shell(*names: str) -> str:
 
 
 def in_csv(names: Sequence[str]) -> str:
-    """Return names as a line of CSV."""
-    return ",".join('"' + name.replace('"', '""') + '"' if set(name) & set('",\n') else name for name in names)
+    """Return names as a line of CSV, which no command takes for an option."""
+    return ",".join(
+        '"' + name.replace('"', '""') + '"'
+        if set(name) & set('",\r\n') or name.startswith("-") or name != name.strip()
+        else name
+        for name in names
+    )

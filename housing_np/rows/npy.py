@@ -114,7 +114,7 @@ def read(source: Source, on_error: OnError) -> Rows:
     def sample() -> dict[str, list[Any]]:
         texts = [name for name in names or () if array.dtype[name].kind in "SU"]
         first.extend(islice(parts, 1 if texts else 0))
-        return {name: [as_level(each) or None for part in first for each in part[name][:SAMPLE_ROWS]] for name in texts}
+        return {name: [as_level(each) for part in first for each in part[name][:SAMPLE_ROWS]] for name in texts}
 
     rows = Rows(source.name, Columns(columns, names is not None), blocks, sample, is_empty=lambda: not array.shape[0])
     return rows

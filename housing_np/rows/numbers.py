@@ -11,7 +11,7 @@ from ..errors import TableError, cut, quoted
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "nat", "-", "--", "?"})
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBERS = {"true": 1.0, "false": 0.0}
-_TRUTH = {"yes": 1, "t": 1, "y": 1, "no": 0, "f": 0, "n": 0}
+TRUTH = {"yes": 1, "t": 1, "y": 1, "no": 0, "f": 0, "n": 0}
 _CURRENCY = "$€£¥₹"
 _SPACES = " \u00a0\u202f'’"
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
@@ -151,7 +151,7 @@ def is_words(text: str) -> bool:
     (True, False, False, False)
     """
     text = text.strip()
-    known = text.lower() in {*MISSING, *_NUMBERS, *_TRUTH} or text.lower().lstrip("+-") in ("inf", "infinity")
+    known = text.lower() in {*MISSING, *_NUMBERS, *TRUTH} or text.lower().lstrip("+-") in ("inf", "infinity")
     is_near = any(form.fullmatch(text) for form in (_UNIT, DATE, _EXPONENT))
     return not known and not is_near and bool(re.search(r"[^\W\d_]", text))
 
@@ -165,7 +165,7 @@ def text_columns(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> dict[st
     found = {}
     for name, column in zip(names, zip(*rows, strict=True), strict=bool(rows)):
         cells = [cell for cell in column if cell is not None and str(cell).strip().lower() not in MISSING]
-        texts = [cell for cell in cells if isinstance(cell, str) and (is_words(cell) or cell.strip().lower() in _TRUTH)]
+        texts = [cell for cell in cells if isinstance(cell, str) and (is_words(cell) or cell.strip().lower() in TRUTH)]
         if len(texts) == len(cells) and (words := [cell.strip() for cell in texts if is_words(cell)]):
             found[name] = words[0]
     return found
@@ -181,8 +181,8 @@ def advice(text: str) -> str:
     """Return what is wrong with a cell that is not a number, and what to write instead."""
     if text.lower() in MISSING:
         return f"{quoted(text) + ' stands for a missing number' if text else 'the cell is empty'}; fill it in"
-    if text.lower() in _TRUTH:
-        return f"{quoted(text)} is a truth value, not a number; write {_TRUTH[text.lower()]}"
+    if text.lower() in TRUTH:
+        return f"{quoted(text)} is a truth value, not a number; write {TRUTH[text.lower()]}"
     for mistake in _MISTAKES:
         if mistake.pattern.fullmatch(text):
             return f"{quoted(text)} {mistake.advice.format(cut(mistake.number(text)))}"

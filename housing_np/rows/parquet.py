@@ -98,7 +98,13 @@ def read(source: Source, on_error: OnError, most: int | None = None) -> Rows:
 
     hint = f" ({listed(index, quoted)} is an index of pandas: reset_index() makes it a column)" if index else ""
     rows = Rows(
-        source.name, Columns(columns), blocks, sample, index, hint=hint, is_empty=lambda: not file.metadata.num_rows
+        source.name,
+        Columns(columns),
+        blocks,
+        sample,
+        left_out=index,
+        hint=hint,
+        is_empty=lambda: not file.metadata.num_rows,
     )
     return rows
 
@@ -115,7 +121,9 @@ def _array(column: Any, cells: Cells) -> Any:
 
 
 def _values(batch: Any, name: str) -> list[Any]:
-    return [] if batch is None else _plain(batch.column(name))
+    found = [] if batch is None else _plain(batch.column(name))
+    # The type alone says that nothing in it is a number.
+    return found if any(value is not None for value in found) else ["" for _ in found]
 
 
 def _plain(column: Any) -> list[Any]:

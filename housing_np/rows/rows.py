@@ -127,6 +127,8 @@ class Rows:
         Returns the blocks of the wanted columns, in numbers as `Cells` has them.
     sample : callable, optional
         Returns the first values of each column that may hold more than numbers, by name.
+    has_types : bool
+        Whether the format tells numbers from text that looks like one.
     left_out : mapping of str to str
         The columns that are not part of the table, and why: an index that pandas wrote.
     notes : tuple of str
@@ -148,6 +150,7 @@ class Rows:
     layout: Columns
     read: Callable[[Sequence[Cells]], Iterator[Floats]]
     sample: Callable[[], dict[str, list[Any]]] = dict
+    has_types: bool = True
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     hint: str = ""

@@ -12,7 +12,7 @@ from ..checks.unchanged import Stamp, unchanged
 from ..errors import TableError, counted, quoted
 from . import Rows, Skipped, TextColumnError, open_rows, stop
 from .cells import Cells, cells_of
-from .chosen import missing_error
+from .chosen import left_out_note, many_skipped, missing_error, no_row_error, same_value
 from .columns import Columns
 from .in_memory import Block, Table
 from .kinds import shell
@@ -134,10 +134,13 @@ class Stream:
         wanted = [*cells_of(self.columns), Cells(self.target_name)]
         for each in wanted:
             each.takes_missing |= self.takes_missing
+            each.most = len(each.levels or ())  # rows that are left out may have other levels, which are UNKNOWN
         for cells in self.cells(rows, wanted):
             # Copied once, so that the passes over them read contiguous memory.
             X, y = np.ascontiguousarray(cells[:, :-1]), np.ascontiguousarray(cells[:, -1])
             X, y = self.without_missing(rows.source, X, y)
+            if not self.columns.is_plain and np.isinf(X).any():
+                raise TableError(f"{rows.source}: other levels than in the pass before; leave the file as it is")
             yield self.columns.encode(X), y
 
     def without_missing(self, source: str, X: Floats, y: Floats) -> Block:
@@ -160,7 +163,7 @@ class Stream:
         """Return the error that counts the missing cells of all files."""
         names = (*self.columns.names, self.target_name)
         survey = self.surveyed(Survey([Cells(name, None, True) for name in names], "mean"))
-        return missing_error(source, survey.absent(names), survey.rows)
+        return missing_error(source, survey.absent(names), survey.rows, self.target_name)
 
     def surveyed(self, survey: Survey) -> Survey:
         """Return a survey with the cells of all files added."""
@@ -186,17 +189,46 @@ class Stream:
         except TextColumnError as error:
             if self.target_name in error.columns:
                 raise TableError(f"{error}; the target has to be a column of numbers") from None
-            text = shell(*error.columns)
-            text = text if len(text) <= _LONGEST_ADVICE else "and their names"
-            raise TableError(f"{error}; leave out what is no number: --ignore {text}") from None
+            names = shell(*error.columns)
+            advice = f"--ignore {names} leaves out what is no number, --categories {names} makes categories of it"
+            if len(names) > _LONGEST_ADVICE:
+                advice = "leave out what is no number: --ignore and their names"
+            raise TableError(f"{error}; {advice}") from None
 
-    def told(self) -> list[str]:
-        """Return notes for the user: dialect, columns that are left out or filled, and the bad rows so far."""
+    def told(self, rows: int | None = None) -> list[str]:
+        """Return notes for the user: dialect, columns that are left out or filled, and the bad rows so far.
+
+        They say where bad rows are many beside these good ones.
+        """
         skipped, dropped = self.all_skipped, self.all_dropped
         lines = [str(skipped)] if skipped.count else []
+        if rows is not None and (many := many_skipped(skipped, rows + dropped.count, self.target_name)):
+            lines.append(many)
         if dropped.count:
             lines.append(f"rows left out for missing cells: {dropped.count:,} ({by_count(dropped.columns)})")
         return [*self.notes, *lines]
+
+    def leave_out_constant(self, low: Floats, high: Floats, asked: Sequence[str]) -> bool:
+        """Leave out the columns of numbers that never vary, as a pass has found; return whether there are any.
+
+        Those that the user names stay, and all do if there are no others.
+        """
+        if not self.columns.is_plain:  # a survey has left them out
+            return False
+        same = {name: value for name, value, top in zip(self.columns.names, low, high, strict=True) if value == top}
+        constant = {name: value for name, value in same.items() if name not in asked}
+        if not constant or len(constant) == len(self.columns.names):
+            return False
+        self.columns = replace(self.columns, names=tuple(name for name in self.columns.names if name not in constant))
+        self.left_out += tuple(constant)
+        self.notes += tuple(left_out_note(self.source, name, same_value(value)) for name, value in constant.items())
+        return True
+
+    def require_some_left(self, rows: int) -> None:
+        """Raise TableError if no rows are left, because of missing cells."""
+        dropped = self.all_dropped
+        if dropped.count and not rows:
+            raise no_row_error(self.source, dropped.columns, dropped.count, self.target_name)
 
     def table(self) -> Table:
         """Return the rows in memory as a table."""

@@ -3,9 +3,9 @@
 import re
 from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,14 +14,13 @@ import numpy as np
 from ..checks.arrays import Floats, pieces
 from ..checks.names import as_name, as_names, require_option
 from ..checks.paths import as_path, shown_path
-from ..errors import TableError, cut, listed, quoted
+from ..errors import TableError, cut, quoted
 from . import Decimal, Format, Rows, Skipped, open_rows, stop
-from .cells import Cells, cells_of
-from .chosen import choose, large_shares, missing_error
+from .cells import UNKNOWN, Cells, cells_of
+from .chosen import choose, large_shares, left_out_note, missing_error, no_row_error
 from .columns import Columns
 from .in_memory import Block, Table
-from .kinds import FEW_LEVELS, MOST_LEVELS, Kind, in_csv, kind_of, shell
-from .rows import by_count
+from .kinds import FEW_LEVELS, MOST_LEVELS, Kind, in_csv, kind_of, target_problem
 from .stream import Stream
 from .survey import Missing, Survey
 
@@ -47,6 +46,7 @@ SurveyFiles = Callable[[Stream, Survey], Survey]
 _MEMORY_NUMBERS = 1 << 24
 # The name that pandas gives to a column without one: the index of a frame that was written.
 _UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*")
+_MOST_REASONS = 5  # in one message
 _INDEX = "the index that pandas wrote; to_csv(index=False) writes none"
 
 
@@ -168,7 +168,8 @@ def open_table(
                     raise TableError(f"{rows.source}: more than {_MEMORY_NUMBERS} numbers; give them in a file")
                 return _settled_in_files(stream, kinds, features, Stream.surveyed)
     if not y:
-        raise _without_rows(rows.source, stream)
+        plain = Columns(tuple(name for name in stream.columns.names if name not in kinds), stream.columns.named)
+        raise _without_rows(rows.source, replace(stream, columns=plain))
     return _held(stream, wanted, np.frombuffer(X).reshape(len(y), -1), np.frombuffer(y), features)
 
 
@@ -227,8 +228,6 @@ def _held(stream: Stream, wanted: list[Cells], X: Floats, y: Floats, features: S
     _recode(X, chosen, settled.columns)
     if settled.missing != "stop":
         X, y = settled.without_missing(stream.source, X, y)
-    if not len(y):
-        raise TableError(f"{stream.source}: no row is left; missing are {by_count(settled.all_dropped.columns)}")
     if len(y) > 1 and np.all(y == y[0]):
         raise TableError(
             f"{stream.source}: the target {quoted(stream.target_name)} is {y[0]} in all {len(y)} rows: nothing to "
@@ -242,7 +241,7 @@ def _recode(X: Floats, chosen: Sequence[Cells], columns: Columns) -> None:
     for column, each in zip(X.T, chosen, strict=True):
         if each.levels is not None:
             positions = {level: position for position, level in enumerate(columns.levels[each.name])}
-            final = np.array([*(positions.get(level, np.nan) for level in each.levels), np.nan])
+            final = np.array([*(positions.get(level, UNKNOWN) for level in each.levels), np.nan])
             column[:] = final[np.where(np.isnan(column), -1, column).astype(np.intp)]
 
 
@@ -250,21 +249,25 @@ def _settled(
     stream: Stream, wanted: Sequence[Cells], features: Sequence[str] | None, survey: Callable[[Survey], Survey]
 ) -> Stream:
     """Return the stream with the columns that a survey of its cells leaves."""
-    missing, source = stream.missing, stream.source
+    missing, source, target = stream.missing, stream.source, stream.target_name
     found = survey(Survey(wanted, "mean" if missing == "skip" else missing))
     chosen = choose(found, stream.columns.named, features or (), source)
-    names = (*chosen.columns.names, stream.target_name)
-    absent = found.absent(names)
-    if absent and missing == "stop":
-        raise missing_error(source, absent, found.rows)
-    left_out = chosen.left_out
-    if absent and missing == "skip":
-        found = survey(Survey([each for each in wanted if each.name in names], missing))
+    absent = found.absent((*chosen.columns.names, target))
+    if found.missing[-1] == found.rows or (absent and missing == "stop"):
+        raise missing_error(source, absent, found.rows, target)
+    left_out = costly = chosen.left_out
+    while absent and missing == "skip" and (costly or found.policy != missing):
+        found = survey(Survey([each for each in wanted if each.name not in left_out], missing))
+        if not found.kept.rows:
+            raise no_row_error(source, found.absent([each.name for each in found.cells]), found.rows, target)
         chosen = choose(found, stream.columns.named, features or (), source)
-        left_out |= chosen.left_out
+        # A column that is left out must not cost the others their rows.
+        costly = {name: chosen.left_out[name] for name in found.absent(chosen.left_out)}
+        left_out |= costly or chosen.left_out
     if not chosen.columns.names:
         raise TableError(f"{source}: no column is left to predict from: {_reasons(left_out)}")
-    notes = [f"{source}: {each}" for each in (*_each_left_out(left_out), large_shares(absent, found.rows)) if each]
+    large = large_shares(found.absent((*chosen.columns.names, target)), found.rows, target)
+    notes = [*_each_left_out(source, left_out), *([f"{source}: {large}"] if large else [])]
     return replace(
         stream,
         columns=chosen.columns,
@@ -275,12 +278,14 @@ def _settled(
     )
 
 
-def _each_left_out(reasons: Mapping[str, str]) -> list[str]:
-    return [f"{quoted(name)} is left out ({why})" for name, why in reasons.items()]
+def _each_left_out(source: str, reasons: Mapping[str, str]) -> list[str]:
+    return [left_out_note(source, name, why) for name, why in reasons.items()]
 
 
 def _reasons(reasons: Mapping[str, str]) -> str:
-    return listed([f"{quoted(name)} ({why})" for name, why in reasons.items()])
+    more = f", … ({len(reasons):,} in all)" if len(reasons) > _MOST_REASONS else ""
+    shown = islice(reasons.items(), _MOST_REASONS)
+    return ", ".join(f"{quoted(name)} ({why})" for name, why in shown) + more
 
 
 def _without_rows(source: str, stream: Stream) -> TableError:
@@ -326,7 +331,7 @@ def _with_columns(
     if rows.is_empty() and not rows.columns:
         raise TableError(f"{rows.source}: no rows; expected at least one")
     features, ignore = as_names(features, "features"), as_names(ignore, "ignore")
-    categories = as_names(categories, "categories")
+    categories = tuple(name for name in as_names(categories, "categories") if name not in ignore)
     rows.require([name for name in (*ignore, *categories) if name not in rows.left_out], "; name some of these")
     if not features and target not in rows.columns:
         raise rows.missing([target], "; name one of these")
@@ -341,29 +346,32 @@ def _with_columns(
     if len(set(features)) < len(features):
         raise TableError(f"{rows.source}: a feature is named twice in {cut(in_csv(features))}; name each once")
     _require(rows, features, target)
-    kinds = _kinds(rows, features, categories)
+    sample = rows.sample()
+    if not stream.skip and (problem := target_problem(sample.get(target, []), rows.has_types)):
+        raise TableError(f"{rows.source}: column {quoted(target)} holds {problem}")
+    kinds = {
+        name: Kind(True) if name in categories else kind_of(name, sample.get(name, []), rows.has_types)
+        for name in features
+    }
     unfit = {name: kind.left_out for name, kind in kinds.items() if kind.left_out}
-    if unfit and (asked or len(unfit) == len(features)):
-        raise TableError(f"{rows.source}: {_reasons(unfit)}: no numbers to predict from; --ignore {shell(*unfit)}")
+    if unfit and asked:
+        raise TableError(f"{rows.source}: no features: {_reasons(unfit)}; leave them out of --features")
+    if len(unfit) == len(features):
+        raise TableError(f"{rows.source}: no column is left to predict from: {_reasons(unfit)}")
+    if not stream.skip and (mixed := next((name for name in features if kinds[name].mixed), None)) is not None:
+        raise TableError(f"{rows.source}: column {quoted(mixed)} holds {kinds[mixed].mixed}")
     left_out |= unfit
     chosen = tuple(name for name in features if name not in unfit)
     unused = (name for name in rows.columns if name not in {target, *chosen})
-    reasons = _each_left_out({**rows.left_out, **left_out})
+    reasons = _each_left_out(rows.source, {**rows.left_out, **left_out})
     levels = {name: MOST_LEVELS if name in categories else FEW_LEVELS for name in chosen if kinds[name].is_category}
     return replace(
         stream,
         columns=Columns(chosen, rows.named),
         left_out=(*rows.left_out, *unused),
-        notes=tuple(f"{rows.source}: {note}" for note in (*rows.notes, *reasons)),
+        notes=(*(f"{rows.source}: {note}" for note in rows.notes), *reasons),
         source=rows.source,
     ), levels
-
-
-def _kinds(rows: Rows, features: Sequence[str], categories: Collection[str]) -> dict[str, Kind]:
-    """Return what each feature holds, judged by the first rows."""
-    sample = rows.sample()
-    kinds = {name: kind_of(name, sample.get(name, [])) for name in features if name not in categories}
-    return {name: kinds.get(name, Kind(True)) for name in features}
 
 
 def _require(rows: Rows, features: Sequence[str], target: str) -> None:

@@ -1,11 +1,15 @@
 """The columns of a model as text in its file: JSON of one entry a column, as docs/format.md says."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ..errors import HousingError
 from ..rows.columns import Columns
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_LONGEST_ENTRY = 40  # bytes of a fill, or of the commas and brackets of a category, for each of its features
 
 
 def columns_text(columns: Columns) -> bytes:
@@ -27,11 +31,15 @@ def columns_of_text(text: bytes, features: Sequence[str]) -> Columns:
     ('age', 'sea')
     """
     try:
+        # Judged before it is parsed, which takes many times the memory of the text.
+        in_quotes = sum(each.end() - each.start() for each in _STRING.finditer(text))
+        if len(text) - in_quotes > _LONGEST_ENTRY * (len(features) + 1):
+            raise ValueError("more entries than features")
         entries = json.loads(text.decode(), parse_constant=_refuse)
         columns = _columns(entries, list(features))
         if columns_text(columns) != text or columns.feature_names != tuple(features) or columns.is_plain:
             raise ValueError("other text than train writes")
-    except (ValueError, TypeError, IndexError, RecursionError):
+    except (ValueError, TypeError, IndexError, OverflowError, RecursionError):
         raise HousingError("the columns do not say what the features are made of") from None
     return columns
 
