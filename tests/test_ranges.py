@@ -20,6 +20,7 @@ from housing_np.evaluation.ranges import (
     usual_range,
 )
 from housing_np.quantized.calibration import Calibration
+from housing_np.rows.columns import Columns
 from housing_np.store.report_file import ranges_of
 
 NAMES = ("rooms", "age")
@@ -288,3 +289,68 @@ def test_a_truth_value_is_0_or_1(values, expected):
     for block in np.array_split(np.array(values, np.float64)[:, np.newaxis], 3):
         rows += Calibration.of(block) if len(block) else Calibration()
     assert is_truth_value(rows).tolist() == [expected]
+
+
+# Shares of levels
+
+COLUMNS = Columns(("age", "sea"), levels={"sea": ("far", "near", "in it")})
+OF_LEVELS = LinearRegression.from_coefficients([1.0, 10.0, 100.0], 0.0, COLUMNS.feature_names, ["price"], COLUMNS)
+
+
+def rows_at_sea(far, near, inside):
+    """Rows of age 0 and 2 in turn, so many with each level."""
+    cells = np.repeat([0.0, 1.0, 2.0], [far, near, inside])
+    return COLUMNS.encode(np.column_stack([2.0 * (np.arange(len(cells)) % 2), cells]))
+
+
+def test_shares_that_moved_are_named_with_that_of_the_baseline():
+    found = moved(Calibration.of(rows_at_sea(100, 50, 50)), rows_at_sea(20, 130, 50), OF_LEVELS, size=200).shifts()
+    shown = {each.feature: [round(value, 9) for value in each[1:]] for each in found}
+    # The baseline has no weight: what it moves is what all levels of its category move.
+    assert shown == {"sea=near": [0.25, 0.65, 4.0], "sea=far": [0.5, 0.1, 4.0]}
+
+
+def test_a_baseline_that_is_gone_has_the_share_0():
+    found = moved(Calibration.of(rows_at_sea(100, 50, 50)), rows_at_sea(0, 70, 30), OF_LEVELS, size=100).shifts()
+    assert next(each.mean for each in found if each.feature == "sea=far") == 0.0
+
+
+def test_a_baseline_that_is_all_has_the_share_1():
+    found = moved(Calibration.of(rows_at_sea(100, 50, 50)), rows_at_sea(100, 0, 0), OF_LEVELS, size=100).shifts()
+    assert next(each.mean for each in found if each.feature == "sea=far") == 1.0
+
+
+def test_levels_that_are_shared_as_before_are_not_named():
+    assert moved(Calibration.of(rows_at_sea(100, 50, 50)), rows_at_sea(50, 25, 25), OF_LEVELS, size=100).shifts() == []
+
+
+def test_levels_are_told_apart_from_numbers():
+    assert Drift(OF_LEVELS, None).levels == {"sea=far", "sea=near", "sea=in it"}
+
+
+def test_a_note_says_what_has_moved():
+    shifts = [Shift("sea=far", 0.5, 0.25, 1.0), Shift("age", 1.0, 2.0, 1.0)]
+    assert drift_note(shifts, {"sea=far"}) == (
+        "means and shares of levels that shifted more than chance would: sea=far 0.5 → 0.25 (moves predictions by 1), "
+        "age 1 → 2 (moves predictions by 1)"
+    )
+
+
+def test_rows_of_a_level_that_is_not_known_are_outside():
+    result = moved(Calibration.of([[0.0, 0.0]]), np.zeros((3, 2)))
+    result.update_unknown(1)
+    assert (result.rows, result.outside, result.share) == (3, 1, 0.25)
+
+
+def test_without_a_range_nothing_is_outside_it():
+    result = moved(None, np.zeros((3, 2)))
+    result.update_unknown(1)
+    assert (result.outside, result.share) == (0, 0.0)
+
+
+@pytest.mark.parametrize(("far", "names"), [(62, ["sea=far"]), (64, [])])
+def test_the_share_of_a_baseline_has_the_deviation_of_a_share(far, names):
+    # sqrt(0.5 · 0.5 · (1/200 + 1/200)) times the quantile 3.66 of four features is 0.183.
+    rest = (200 - far) // 2
+    found = moved(Calibration.of(rows_at_sea(100, 50, 50)), rows_at_sea(far, rest, rest), OF_LEVELS, size=200).shifts()
+    assert [each.feature for each in found] == names

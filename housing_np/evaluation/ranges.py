@@ -201,7 +201,7 @@ class Drift:
     def _with_baselines(self, means: Floats) -> Floats:
         """Return the means of features, and the shares of the baselines that follow from them."""
         shares = [1 - float(means[place].sum()) for place in self._categories.values()]
-        return np.append(means, np.clip(np.round(shares, 12), 0, 1))  # a share of 0 is 0, in spite of rounding
+        return np.append(means, np.round(shares, 12) + 0.0)  # a share of 0 is 0, in spite of rounding
 
     @property
     def levels(self) -> set[str]:
