@@ -95,6 +95,11 @@ class Parser(argparse.ArgumentParser):
             "first line holds the names)",
         )
         self.add_argument(
+            "--encoding",
+            metavar="NAME",
+            help="encoding of CSV and JSON without a byte order mark, such as cp1252, which Excel writes (default: utf-8)",
+        )
+        self.add_argument(
             "--on-error",
             choices=("stop", "skip"),
             default="stop",
@@ -141,6 +146,7 @@ def reading(options: argparse.Namespace) -> dict[str, Any]:
         "separator": {"\\t": "\t", "tab": "\t"}.get(options.separator, options.separator),
         "decimal": options.decimal,
         "header": not options.no_header,
+        "encoding": options.encoding,
     }
 
 

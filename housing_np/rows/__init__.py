@@ -11,7 +11,7 @@ from ..checks.paths import as_path
 from ..errors import TableError
 from .formats import FORMATS, Format, format_of
 from .rows import SKIP_HINT, OnError, Rows, Skipped, TextColumnError, TooLargeError, nearest, stop
-from .source import open_source, readable
+from .source import UTF8, open_source, readable
 
 __all__ = [
     "FORMATS",
@@ -42,6 +42,7 @@ def open_rows(
     separator: str | None = None,
     decimal: Decimal = ".",
     header: bool = True,
+    encoding: str | None = None,
     wait: bool = False,
     most: int | None = None,
 ) -> Iterator[Rows]:
@@ -61,6 +62,8 @@ def open_rows(
         The decimal mark of CSV.
     header : bool
         Whether the first line of CSV has the names of the columns; without names they are x0, x1, ….
+    encoding : str, optional
+        The encoding of CSV and JSON without a byte order mark, such as cp1252, which Excel writes. By default UTF-8.
     wait : bool
         Whether to wait for the first rows of a slow pipe before the columns are determined, so that none is missed.
     most : int, optional
@@ -85,7 +88,7 @@ def open_rows(
     """
     if format is not None:
         require_option(format, FORMATS, "format", TableError)
-    with open_source(path) as source:
+    with open_source(path, UTF8 if encoding is None else encoding) as source:
         if wait:
             source.wait()
         name = source.format or format or (None if isinstance(path, BytesIO) else format_of(path)) or "csv"

@@ -59,7 +59,7 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     if sep_line:
         queue.popleft()
         blank += 1 + _skip_blank(source.name, coming, queue)
-    cutter = Cutter(dialect, blank)
+    cutter = Cutter(dialect, blank, source.encoding)
     if dialect.header:
         names = [name.strip() for name in _header(source.name, coming, cutter, queue)]
     else:

@@ -63,6 +63,7 @@ def read_table(
     separator: str | None = None,
     decimal: Decimal = ".",
     header: bool = True,
+    encoding: str | None = None,
 ) -> Table:
     """Read a user's table in any format of rows; columns without names are called x0, x1, ….
 
@@ -92,6 +93,8 @@ def read_table(
         The decimal mark of CSV.
     header : bool
         Whether the first line of CSV has the names of the columns.
+    encoding : str, optional
+        The encoding of CSV and JSON without a byte order mark, such as cp1252, which Excel writes. By default UTF-8.
 
     Returns
     -------
@@ -115,6 +118,7 @@ def read_table(
     """
     require_option(on_error, get_args(OnError), "on_error", TableError)
     reading: dict[str, Any] = {"format": format, "separator": separator, "decimal": decimal, "header": header}
+    reading["encoding"] = encoding
     reading |= {"categories": categories, "missing": missing, "in_memory": True}
     return open_table(path, target, features, ignore, on_error, **reading).table()
 
