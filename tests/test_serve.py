@@ -109,7 +109,7 @@ def test_the_charset_of_a_body_is_heeded(integer):
     expected = post(integer, "/invocations", records(X), headers={"Accept": "text/csv"}).text
     assert post(integer, "/invocations", body, "text/csv; charset=windows-1252").text == expected
     refused = post(integer, "/invocations", body, "text/csv")
-    assert (refused.status_code, "charset=cp1252" in refused.json()["error"]) == (400, True)
+    assert (refused.status_code, "charset=cp1252" in refused.text) == (400, True)
 
 
 def test_the_open_inference_protocol(integer, california):

@@ -97,7 +97,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--encoding",
             metavar="NAME",
-            help="encoding of CSV and JSON without a byte order mark, such as cp1252, which Excel writes (default: utf-8)",
+            help="encoding of CSV and JSON without a byte order mark, such as cp1252, Excel's (default: utf-8)",
         )
         self.add_argument(
             "--on-error",

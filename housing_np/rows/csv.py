@@ -14,7 +14,17 @@ from ..errors import HousingError, TableError, extra
 from . import numbers
 from .cells import Cells
 from .columns import Columns, positional_names
-from .csv_dialect import QUOTED, SEP_LINE, Dialect, detect, is_json, missing_hint
+from .csv_dialect import (
+    QUOTED,
+    SEP_LINE,
+    Dialect,
+    detect,
+    has_row_names,
+    is_json,
+    missing_hint,
+    squeezed,
+)
+from .csv_header import look_ahead, names_of, notes_of, refuse_names
 from .csv_records import Cutter
 from .rows import (
     BLOCK_NUMBERS,
@@ -35,6 +45,7 @@ from .threads import allowed_threads, map_ahead
 _LARGE = 1 << 24  # bytes of a file from which the import of pyarrow pays
 _PART = 1 << 16  # characters that are parsed at once if a whole chunk cannot be
 _PLACE = "row {} (line {})"
+_ROW_NAMES = "; are the first cells names of rows, as R writes them? write.table(…, col.names=NA) names their column"
 _INDEX = "an index that pandas wrote? to_csv(index=False) writes none"
 # A parser of whole lines, and how many threads to start for it.
 _Parser = tuple[Callable[[str, int, "_Chosen", Dialect], Floats | None], int]
@@ -55,13 +66,20 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
         problem = "expected CSV, found JSON: say so with --format jsonl or json, or by the end of its name"
         raise TableError(f"{source.name}: {problem}")
     sep_line = SEP_LINE.fullmatch(first.strip("\ufeff\r "))
-    dialect, notes = detect(queue, sep_line, dialect)
+    if not sep_line and dialect.separator is None and " " in first.strip():
+        look_ahead(coming, queue, 3)
+    dialect, notes = detect(list(islice(queue, 100)), sep_line, dialect)
     if sep_line:
         queue.popleft()
         blank += 1 + _skip_blank(source.name, coming, queue)
+    if dialect.blanks:
+        queue = deque(map(squeezed, queue))
+        coming = map(squeezed, coming)
+    head = queue[0]
     cutter = Cutter(dialect, blank, source.encoding)
     if dialect.header:
-        names = [name.strip() for name in _header(source.name, coming, cutter, queue)]
+        names = names_of(_header(source.name, coming, cutter, queue))
+        notes += notes_of(head, names)
     else:
         names = list(positional_names(_usual_width(list(queue)[:100], dialect)))
     cutter.names = names
@@ -69,17 +87,28 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     check_names(source.name, [name or (i,) for i, name in enumerate(names)])
     left_out = {f"column {i}": f"no name; {_INDEX}" for i, name in enumerate(names, start=1) if not name}
 
+    def settle() -> None:
+        """Find out from the first rows whether they begin with a name that the first line lacks."""
+        nonlocal names, places
+        if dialect.header and not left_out and _have_row_names(head, cutter, coming, queue):
+            names, places = ["", *names], [i + 1 for i in places]
+            cutter.names, left_out["column 1"] = names, "the names of the rows"
+
     def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
-        texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
         found = [each.name for each in wanted]
         if not dialect.header and not set(found) <= set(names):
             # Rows without names have the wanted columns in their order; a row of another width is bad.
             cutter.names = found
+            texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
             return _blocks(source.name, texts, cutter, list(enumerate(wanted)), parser, on_error)
-        chosen = [places[i] for i in rows.positions(found)]
+        positions = rows.positions(found)
+        settle()
+        texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
+        chosen = [places[i] for i in positions]
         return _blocks(source.name, texts, cutter, list(zip(chosen, wanted, strict=True)), parser, on_error)
 
     def sample() -> dict[str, list[Any]]:
+        settle()
         ahead = copy(cutter)
         ahead.begun = []
         found = _records(ahead, deque(queue), SAMPLE_ROWS)
@@ -103,6 +132,22 @@ def _skip_blank(source: str, coming: Iterator[str], queue: deque[str]) -> int:
         else:
             queue.extend(lines(text))
     return skipped
+
+
+def _have_row_names(head: str, cutter: Cutter, coming: Iterator[str], queue: deque[str]) -> bool:
+    """Whether each of the first rows begins with its name, which has no name of a column above it.
+
+    If that is only likely, the error of such a row says so.
+    """
+    separator = cutter.dialect.between
+    look_ahead(coming, queue, 1)
+    line = next(filter(str.strip, queue), "")
+    if QUOTED.sub("", line).count(separator) != len(cutter.names):
+        return False
+    look_ahead(coming, queue, 2)
+    first = [each for each in islice(queue, 100) if each.strip()]
+    cutter.wider = _ROW_NAMES
+    return has_row_names(head, first, separator)
 
 
 def _no_names(source: str) -> TableError:
@@ -159,6 +204,7 @@ def _blocks(
             raise record
         if is_plain and (found := numbers.of_plain(of_chosen(record), decimal)) is not None:
             return found
+        refuse_names(record, cutter.names, cutter.dialect.header)
         try:
             return [each.of_text(record[i], decimal) for i, each in chosen]
         except TableError:

@@ -23,6 +23,7 @@ class Cutter:
         self.dialect = dialect
         self.encoding = encoding
         self.names: list[str] = []  # of the columns, once they are known
+        self.wider = ""  # the likely cause of a row with one cell too many
         self.line = line  # the number of lines cut so far
         self.alone = 0  # up to this line, a line is not joined with the next
         self.begun: list[str] = []  # the lines of an incomplete record
@@ -104,6 +105,8 @@ class Cutter:
             joined = f" (lines joined by a quote: {len(taken)})" if len(taken) > 1 else ""
             if len(record) == len(self.names) + 1 and not record[-1].strip():
                 joined = "; the line ends in a separator too many"
+            elif len(record) == len(self.names) + 1:
+                joined += self.wider
             others = [f"'{mark}'" for mark in SEPARATORS if mark != self.dialect.between and mark in "".join(taken)]
             if others:
                 joined += f"; say --separator {others[0]} if that is what separates them"

@@ -36,6 +36,10 @@ def stop(error: TableError) -> None:
     raise error.after("", SKIP_HINT)
 
 
+def _end(error: TableError) -> None:
+    raise error
+
+
 @dataclass
 class Skipped:
     """The number of skipped rows, the error of the first, and how many of them are due to each column."""
@@ -77,6 +81,10 @@ class TextColumnError(TableError):
     def __init__(self, message: str, columns: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.columns: tuple[str, ...] = tuple(columns)
+
+
+class OtherOrderError(TableError):
+    """The names of the columns again, in another order: no row after them can be read."""
 
 
 class TooLargeError(TableError):
@@ -220,8 +228,9 @@ def assembled(
             raise
         except (TableError, RecursionError) as error:
             problem = error if isinstance(error, TableError) else TableError(": nested too deep; flatten it")
+            give = _end if isinstance(error, OtherOrderError) else on_error
             try:
-                on_error(problem.after(f"{source}: {place.format(*where)}"))
+                give(problem.after(f"{source}: {place.format(*where)}"))
             except TableError:
                 if values:
                     yield np.array(values).reshape(-1, width)

@@ -78,7 +78,9 @@ class Source:
             if foreign:
                 raise TableError(f"{self.name}: it is {foreign}")
             self.format = next((name for mark, name in _MAGIC.items() if self._begins_with(mark)), None)
-            self.encoding = next((name for mark, name in _ENCODINGS.items() if self.head.startswith(mark)), self.encoding)
+            self.encoding = next(
+                (name for mark, name in _ENCODINGS.items() if self.head.startswith(mark)), self.encoding
+            )
 
     def wait(self) -> None:
         """Wait for a whole first piece, or the end."""
