@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -168,6 +169,15 @@ class Cells:
             yield
         except TableError as error:
             raise TableError(f", column {quoted(self.name)}{error}", self.name) from None
+
+
+def under_spelling(layout: Columns, wanted: Sequence[Cells]) -> list[Cells]:
+    """Return how the wanted cells are read, under the names that a table has for their columns."""
+    spelling = layout.spelling([each.name for each in wanted])
+    found = [copy(each) if each.name in spelling else each for each in wanted]
+    for each in found:
+        each.name = spelling.get(each.name, each.name)
+    return found
 
 
 def cells_of(columns: Columns) -> list[Cells]:

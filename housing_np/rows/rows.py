@@ -188,11 +188,18 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(names: Sequence[str], known: Iterable[str]) -> str:
-    """Return the hint at the known name that is most similar to a missing one, if only one is missing.
+    """Return the hint at the known name that looks like a missing one, or is most similar to the only missing one.
 
     >>> did_you_mean(["Income"], ["income", "age"]), did_you_mean(["Income", "Age"], ["income", "age"])
     (" (did you mean 'income'?)", '')
     """
+    known = list(known)
+    if not all(map(str.isascii, (*names, *known))):
+        from .look_alikes import difference, look_alike  # imported here because most names need it not
+
+        for name in names:
+            if other := look_alike(name, known):
+                return f" (did you mean {quoted(other)}? {difference(name, other)})"
     near = nearest(names[0], known) if len(names) == 1 else None
     return f" (did you mean {quoted(near)}?)" if near else ""
 

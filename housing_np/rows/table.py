@@ -182,7 +182,8 @@ def open_known(path: str | Path, target: str, columns: Columns, on_error: OnErro
     blocks: list[Block] = []
     for name in stream.paths:
         with stream.open(name) as rows:
-            found = columns.as_in(rows.layout)
+            found, spelling = columns.as_in(rows.layout), rows.layout.spelling([target])
+            target = spelling.get(target, target)
             _require(rows, found.names, target)
             known = replace(stream, left_out=rows.columns)
             for cells in known.cells(rows, [*cells_of(found), Cells(target)]):
@@ -325,6 +326,11 @@ def _with_columns(
     target = as_name(stream.target_name, "target")
     features, ignore = as_names(features, "features"), as_names(ignore, "ignore")
     categories = as_names(categories, "categories")
+    spelling = rows.layout.spelling([target, *features, *ignore, *categories])
+    target = spelling.get(target, target)
+    features, ignore, categories = (
+        tuple(spelling.get(name, name) for name in names) for names in (features, ignore, categories)
+    )
     rows.require([name for name in (*ignore, *categories) if name not in rows.left_out], "; name some of these")
     if not features and target not in rows.columns:
         raise rows.missing([target], "; name one of these")
@@ -351,6 +357,7 @@ def _with_columns(
     return replace(
         stream,
         columns=Columns(chosen, rows.named),
+        target_name=target,
         left_out=(*rows.left_out, *unused),
         notes=tuple(f"{rows.source}: {note}" for note in (*rows.notes, *reasons)),
         source=rows.source,
