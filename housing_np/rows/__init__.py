@@ -10,6 +10,7 @@ from ..checks.names import require_option
 from ..checks.paths import as_path
 from ..errors import TableError
 from .formats import FORMATS, Format, format_of
+from .partitions import partitions_of, with_partitions
 from .rows import SKIP_HINT, OnError, Rows, Skipped, TextColumnError, TooLargeError, nearest, stop
 from .source import UTF8, open_source, readable
 
@@ -51,7 +52,8 @@ def open_rows(
     Parameters
     ----------
     path : str or Path or BytesIO
-        A file, which may be compressed by gzip, or "-"; or the body of a request.
+        A file, which may be compressed by gzip, or "-"; or the body of a request. Folders called ``name=value``, as Hive
+        has them, are columns.
     format : str, optional
         A key of `FORMATS`. Magic bytes override it. By default from the file's extension, CSV for an unknown one.
     on_error : callable, optional
@@ -94,7 +96,8 @@ def open_rows(
         name = source.format or format or (None if isinstance(path, BytesIO) else format_of(path)) or "csv"
         of_csv: dict[str, Any] = {"separator": separator, "decimal": decimal, "header": header}
         options = {"csv": of_csv, "parquet": {"most": most}}.get(name, {})
-        yield FORMATS[name].load()(source, on_error, **options)
+        rows = FORMATS[name].load()(source, on_error, **options)
+        yield rows if isinstance(path, BytesIO) else with_partitions(rows, partitions_of(path), on_error)
 
 
 def expect(path: str | Path) -> None:

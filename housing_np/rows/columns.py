@@ -188,6 +188,11 @@ class Columns:
             return {}
         return self._respelled(missing, set(wanted))
 
+    def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return names as these columns spell them."""
+        spelling = self.spelling(names)
+        return tuple(spelling.get(name, name) for name in names)
+
     def _respelled(self, missing: Sequence[str], wanted: Collection[str]) -> dict[str, str]:
         from .look_alikes import composed  # imported here because most names need it not
 

@@ -21,6 +21,7 @@ from .chosen import choose, large_shares, missing_error
 from .columns import Columns
 from .in_memory import Block, Table
 from .kinds import FEW_LEVELS, MOST_LEVELS, Kind, in_csv, kind_of, shell
+from .partitions import sampled
 from .rows import by_count
 from .stream import Stream
 from .survey import Missing, Survey
@@ -182,8 +183,7 @@ def open_known(path: str | Path, target: str, columns: Columns, on_error: OnErro
     blocks: list[Block] = []
     for name in stream.paths:
         with stream.open(name) as rows:
-            found, spelling = columns.as_in(rows.layout), rows.layout.spelling([target])
-            target = spelling.get(target, target)
+            found, (target,) = columns.as_in(rows.layout), rows.layout.spelled([target])
             _require(rows, found.names, target)
             known = replace(stream, left_out=rows.columns)
             for cells in known.cells(rows, [*cells_of(found), Cells(target)]):
@@ -323,14 +323,9 @@ def _with_columns(
     categories: Sequence[str],
 ) -> tuple[Stream, dict[str, int]]:
     """Return the stream with its columns, chosen from those of its first file, and how many levels a category has."""
-    target = as_name(stream.target_name, "target")
-    features, ignore = as_names(features, "features"), as_names(ignore, "ignore")
-    categories = as_names(categories, "categories")
-    spelling = rows.layout.spelling([target, *features, *ignore, *categories])
-    target = spelling.get(target, target)
-    features, ignore, categories = (
-        tuple(spelling.get(name, name) for name in names) for names in (features, ignore, categories)
-    )
+    (target,) = rows.layout.spelled([as_name(stream.target_name, "target")])
+    given = {"features": features, "ignore": ignore, "categories": categories}
+    features, ignore, categories = (rows.layout.spelled(as_names(names, what)) for what, names in given.items())
     rows.require([name for name in (*ignore, *categories) if name not in rows.left_out], "; name some of these")
     if not features and target not in rows.columns:
         raise rows.missing([target], "; name one of these")
@@ -345,7 +340,7 @@ def _with_columns(
     if len(set(features)) < len(features):
         raise TableError(f"{rows.source}: a feature is named twice in {cut(in_csv(features))}; name each once")
     _require(rows, features, target)
-    kinds = _kinds(rows, features, categories)
+    kinds = _kinds(rows.sample() | sampled(stream.paths), features, categories)
     unfit = {name: kind.left_out for name, kind in kinds.items() if kind.left_out}
     if unfit and (asked or len(unfit) == len(features)):
         raise TableError(f"{rows.source}: {_reasons(unfit)}: no numbers to predict from; --ignore {shell(*unfit)}")
@@ -364,9 +359,8 @@ def _with_columns(
     ), levels
 
 
-def _kinds(rows: Rows, features: Sequence[str], categories: Collection[str]) -> dict[str, Kind]:
-    """Return what each feature holds, judged by the first rows."""
-    sample = rows.sample()
+def _kinds(sample: Mapping[str, list[Any]], features: Sequence[str], categories: Collection[str]) -> dict[str, Kind]:
+    """Return what each feature holds, judged by its first values."""
     kinds = {name: kind_of(name, sample.get(name, [])) for name in features if name not in categories}
     return {name: kinds.get(name, Kind(True)) for name in features}
 
