@@ -191,3 +191,30 @@ def test_a_saved_model_of_names_refuses_other_names(tmp_path):
     save(model_of("rooms", "age"), tmp_path / "m.npz")
     with pytest.raises(HousingError, match="feature names should match"):
         load(tmp_path / "m.npz").predict(pd.DataFrame(X))
+
+
+# Identifiers
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        ("csv", "tweet id,age\n1234567890123456789,3\n"),
+        ("jsonl", '{"tweet id": 1234567890123456789, "age": 3}\n'),
+        ("json", '[{"tweet id": 1234567890123456789, "age": 3}]'),
+    ],
+)
+def test_identifiers_of_19_digits_lead_to_ignore(format, text):
+    with pytest.raises(TableError) as caught:
+        read(text, ["tweet id", "age"], format)
+    assert "column 'tweet id': 1234567890123456789 is an integer beyond 2**53" in str(caught.value)
+    assert "; train with --ignore 'tweet id' if it is an identifier, else give it as a decimal" in str(caught.value)
+
+
+def test_the_advice_on_identifiers_works(tmp_path):
+    rows = "".join(f"{1234567890123456789 + i},{i},{i * i}\n" for i in range(9))
+    (tmp_path / "t.csv").write_text(f"id,age,price\n{rows}")
+    train = ["train", "--data", "t.csv", "--target", "price", "--out", "o"]
+    done = run(*train, cwd=tmp_path)
+    assert (done.returncode, "--ignore id if it is an identifier" in done.stderr) == (2, True)
+    assert run(*train, "--ignore", "id", cwd=tmp_path).returncode == 0

@@ -302,10 +302,12 @@ def _refuse(
 
 def inexact_integer(value: object) -> str:
     """Return what is wrong with an integer that float64 would round, and what to do."""
-    return (
-        f"{quoted(value)} is an integer beyond 2**53 that float64 cannot hold exactly; "
-        "subtract an offset first, or give it as a decimal to round it"
-    )
+    return f"{inexact(value)}; subtract an offset first, or give it as a decimal to round it"
+
+
+def inexact(value: object) -> str:
+    """Return what is wrong with an integer that float64 would round."""
+    return f"{quoted(value)} is an integer beyond 2**53 that float64 cannot hold exactly"
 
 
 def rounded_by_float64(integers: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:

@@ -52,8 +52,8 @@ def open_rows(
     Parameters
     ----------
     path : str or Path or BytesIO
-        A file, which may be compressed by gzip, or "-"; or the body of a request. Folders called ``name=value``, as Hive
-        has them, are columns.
+        A file, which may be compressed by gzip, or "-"; or the body of a request. Folders called ``name=value`` are
+        columns, as Hive has them.
     format : str, optional
         A key of `FORMATS`. Magic bytes override it. By default from the file's extension, CSV for an unknown one.
     on_error : callable, optional

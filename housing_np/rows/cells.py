@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks.arrays import Floats, inexact_integer, rounded_by_float64
+from ..checks.arrays import Floats, inexact, rounded_by_float64
 from ..errors import TableError, listed, quoted
 from . import numbers
 from .columns import MISSING, Columns
@@ -127,7 +127,7 @@ class Cells:
         if value is np.ma.masked or value is None:
             text = "the value is missing (null); fill it in"
         elif isinstance(value, int | np.integer):
-            text = inexact_integer(value)
+            text = f"{inexact(value)}{self._ignore_hint()}"
         else:
             text = f"{value} is not a finite number; fill it in"
         return TableError(f", column {quoted(self.name)}: {text}", self.name)
@@ -168,7 +168,13 @@ class Cells:
         try:
             yield
         except TableError as error:
-            raise TableError(f", column {quoted(self.name)}{error}", self.name) from None
+            hint = self._ignore_hint() if isinstance(error, numbers.InexactError) else ""
+            raise TableError(f", column {quoted(self.name)}{error}{hint}", self.name) from None
+
+    def _ignore_hint(self) -> str:
+        from .kinds import shell  # imported here because it imports this module
+
+        return f"; train with --ignore {shell(self.name)} if it is an identifier, else give it as a decimal to round it"
 
 
 def under_spelling(layout: Columns, wanted: Sequence[Cells]) -> list[Cells]:
