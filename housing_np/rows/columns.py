@@ -1,6 +1,6 @@
 """The columns that a model is fed: numbers, categories, and what stands for a missing cell."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
@@ -186,25 +186,27 @@ class Columns:
             return dict(zip(wanted, self.names, strict=True))
         if all(name.isascii() and not name.startswith("#") for name in missing):
             return {}
-        return self._respelled(missing, set(wanted))
+        return self._respelled(missing, wanted)
 
     def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return names as these columns spell them."""
         spelling = self.spelling(names)
         return tuple(spelling.get(name, name) for name in names)
 
-    def _respelled(self, missing: Sequence[str], wanted: Collection[str]) -> dict[str, str]:
+    def _respelled(self, missing: Sequence[str], wanted: Sequence[str]) -> dict[str, str]:
         from .look_alikes import composed  # imported here because most names need it not
 
         spellings: dict[str, list[str]] = {}
         for name in self.names:
             spellings.setdefault(composed(name), []).append(name)
         found: dict[str, str] = {}
+        taken = set(wanted)
         for name in missing:
             for form in (composed(name), composed(name).lstrip("# ")):
-                same = [each for each in spellings.get(form, ()) if each not in wanted]
-                if len(same) == 1 and same[0] not in found.values():
-                    found.setdefault(name, same[0])
+                same = [each for each in spellings.get(form, ()) if each not in taken]
+                if len(same) == 1 and name not in found:
+                    found[name] = same[0]
+                    taken.add(same[0])
         return found
 
     def _renamed(self, spelling: Mapping[str, str]) -> Self:

@@ -61,7 +61,10 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     blank = _skip_blank(source.name, coming, queue)
     first = queue[0]
     if "\0" in first:
-        raise TableError(f"{source.name}: not text, or UTF-16 without its mark (it holds NUL); save it as UTF-8")
+        raise TableError(
+            f"{source.name}: not text, or UTF-16 without its mark (it holds NUL); save it as UTF-8, or say --encoding "
+            "utf-16-le"
+        )
     if is_json(first.strip()):
         problem = "expected CSV, found JSON: say so with --format jsonl or json, or by the end of its name"
         raise TableError(f"{source.name}: {problem}")

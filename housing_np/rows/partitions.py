@@ -57,28 +57,30 @@ def with_partitions(rows: Rows, found: Mapping[str, str], on_error: OnError) -> 
         of_file = [each for each in wanted if each.name not in found]
         # Any column tells how many rows there are.
         counted = [Cells(rows.columns[0], {}, takes_missing=True, most=1)]
-        coming, error = rows.read(of_file or counted), TableError()
-        values = np.full(len(wanted), np.nan)
-        for place, each in enumerate(wanted):
-            if each.name in found:
-                try:
-                    values[place] = each.of_text(found[each.name])
-                except TableError as problem:
-                    error = problem.after(f"{rows.source}: each row")
-        own_places = [place for place, each in enumerate(wanted) if each.name not in found]
-        for block in coming:
-            if str(error):
-                for _ in block:
-                    on_error(error)
-                continue
-            whole = np.tile(values, (len(block), 1))
-            whole[:, own_places] = block[:, : len(own_places)]
-            yield whole
+        return _beside(rows.read(of_file or counted), wanted, found, rows.source, on_error)
 
     def sample() -> dict[str, list[Any]]:
         return rows.sample() | {name: _values([text]) for name, text in found.items()}
 
     return replace(rows, layout=replace(rows.layout, names=(*own, *found)), read=read, sample=sample)
+
+
+def _beside(
+    blocks: Iterator[Floats], wanted: Sequence[Cells], found: Mapping[str, str], source: str, on_error: OnError
+) -> Iterator[Floats]:
+    """Yield the blocks of a file with the columns of its folders beside them."""
+    places = [place for place, each in enumerate(wanted) if each.name not in found]
+    try:
+        values = [each.of_text(found[each.name]) if each.name in found else np.nan for each in wanted]
+    except TableError as error:
+        for block in blocks:
+            for _ in block:
+                on_error(error.after(f"{source}: each row"))
+        return
+    for block in blocks:
+        whole = np.tile(values, (len(block), 1))
+        whole[:, places] = block[:, : len(places)]
+        yield whole
 
 
 def _value(text: str) -> float | str | None:

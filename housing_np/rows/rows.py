@@ -197,8 +197,8 @@ def did_you_mean(names: Sequence[str], known: Iterable[str]) -> str:
     if not all(map(str.isascii, (*names, *known))):
         from .look_alikes import difference, look_alike  # imported here because most names need it not
 
-        for name in names:
-            if other := look_alike(name, known):
+        for name in names[:FIRST_ROWS]:
+            if other := look_alike(name, known[-_COMPARED:]):
                 return f" (did you mean {quoted(other)}? {difference(name, other)})"
     near = nearest(names[0], known) if len(names) == 1 else None
     return f" (did you mean {quoted(near)}?)" if near else ""

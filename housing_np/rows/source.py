@@ -32,6 +32,7 @@ _ENCODINGS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_OTHER_CODECS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined")  # not of files
 _ZIP = b"PK\x03\x04"
 _EXCEL_MEMBERS = (b"[Content_Types].xml", b"_rels/", b"xl/", b"docProps/")
 _MAGIC = {each.magic: each.name for each in FORMATS.values() if each.magic}
@@ -223,7 +224,8 @@ class _InOrder(RawIOBase):
 def require_encoding(encoding: object) -> None:
     """Raise TableError for what is not the name of an encoding of text."""
     try:
-        if isinstance(encoding, str) and isinstance(b"\xff".decode(encoding, "replace"), str):
+        if isinstance(encoding, str) and codecs.lookup(encoding).name not in _OTHER_CODECS:
+            b"\xff".decode(encoding, "replace")  # refuses what does not make text of bytes
             return
     except (LookupError, ValueError):
         pass
