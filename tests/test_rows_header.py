@@ -115,7 +115,11 @@ def test_names_with_blanks_and_signs_stay(content, names, rows):
 @pytest.mark.parametrize(
     ("content", "hint"),
     [
-        ("rooms   age\n    3    10\n    4\n", r"blanks are read if every line has equally many; else write commas\)$"),
+        (
+            "rooms   age\n    3    10\n    4\n",
+            r"blanks are read if every line has equally many, or with --separator ' '\)$",
+        ),
+        ('"rooms" "age"\n"1" 3 10\n"2" 4\n', r"line 1, .*; if blanks separate the columns, say --separator ' '$"),
         ("rooms age\n3 10,1\n4 5,2\n", "blanks are read if every line has equally many"),
         ("rooms,age\n7,3,10\n9,4,5\n", r"row 1 \(line 2\): 3 columns, expected 2; are the first cells names of rows"),
         ("rooms,age\n1,3,10\n", "are the first cells names of rows"),
@@ -198,3 +202,17 @@ def test_a_row_is_answered_before_the_next_one_comes():
     with mock.patch.object(sys, "stdin", mock.Mock(buffer=stream)), open_rows("-") as rows:
         assert next(rows.blocks(["x", "y"])).tolist() == [[1, 2]]
         assert stream.stream.tell() <= 8
+
+
+def test_one_blank_is_a_separator_that_can_be_said():
+    errors = []
+    assert read('"rooms" "age"\n"1" 3 10\n"2" 4\n"3" 4 5\n', NAMES, separator=" ", on_error=errors.append) == RIGHT
+    assert read("rooms age\n3 10\n4\n", NAMES, separator=" ", on_error=errors.append) == [[3, 10]]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_row_that_lacks_a_cell_is_not_read_under_its_name(separator):
+    errors = []
+    text = '"rooms","age"\n"1",3,10\n"2",4\n"3",4,5\n'.replace(",", separator)
+    assert read(text, NAMES, on_error=errors.append) == RIGHT
+    assert [str(error) for error in errors] == ["standard input: row 2 (line 3): 2 columns, expected 3"]

@@ -165,7 +165,7 @@ def _usual_width(first_lines: list[str], dialect: Dialect) -> int:
 
 def _header(source: str, coming: Iterator[str], cutter: Cutter, queue: deque[str]) -> list[str]:
     """Return the names in the first record; leave the lines after it in the queue."""
-    found = None
+    found, head = None, queue[0]
     while found is None:
         found = next((each for each in cutter.cut(queue) if each[1]), None)
         text = next(coming, None) if found is None else ""
@@ -175,7 +175,8 @@ def _header(source: str, coming: Iterator[str], cutter: Cutter, queue: deque[str
             queue.extend(lines(text))
     line, record = found
     if isinstance(record, TableError):
-        raise TableError(f"{source}: line {line}{record}")
+        hint = "; if blanks separate the columns, say --separator ' '" if '" "' in head else ""
+        raise TableError(f"{source}: line {line}{record}{hint}")
     if not any(map(str.strip, record)):
         raise _no_names(source)
     return record

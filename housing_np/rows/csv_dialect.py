@@ -13,9 +13,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # Excel writes it to name the separator
 QUOTED = re.compile(r'"[^"]*"')
 _NUMBER_SIGN = re.compile(r"^\s*#+\s*")
-_BLANKS = re.compile(r'"[^"\n]*"| +')
-_SIGN_BEFORE = re.compile("^# ", re.MULTILINE)
-_ENDS = re.compile("^ +| +$", re.MULTILINE)
+_BLANKS = re.compile(r'"[^"\n]*"| {2,}')
 _JSON = re.compile(r'[\[{]\s*(["\'{\[]|$|[\w ]+:)')
 
 
@@ -135,7 +133,8 @@ def squeezed(text: str) -> str:
     'rooms "near  bay"\\n'
     """
     one = _BLANKS.sub(lambda found: found[0] if found[0][0] == '"' else " ", text)
-    return _SIGN_BEFORE.sub("#", _ENDS.sub("", one))
+    whole = f"\n{one}\n".replace(" \n", "\n").replace("\n ", "\n").replace("\n# ", "\n#")
+    return whole[1:-1]
 
 
 def without_sign(name: str) -> str:
@@ -157,9 +156,10 @@ def has_row_names(head: str, rows: Sequence[str], separator: str) -> bool:
     (True, False)
     """
     found, width = [_cells(row, separator) for row in rows], len(_cells(head, separator)) + 1
-    if not found or any(len(cells) != width or not cells[-1].strip() for cells in found):
+    whole = [cells for cells in found if len(cells) == width]  # others are bad rows
+    if 2 * len(whole) <= len(found) or not all(cells[-1].strip() for cells in whole):
         return False
-    names = [cells[0].strip() for cells in found]
+    names = [cells[0].strip() for cells in found if cells]
     start = int(names[0] == "1")
     is_counted = len(names) > 1 and names == [str(i) for i in range(start, start + len(names))]
     is_quoted = not QUOTED.sub("", head).strip(f"{separator} ") and all(row.startswith('"') for row in rows)
@@ -184,7 +184,7 @@ def missing_hint(columns: tuple[str, ...], dialect: Dialect) -> str:
             )
         return " (the first line holds numbers, not names: say --no-header, and it is read as a row)"
     if len(columns) == 1 and " " in columns[0]:
-        return " (columns separated by blanks are read if every line has equally many; else write commas)"
+        return " (columns separated by blanks are read if every line has equally many, or with --separator ' ')"
     for mark, kind in SEPARATORS.items():
         if mark != dialect.between and any(mark in name for name in columns):
             used = SEPARATORS.get(dialect.between, repr(dialect.between))
