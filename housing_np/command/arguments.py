@@ -79,7 +79,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--separator",
             metavar="CHAR",
-            help="column separator of CSV (default: commas, or what the first line has: semicolons, tabs or bars)",
+            help="column separator of CSV (default: commas, or what the first lines have: semicolons, tabs, bars, blanks)",
         )
         self.add_argument(
             "--decimal",

@@ -17,6 +17,7 @@ from .columns import Columns, positional_names
 from .csv_dialect import (
     QUOTED,
     SEP_LINE,
+    SEPARATORS,
     Dialect,
     detect,
     has_row_names,
@@ -69,8 +70,10 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
         problem = "expected CSV, found JSON: say so with --format jsonl or json, or by the end of its name"
         raise TableError(f"{source.name}: {problem}")
     sep_line = SEP_LINE.fullmatch(first.strip("\ufeff\r "))
-    if not sep_line and dialect.separator is None and " " in first.strip():
-        look_ahead(coming, queue, 3)
+    if not sep_line and dialect.separator is None and " " in first.strip() and SEPARATORS.keys().isdisjoint(first):
+        look_ahead(coming, queue, 2)
+        if all(" " in line.strip() for line in queue if line.strip()):
+            look_ahead(coming, queue, 3)  # two rows tell whether they are counted
     dialect, notes = detect(list(islice(queue, 100)), sep_line, dialect)
     if sep_line:
         queue.popleft()

@@ -44,8 +44,11 @@ def notes_of(head: str, names: Sequence[str]) -> list[str]:
 
 def refuse_names(record: Sequence[str], names: Sequence[str], header: bool) -> None:
     """Raise the error of a row with the names of the columns; no row after those in another order can be read."""
-    found = names_of([record[0].lstrip("\ufeff"), *record[1:]])
+    first = names_of([record[0].lstrip("\ufeff")])
+    if first[0] not in names:
+        return
+    found = first + names_of(["", *record[1:]])[1:]
     if found == list(names):
         raise TableError(_SAME if header else _NO_HEADER)
-    if found[0] in names and sorted(found) == sorted(names):
+    if sorted(found) == sorted(names):
         raise OtherOrderError(_OTHER_ORDER)
