@@ -253,7 +253,8 @@ def test_a_line_that_never_ends_does_not_take_the_memory():
         ("x;z,y\n1,2\n", r"no column 'x'; the columns are: x;z, y \(separated by commas; say --separator ';'"),
         (
             "1,2\n3,4\n",
-            r"no column 'x', 'y'; .*\(the first line holds numbers, not names: say --no-header, and it is read as a row\)",
+            r"no column 'x', 'y'; .*\(the first line holds numbers, not names: say --no-header, and it "
+            r"is read as a row\)",
         ),
         ("X ,Y\n3,4\n", r"no column 'x', 'y'; the columns are: X, Y; rename the columns$"),
         ("X ,y\n3,4\n", r"no column 'x'; the columns are: X, y \(did you mean 'X'\?\)$"),
