@@ -79,7 +79,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--separator",
             metavar="CHAR",
-            help="column separator of CSV (default: semicolons, tabs, bars or blanks if the file has them, else commas)",
+            help="column separator of CSV (default: semicolons, tabs, bars or blanks where they are, else commas)",
         )
         self.add_argument(
             "--decimal",
