@@ -38,7 +38,7 @@ _UINT8 = {f"uint8-{scheme}": scheme for scheme in SCHEMES}  # the stages
 # The options that decide the numbers, or whether there are any.
 _OPTIONS = (
     *("data", "target", "features", "ignore", "categories", "missing"),
-    *("format", "separator", "decimal", "no_header", "on_error"),
+    *("format", "separator", "decimal", "no_header", "encoding", "on_error"),
     *("max_r2_drop", "max_deviation"),
 )
 _NAMES = 40  # shown in the text; --json has all

@@ -154,7 +154,8 @@ def test_what_is_read_and_refused_does_not_depend_on_the_pieces_of_a_stream(
     ],
 )
 def test_only_the_row_that_is_not_utf8_is_bad(format, content, place):
-    assert told(content, format) == [f"{place}: not UTF-8 text; save the file as UTF-8"]
+    advice = "save the file as UTF-8, or say --encoding cp1252 if Excel wrote it (over HTTP: charset=cp1252)"
+    assert told(content, format) == [f"{place}: not UTF-8 text; {advice}"]
 
 
 def test_a_format_that_there_is_not_is_refused(tmp_path):

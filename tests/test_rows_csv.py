@@ -251,7 +251,11 @@ def test_a_line_that_never_ends_does_not_take_the_memory():
         ("\n\n", r"no names"),
         ("x,z\n1,2\n", r"no column 'y'; the columns are: x, z"),
         ("x;z,y\n1,2\n", r"no column 'x'; the columns are: x;z, y \(separated by commas; say --separator ';'"),
-        ("1,2\n3,4\n", r"no column 'x', 'y'; .*\(the first line holds numbers, not names: say --no-header\)"),
+        (
+            "1,2\n3,4\n",
+            r"no column 'x', 'y'; .*\(the first line holds numbers, not names: say --no-header, and it "
+            r"is read as a row\)",
+        ),
         ("X ,Y\n3,4\n", r"no column 'x', 'y'; the columns are: X, Y; rename the columns$"),
         ("X ,y\n3,4\n", r"no column 'x'; the columns are: X, y \(did you mean 'X'\?\)$"),
         ("Income,y\n3,4\n", r"no column 'x'; the columns are: Income, y; rename the column$"),
@@ -275,7 +279,7 @@ def test_a_line_that_never_ends_does_not_take_the_memory():
         ("x,y\n1,2\n3,1e999\n", r"row 2 \(line 3\), column 'y': inf is not a finite number"),
         ("x,y\ninf,2\n-inf,4\n", r"row 1 \(line 2\), column 'x': inf is not a finite number"),
         ('x,n,y\n1,"a\nb",2\nz,c,4\n', r"row 2 \(line 4\), column 'x': 'z' is not a number"),
-        (b"x,y\n1,2\n\xe9,4\n", r"row 2 \(line 3\): not UTF-8 text; save the file as UTF-8"),
+        (b"x,y\n1,2\n\xe9,4\n", r"row 2 \(line 3\): not UTF-8 text; save the file as UTF-8, or say --encoding cp1252"),
         ('x,y\n1,"2\n3,4\n', r"row 1"),
         ('x,y,note\n1,2,"open\n3,4,b\n', r"quote"),
     ],

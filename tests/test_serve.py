@@ -103,6 +103,15 @@ def test_the_answer_comes_in_the_form_that_is_accepted(integer):
     assert unnamed.text == answer.text
 
 
+def test_the_charset_of_a_body_is_heeded(integer):
+    X = load_california(1).X
+    body = f"{','.join(NAMES)},Größe\n{','.join(map(str, X[0]))},1\n".encode("cp1252")
+    expected = post(integer, "/invocations", records(X), headers={"Accept": "text/csv"}).text
+    assert post(integer, "/invocations", body, "text/csv; charset=windows-1252").text == expected
+    refused = post(integer, "/invocations", body, "text/csv")
+    assert (refused.status_code, "charset=cp1252" in refused.text) == (400, True)
+
+
 def test_the_open_inference_protocol(integer, california):
     X = california.table.X[:3]
     whole = [{"name": "rows", "shape": [3, 8], "datatype": "FP64", "data": X.tolist()}]

@@ -160,7 +160,7 @@ def as_rows(
     """Return rows (n, p) in float64, with a column for each of these features; NaN and infinity pass.
 
     A frame's columns have to have these names, in this order, if the features are `named`; where they are called x0,
-    x1, … for want of names, a frame goes by position, as an array does.
+    x1, … for want of names, a frame goes by position, as an array does, unless it has these names in another order.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def as_rows(
     if type(values) is np.ndarray and values.dtype is _FLOAT64 and values.shape[1:] == (len(feature_names),):
         return values  # one row is answered in microseconds: not one call is spare
     array = as_matrix(values, name)
-    if named:
+    if named or _is_other_order(values, feature_names):
         require_names(values, feature_names, name)
     if array.shape[1] != len(feature_names):
         raise HousingError(
@@ -181,10 +181,16 @@ def as_rows(
     return array.astype(np.float64, copy=False)
 
 
+def _is_other_order(values: Any, expected: Sequence[str] | npt.NDArray[np.object_]) -> bool:
+    """Whether a frame has columns with these names, in another order."""
+    names = frames.names_of(values)
+    return names is not None and names != tuple(expected) and sorted(names) == sorted(expected)
+
+
 def require_names(values: Any, expected: Sequence[str] | npt.NDArray[np.object_], name: str) -> None:
     """Refuse a frame whose columns have other names than these, or another order; an array has none."""
     names = frames.names_of(values)
-    if names is None or names == tuple(expected):
+    if names is None or names == tuple(expected) or _composed(names) == _composed(expected):
         return
     said = "The feature names should match those that were passed during fit"
     if sorted(names) == sorted(expected):
@@ -193,6 +199,12 @@ def require_names(values: Any, expected: Sequence[str] | npt.NDArray[np.object_]
             f"found {listed(names)}"
         )
     raise HousingError(f"{name}: {said}: {listed(expected)}; found {listed(names)}")
+
+
+def _composed(names: Sequence[str] | npt.NDArray[np.object_]) -> list[str]:
+    from unicodedata import normalize  # imported here because most names need it not
+
+    return [normalize("NFC", name) for name in names]
 
 
 def as_weights(values: Any, rows: int) -> Floats | None:
@@ -290,10 +302,12 @@ def _refuse(
 
 def inexact_integer(value: object) -> str:
     """Return what is wrong with an integer that float64 would round, and what to do."""
-    return (
-        f"{quoted(value)} is an integer beyond 2**53 that float64 cannot hold exactly; "
-        "subtract an offset first, or give it as a decimal to round it"
-    )
+    return f"{inexact(value)}; subtract an offset first, or give it as a decimal to round it"
+
+
+def inexact(value: object) -> str:
+    """Return what is wrong with an integer that float64 would round."""
+    return f"{quoted(value)} is an integer beyond 2**53 that float64 cannot hold exactly"
 
 
 def rounded_by_float64(integers: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:

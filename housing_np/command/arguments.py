@@ -81,7 +81,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--separator",
             metavar="CHAR",
-            help="column separator of CSV (default: commas, or what the first line has: semicolons, tabs or bars)",
+            help="column separator of CSV (default: semicolons, tabs, bars or blanks where they are, else commas)",
         )
         self.add_argument(
             "--decimal",
@@ -95,6 +95,11 @@ class Parser(argparse.ArgumentParser):
             action="store_true",
             help="CSV without a line of names: its columns are the model's, in their order, or x0, x1, … (default: the "
             "first line holds the names)",
+        )
+        self.add_argument(
+            "--encoding",
+            metavar="NAME",
+            help="encoding of CSV and JSON without a byte order mark, such as cp1252, Excel's (default: utf-8)",
         )
         self.add_argument(
             "--on-error",
@@ -147,6 +152,7 @@ def reading(options: argparse.Namespace) -> dict[str, Any]:
         "separator": {"\\t": "\t", "tab": "\t"}.get(options.separator, options.separator),
         "decimal": options.decimal,
         "header": not options.no_header,
+        "encoding": options.encoding,
     }
 
 

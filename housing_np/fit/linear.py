@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ..checks.arrays import Floats, as_numbers, as_rows, refuse_inexact, require_names
 from ..checks.names import as_names, require_apart
 from ..errors import HousingError, quoted, warn_caller
-from ..rows.columns import Columns, require_columns
+from ..rows.columns import Columns, positional_names, require_columns
 from ..rows.encoded import encoded
 from .estimator import Estimator, Names
 from .metrics import r2_score
@@ -99,6 +99,7 @@ class LinearRegression(Estimator):
         coef : (p,) or (k, p)
         intercept : scalar or (k,)
         feature_names, target_names : sequences of p and k str
+            Features called x0, x1, … are those of an array: frames go by position.
         columns : Columns, optional
             What the features are made of; its `feature_names` are these.
 
@@ -119,7 +120,9 @@ class LinearRegression(Estimator):
                 f"{p} feature and {k} target names"
             )
         model = cls()
-        model._set_coefficients(weights.astype(np.float64), offset.astype(np.float64), features, targets)
+        named = features != positional_names(p)
+        model._set_coefficients(weights.astype(np.float64), offset.astype(np.float64), features, targets, named)
+        model.feature_names_in_ = Names.of(features)
         model._set_columns(columns)
         return model
 

@@ -14,7 +14,7 @@ from ..checks.objects import Rebuilt, Shown
 from ..errors import HousingError, counted, listed, quoted
 from ..fit.linear import FittedLinear, LinearRegression, as_targets
 from ..fit.metrics import r2_score
-from ..rows.columns import Columns, require_columns
+from ..rows.columns import Columns, positional_names, require_columns
 from .affine import Affine, as_bits
 from .calibration import Calibration
 from .schemes import BY_NAME, ROUNDINGS, SCHEMES, Rounding, Scheme
@@ -237,6 +237,7 @@ class QuantizedLinear(Shown, Rebuilt):
             feature_names_in_=feature_names,
             target_names_=target_names,
             encoding=encoding,
+            named=feature_names != positional_names(len(feature_names)),
             **stored,
         )
 

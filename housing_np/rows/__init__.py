@@ -10,8 +10,9 @@ from ..checks.names import require_option
 from ..checks.paths import as_path
 from ..errors import TableError
 from .formats import FORMATS, Format, format_of
+from .partitions import partitions_of, with_partitions
 from .rows import SKIP_HINT, OnError, Rows, Skipped, TextColumnError, TooLargeError, nearest, stop
-from .source import open_source, readable
+from .source import UTF8, open_source, readable
 
 __all__ = [
     "FORMATS",
@@ -42,6 +43,7 @@ def open_rows(
     separator: str | None = None,
     decimal: Decimal = ".",
     header: bool = True,
+    encoding: str | None = None,
     wait: bool = False,
     most: int | None = None,
 ) -> Iterator[Rows]:
@@ -50,7 +52,8 @@ def open_rows(
     Parameters
     ----------
     path : str or Path or BytesIO
-        A file, which may be compressed by gzip, or "-"; or the body of a request.
+        A file, which may be compressed by gzip, or "-"; or the body of a request. Folders called ``name=value`` are
+        columns, as Hive has them.
     format : str, optional
         A key of `FORMATS`. Magic bytes override it. By default from the file's extension, CSV for an unknown one.
     on_error : callable, optional
@@ -62,6 +65,8 @@ def open_rows(
         The decimal mark of CSV.
     header : bool
         Whether the first line of CSV has the names of the columns; without names they are x0, x1, ….
+    encoding : str, optional
+        The encoding of CSV and JSON without a byte order mark, such as cp1252, which Excel writes. By default UTF-8.
     wait : bool
         Whether to wait for the first rows of a slow pipe before the columns are determined, so that none is missed.
     most : int, optional
@@ -86,13 +91,14 @@ def open_rows(
     """
     if format is not None:
         require_option(format, FORMATS, "format", TableError)
-    with open_source(path) as source:
+    with open_source(path, UTF8 if encoding is None else encoding) as source:
         if wait:
             source.wait()
         name = source.format or format or (None if isinstance(path, BytesIO) else format_of(path)) or "csv"
         of_csv: dict[str, Any] = {"separator": separator, "decimal": decimal, "header": header}
         options = {"csv": of_csv, "parquet": {"most": most}}.get(name, {})
-        yield FORMATS[name].load()(source, on_error, **options)
+        rows = FORMATS[name].load()(source, on_error, **options)
+        yield rows if isinstance(path, BytesIO) else with_partitions(rows, partitions_of(path), on_error)
 
 
 def expect(path: str | Path) -> None:

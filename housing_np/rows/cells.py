@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks.arrays import Floats, inexact_integer, rounded_by_float64
+from ..checks.arrays import Floats, inexact, rounded_by_float64
 from ..errors import TableError, listed, quoted
 from . import numbers
 from .columns import MISSING, Columns
@@ -140,7 +141,7 @@ class Cells:
         if value is np.ma.masked or value is None:
             text = "the value is missing (null); fill it in"
         elif isinstance(value, int | np.integer):
-            text = inexact_integer(value)
+            text = f"{inexact(value)}{self._ignore_hint()}"
         else:
             text = f"{value} is not a finite number; fill it in"
         return TableError(f", column {quoted(self.name)}: {text}", self.name)
@@ -177,7 +178,22 @@ class Cells:
 
     def _named(self, error: TableError) -> TableError:
         """Return the error with the name of the column."""
-        return TableError(f", column {quoted(self.name)}{error}", self.name)
+        hint = self._ignore_hint() if isinstance(error, numbers.InexactError) else ""
+        return TableError(f", column {quoted(self.name)}{error}{hint}", self.name)
+
+    def _ignore_hint(self) -> str:
+        from .kinds import shell  # imported here because it imports this module
+
+        return f"; train with --ignore {shell(self.name)} if it is an identifier, else give it as a decimal to round it"
+
+
+def under_spelling(layout: Columns, wanted: Sequence[Cells]) -> list[Cells]:
+    """Return how the wanted cells are read, under the names that a table has for their columns."""
+    spelling = layout.spelling([each.name for each in wanted])
+    found = [copy(each) if each.name in spelling else each for each in wanted]
+    for each in found:
+        each.name = spelling.get(each.name, each.name)
+    return found
 
 
 def cells_of(columns: Columns) -> list[Cells]:

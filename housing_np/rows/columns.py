@@ -162,11 +162,62 @@ class Columns:
             if (name not in known and known.issuperset(self.features_of(name)))
             or (not found.named and len(found.names) == len(self.feature_names) != len(self.names))
         ]
+        columns = self._renamed(found.spelling(self.names))
         if not encoded:
+            return columns
+        names = (self.features_of(name) if name in encoded else (name,) for name in columns.names)
+        levels = {name: levels for name, levels in columns.levels.items() if name not in encoded}
+        return replace(columns, names=tuple(feature for each in names for feature in each), levels=levels)
+
+    def spelling(self, wanted: Sequence[str]) -> dict[str, str]:
+        """Return the names of these columns that wanted ones have another spelling of, by these.
+
+        They are equal in Unicode's normal form C, or but for a number sign before them. The names that pandas gives to
+        the columns of a frame without names, 0, 1, …, stand for x0, x1, ….
+
+        Examples
+        --------
+        >>> Columns(("Gro\\u0308ße", "age")).spelling(["Größe", "age"]) == {"Größe": "Gro\\u0308ße"}
+        True
+        >>> Columns(("0", "1")).spelling(["x0", "x1"])
+        {'x0': '0', 'x1': '1'}
+        """
+        missing = self.missing(wanted)
+        if not missing:
+            return {}
+        if tuple(wanted) == positional_names(len(self.names)) and self.names == numbered(len(self.names)):
+            return dict(zip(wanted, self.names, strict=True))
+        if all(name.isascii() and not name.startswith("#") for name in missing):
+            return {}
+        return self._respelled(missing, wanted)
+
+    def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return names as these columns spell them."""
+        spelling = self.spelling(names)
+        return tuple(spelling.get(name, name) for name in names)
+
+    def _respelled(self, missing: Sequence[str], wanted: Sequence[str]) -> dict[str, str]:
+        from .look_alikes import composed  # imported here because most names need it not
+
+        spellings: dict[str, list[str]] = {}
+        for name in self.names:
+            spellings.setdefault(composed(name), []).append(name)
+        found: dict[str, str] = {}
+        taken = set(wanted)
+        for name in missing:
+            for form in (composed(name), composed(name).lstrip("# ")):
+                same = [each for each in spellings.get(form, ()) if each not in taken]
+                if len(same) == 1 and name not in found:
+                    found[name] = same[0]
+                    taken.add(same[0])
+        return found
+
+    def _renamed(self, spelling: Mapping[str, str]) -> Self:
+        if not spelling:
             return self
-        names = (self.features_of(name) if name in encoded else (name,) for name in self.names)
-        levels = {name: levels for name, levels in self.levels.items() if name not in encoded}
-        return replace(self, names=tuple(feature for each in names for feature in each), levels=levels)
+        levels = {spelling.get(name, name): levels for name, levels in self.levels.items()}
+        fills = {spelling.get(name, name): fill for name, fill in self.fills.items()}
+        return replace(self, names=tuple(spelling.get(name, name) for name in self.names), levels=levels, fills=fills)
 
 
 def require_columns(columns: object, features: Sequence[str]) -> Columns:
@@ -187,6 +238,15 @@ def as_columns(columns: Columns | Sequence[str]) -> Columns:
     Columns(names=('age',), named=True, levels={}, fills={})
     """
     return columns if isinstance(columns, Columns) else Columns(tuple(columns))
+
+
+def numbered(width: int) -> tuple[str, ...]:
+    """Return the names that pandas gives to the columns of a frame without names.
+
+    >>> numbered(2)
+    ('0', '1')
+    """
+    return tuple(map(str, range(width)))
 
 
 def positional_names(width: int) -> tuple[str, ...]:

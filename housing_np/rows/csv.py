@@ -14,7 +14,18 @@ from ..errors import HousingError, TableError, extra
 from . import numbers
 from .cells import Cells
 from .columns import Columns, positional_names
-from .csv_dialect import QUOTED, SEP_LINE, Dialect, detect, is_json, missing_hint
+from .csv_dialect import (
+    QUOTED,
+    SEP_LINE,
+    SEPARATORS,
+    Dialect,
+    detect,
+    has_row_names,
+    is_json,
+    missing_hint,
+    squeezed,
+)
+from .csv_header import look_ahead, names_of, notes_of, refuse_names
 from .csv_records import Cutter
 from .rows import (
     BLOCK_NUMBERS,
@@ -36,6 +47,7 @@ from .threads import allowed_threads, map_ahead
 _LARGE = 1 << 24  # bytes of a file from which the import of pyarrow pays
 _PART = 1 << 16  # characters that are parsed at once if a whole chunk cannot be
 _PLACE = "row {} (line {})"
+_ROW_NAMES = "; are the first cells names of rows, as R writes them? write.table(…, col.names=NA) names their column"
 _INDEX = "an index that pandas wrote? to_csv(index=False) writes none"
 # A parser of whole lines, and how many threads to start for it.
 _Parser = tuple[Callable[[str, int, "_Chosen", Dialect], Floats | None], int]
@@ -51,18 +63,30 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     blank = _skip_blank(source.name, coming, queue)
     first = queue[0]
     if "\0" in first:
-        raise TableError(f"{source.name}: not text, or UTF-16 without its mark (it holds NUL); save it as UTF-8")
+        raise TableError(
+            f"{source.name}: not text, or UTF-16 without its mark (it holds NUL); save it as UTF-8, or say --encoding "
+            "utf-16-le"
+        )
     if is_json(first.strip()):
         problem = "expected CSV, found JSON: say so with --format jsonl or json, or by the end of its name"
         raise TableError(f"{source.name}: {problem}")
     sep_line = SEP_LINE.fullmatch(first.strip("\ufeff\r "))
-    dialect, notes = detect(queue, sep_line, dialect)
+    if not sep_line and dialect.separator is None and " " in first.strip() and SEPARATORS.keys().isdisjoint(first):
+        look_ahead(coming, queue, 2)
+        if all(" " in line.strip() for line in queue if line.strip()):
+            look_ahead(coming, queue, 3)  # two rows tell whether they are counted
+    dialect, notes = detect(list(islice(queue, 100)), sep_line, dialect)
     if sep_line:
         queue.popleft()
         blank += 1 + _skip_blank(source.name, coming, queue)
-    cutter = Cutter(dialect, blank)
+    if dialect.blanks:
+        queue = deque(map(squeezed, queue))
+        coming = map(squeezed, coming)
+    head = queue[0]
+    cutter = Cutter(dialect, blank, source.encoding)
     if dialect.header:
-        names = [name.strip() for name in _header(source.name, coming, cutter, queue)]
+        names = names_of(_header(source.name, coming, cutter, queue))
+        notes += notes_of(head, names)
     else:
         names = list(positional_names(_usual_width(list(queue)[:100], dialect)))
     cutter.names = names
@@ -70,17 +94,28 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     check_names(source.name, [name or (i,) for i, name in enumerate(names)])
     left_out = {f"column {i}": f"no name; {_INDEX}" for i, name in enumerate(names, start=1) if not name}
 
+    def settle() -> None:
+        """Find out from the first rows whether they begin with a name that the first line lacks."""
+        nonlocal names, places
+        if dialect.header and not left_out and _have_row_names(head, cutter, coming, queue):
+            names, places = ["", *names], [i + 1 for i in places]
+            cutter.names, left_out["column 1"] = names, "the names of the rows"
+
     def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
-        texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
         found = [each.name for each in wanted]
         if not dialect.header and not set(found) <= set(names):
             # Rows without names have the wanted columns in their order; a row of another width is bad.
             cutter.names = found
+            texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
             return _blocks(source.name, texts, cutter, list(enumerate(wanted)), parser, on_error)
-        chosen = [places[i] for i in rows.positions(found)]
+        positions = rows.positions(found)
+        settle()
+        texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
+        chosen = [places[i] for i in positions]
         return _blocks(source.name, texts, cutter, list(zip(chosen, wanted, strict=True)), parser, on_error)
 
     def sample() -> dict[str, list[Any]]:
+        settle()
         ahead = copy(cutter)
         ahead.begun = []
         found = _records(ahead, deque(queue), SAMPLE_ROWS)
@@ -111,6 +146,22 @@ def _skip_blank(source: str, coming: Iterator[str], queue: deque[str]) -> int:
     return skipped
 
 
+def _have_row_names(head: str, cutter: Cutter, coming: Iterator[str], queue: deque[str]) -> bool:
+    """Whether each of the first rows begins with its name, which has no name of a column above it.
+
+    If that is only likely, the error of such a row says so.
+    """
+    separator = cutter.dialect.between
+    look_ahead(coming, queue, 1)
+    line = next(filter(str.strip, queue), "")
+    if QUOTED.sub("", line).count(separator) != len(cutter.names):
+        return False
+    look_ahead(coming, queue, 2)
+    first = [each for each in islice(queue, 100) if each.strip()]
+    cutter.wider = _ROW_NAMES
+    return has_row_names(head, first, separator)
+
+
 def _no_names(source: str) -> TableError:
     return TableError(f"{source}: no names; expected a first line with the names of the columns, then rows")
 
@@ -123,7 +174,7 @@ def _usual_width(first_lines: list[str], dialect: Dialect) -> int:
 
 def _header(source: str, coming: Iterator[str], cutter: Cutter, queue: deque[str]) -> list[str]:
     """Return the names in the first record; leave the lines after it in the queue."""
-    found = None
+    found, head = None, queue[0]
     while found is None:
         found = next((each for each in cutter.cut(queue) if each[1]), None)
         text = next(coming, None) if found is None else ""
@@ -133,7 +184,8 @@ def _header(source: str, coming: Iterator[str], cutter: Cutter, queue: deque[str
             queue.extend(lines(text))
     line, record = found
     if isinstance(record, TableError):
-        raise TableError(f"{source}: line {line}{record}")
+        hint = "; if blanks separate the columns, say --separator ' '" if '" "' in head else ""
+        raise TableError(f"{source}: line {line}{record}{hint}")
     if not any(map(str.strip, record)):
         raise _no_names(source)
     return record
@@ -165,6 +217,7 @@ def _blocks(
             raise record
         if is_plain and (found := numbers.of_plain(of_chosen(record), decimal)) is not None:
             return found
+        refuse_names(record, cutter.names, cutter.dialect.header)
         try:
             return [each.of_text(record[i], decimal) for i, each in chosen]
         except TableError:

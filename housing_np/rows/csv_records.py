@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..errors import TableError, counted, quoted
 from . import text
 from .csv_dialect import SEPARATORS, Dialect
+from .source import UTF8
 from .text import undecoded, unreadable
 
 
@@ -18,9 +19,11 @@ class Cutter:
     otherwise join all the others again.
     """
 
-    def __init__(self, dialect: Dialect, line: int = 0) -> None:
+    def __init__(self, dialect: Dialect, line: int = 0, encoding: str = UTF8) -> None:
         self.dialect = dialect
+        self.encoding = encoding
         self.names: list[str] = []  # of the columns, once they are known
+        self.wider = ""  # the likely cause of a row with one cell too many
         self.line = line  # the number of lines cut so far
         self.alone = 0  # up to this line, a line is not joined with the next
         self.begun: list[str] = []  # the lines of an incomplete record
@@ -80,7 +83,7 @@ class Cutter:
     def _closed(self, queue: deque[str], reason: str) -> tuple[int, list[str] | TableError]:
         """Return the record of the lines so far; if it is invalid, put all lines but the first back."""
         taken, self.begun, self.size = self.begun, [], 0
-        if len(taken) == 1 and (problem := unreadable(taken[0])):
+        if len(taken) == 1 and (problem := unreadable(taken[0], self.encoding)):
             return self.line, problem
         record = self._parsed(taken, reason)
         if isinstance(record, TableError) and len(taken) > 1:
@@ -89,7 +92,7 @@ class Cutter:
             self.line -= len(taken) - 1
             taken = taken[:1]
         for line, each in enumerate(taken, start=self.line - len(taken) + 1):
-            if problem := unreadable(each):
+            if problem := unreadable(each, self.encoding):
                 return line, problem
         return self.line, record
 
@@ -102,6 +105,8 @@ class Cutter:
             joined = f" (lines joined by a quote: {len(taken)})" if len(taken) > 1 else ""
             if len(record) == len(self.names) + 1 and not record[-1].strip():
                 joined = "; the line ends in a separator too many"
+            elif len(record) == len(self.names) + 1:
+                joined += self.wider
             others = [f"'{mark}'" for mark in SEPARATORS if mark != self.dialect.between and mark in "".join(taken)]
             if others:
                 joined += f"; say --separator {others[0]} if that is what separates them"

@@ -5,8 +5,13 @@ from collections.abc import Callable, Sequence
 from math import hypot, isfinite
 from typing import Any, NamedTuple
 
-from ..checks.arrays import inexact_integer
+from ..checks.arrays import inexact
 from ..errors import TableError, cut, quoted
+
+
+class InexactError(TableError):
+    """An integer that float64 would round; the message lacks the advice, which names the column."""
+
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "nat", "-", "--", "?"})
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -140,7 +145,7 @@ def of_integer(value: int) -> float:
     except OverflowError:
         raise TableError(f": {quoted(value)} does not fit a 64-bit float; rescale the column") from None
     if number != value:
-        raise TableError(f": {inexact_integer(value)}")
+        raise InexactError(f": {inexact(value)}")
     return number
 
 

@@ -38,6 +38,10 @@ def stop(error: TableError) -> None:
     raise error.after("", SKIP_HINT)
 
 
+def _end(error: TableError) -> None:
+    raise error
+
+
 @dataclass
 class Skipped:
     """The number of bad rows, the error of the first, and how many of them are due to each column.
@@ -94,6 +98,10 @@ class TextColumnError(TableError):
     def __init__(self, message: str, columns: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.columns: tuple[str, ...] = tuple(columns)
+
+
+class OtherOrderError(TableError):
+    """The names of the columns again, in another order: no row after them can be read."""
 
 
 class TooLargeError(TableError):
@@ -220,11 +228,18 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(names: Sequence[str], known: Iterable[str]) -> str:
-    """Return the hint at the known name that is most similar to a missing one, if only one is missing.
+    """Return the hint at the known name that looks like a missing one, or is most similar to the only missing one.
 
     >>> did_you_mean(["Income"], ["income", "age"]), did_you_mean(["Income", "Age"], ["income", "age"])
     (" (did you mean 'income'?)", '')
     """
+    known = list(known)
+    if not all(map(str.isascii, (*names, *known))):
+        from .look_alikes import difference, look_alike  # imported here because most names need it not
+
+        for name in names[:FIRST_ROWS]:
+            if other := look_alike(name, known[-_COMPARED:]):
+                return f" (did you mean {quoted(other)}? {difference(name, other)})"
     near = nearest(names[0], known) if len(names) == 1 else None
     return f" (did you mean {quoted(near)}?)" if near else ""
 
@@ -268,8 +283,9 @@ def assembled(
             raise
         except (TableError, RecursionError) as error:
             problem = error if isinstance(error, TableError) else TableError(": nested too deep; flatten it")
+            give = _end if isinstance(error, OtherOrderError) else on_error
             try:
-                if not on_error(problem.after(f"{source}: {place.format(*where)}")):
+                if not give(problem.after(f"{source}: {place.format(*where)}")):
                     continue
             except TableError:
                 if values:

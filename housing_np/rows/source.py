@@ -17,13 +17,14 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from ..checks.paths import as_path, shown_path
-from ..errors import TableError
+from ..errors import TableError, quoted
 from .formats import FOREIGN, FORMATS, format_of
 
 CHUNK_BYTES = 1 << 20
 # The most bytes of compressed rows that are held in memory if they cannot be read in order.
 MOST_HELD = 1 << 27
 
+UTF8 = "utf-8"
 _GZIP = b"\x1f\x8b"
 _ENCODINGS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -32,6 +33,7 @@ _ENCODINGS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_OTHER_CODECS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined")  # not of files
 _ZIP = b"PK\x03\x04"
 _EXCEL_MEMBERS = (b"[Content_Types].xml", b"_rels/", b"xl/", b"docProps/")
 _MAGIC = {each.magic: each.name for each in FORMATS.values() if each.magic}
@@ -52,7 +54,7 @@ class Source:
     format : str or None
         The format that the first bytes tell; None for text.
     encoding : str
-        The encoding of text.
+        The encoding of text without a byte order mark.
     path : Path or None
         The file with exactly these bytes; None for a pipe and for compressed bytes.
     compressed : bool
@@ -63,7 +65,7 @@ class Source:
     stream: Any  # read1 is all that standard input needs to have
     path: Path | None = None
     format: str | None = None
-    encoding: str = "utf-8"
+    encoding: str = UTF8
     head: bytes = b""
     compressed: bool = False
 
@@ -79,7 +81,9 @@ class Source:
             if foreign:
                 raise TableError(f"{self.name}: it is {foreign}")
             self.format = next((name for mark, name in _MAGIC.items() if self._begins_with(mark)), None)
-            self.encoding = next((name for mark, name in _ENCODINGS.items() if self.head.startswith(mark)), "utf-8")
+            self.encoding = next(
+                (name for mark, name in _ENCODINGS.items() if self.head.startswith(mark)), self.encoding
+            )
 
     def wait(self) -> None:
         """Wait for a whole first piece, or the end."""
@@ -172,7 +176,7 @@ class Source:
         joined: Any = _Joined(self.head, self.stream)
         unzipped = gzip.GzipFile(fileobj=joined, mode="rb")
         # Whole pieces, not the few bytes that one read of the compressed ones gives.
-        opened = Source(self.name, SimpleNamespace(read1=unzipped.read), compressed=True)
+        opened = Source(self.name, SimpleNamespace(read1=unzipped.read), encoding=self.encoding, compressed=True)
         self.stream, self.path, self.head, self.compressed = opened.stream, None, opened.head, True
         self.format, self.encoding = opened.format, opened.encoding
 
@@ -252,20 +256,32 @@ class _InOrder(RawIOBase):
         return size
 
 
+def require_encoding(encoding: object) -> None:
+    """Raise TableError for what is not the name of an encoding of text."""
+    try:
+        if isinstance(encoding, str) and codecs.lookup(encoding).name not in _OTHER_CODECS:
+            b"\xff".decode(encoding, "replace")  # refuses what does not make text of bytes
+            return
+    except (LookupError, ValueError):
+        pass
+    raise TableError(f"the encoding {quoted(encoding)} is not known; expected one such as utf-8, cp1252 or latin-1")
+
+
 @contextmanager
-def open_source(path: str | Path | BytesIO) -> Iterator[Source]:
+def open_source(path: str | Path | BytesIO, encoding: str = UTF8) -> Iterator[Source]:
     """Open a file, standard input for "-", or the body of a request."""
+    require_encoding(encoding)
     if isinstance(path, BytesIO):
-        yield Source("the request", path)
+        yield Source("the request", path, encoding=encoding)
         return
     if str(path) == "-":
-        yield Source("standard input", sys.stdin.buffer)
+        yield Source("standard input", sys.stdin.buffer, encoding=encoding)
         return
     path = as_path(path, TableError)
     with readable(path):
         file = path.open("rb")  # closed below, because errors of reading it have another message
     with file:
-        yield Source(shown_path(path), file, path if path.is_file() else None)
+        yield Source(shown_path(path), file, path if path.is_file() else None, encoding=encoding)
 
 
 @contextmanager

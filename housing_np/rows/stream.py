@@ -11,7 +11,7 @@ from ..checks.arrays import Floats, pieces
 from ..checks.unchanged import Stamp, unchanged
 from ..errors import TableError, counted, quoted
 from . import Rows, Skipped, TextColumnError, open_rows, stop
-from .cells import Cells, cells_of
+from .cells import Cells, cells_of, under_spelling
 from .chosen import left_out_note, many_skipped, missing_error, no_row_error, same_value
 from .columns import Columns
 from .in_memory import Block, Table
@@ -179,13 +179,17 @@ class Stream:
 
     def cells(self, rows: Rows, wanted: Sequence[Cells]) -> Iterator[Floats]:
         """Yield the blocks of cells of one open file, the target last."""
-        known = {*self.columns.names, self.target_name, *self.left_out, *rows.left_out}
+        expected = [*self.columns.names, self.target_name, *self.left_out]
+        known = {*expected, *rows.layout.spelling(expected).values(), *rows.left_out}
         if rows.named and (other := [name for name in rows.columns if name not in known]):
             raise TableError(
                 f"{rows.source}: column {quoted(other[0])} is not in the first file; all need the same columns"
             )
         try:
-            yield from rows.read(wanted)
+            respelled = under_spelling(rows.layout, wanted)
+            yield from rows.read(respelled)
+            for cells, read in zip(wanted, respelled, strict=True):
+                cells.is_full |= read.is_full
         except TextColumnError as error:
             if self.target_name in error.columns:
                 raise TableError(f"{error}; the target has to be a column of numbers") from None

@@ -21,6 +21,7 @@ from .chosen import choose, large_shares, left_out_note, missing_error, no_row_e
 from .columns import Columns
 from .in_memory import Block, Table
 from .kinds import FEW_LEVELS, MOST_LEVELS, Kind, in_csv, kind_of, target_problem
+from .partitions import sampled
 from .stream import Stream
 from .survey import Missing, Survey
 
@@ -63,6 +64,7 @@ def read_table(
     separator: str | None = None,
     decimal: Decimal = ".",
     header: bool = True,
+    encoding: str | None = None,
 ) -> Table:
     """Read a user's table in any format of rows; columns without names are called x0, x1, ….
 
@@ -92,6 +94,8 @@ def read_table(
         The decimal mark of CSV.
     header : bool
         Whether the first line of CSV has the names of the columns.
+    encoding : str, optional
+        The encoding of CSV and JSON without a byte order mark, such as cp1252, which Excel writes. By default UTF-8.
 
     Returns
     -------
@@ -115,6 +119,7 @@ def read_table(
     """
     require_option(on_error, get_args(OnError), "on_error", TableError)
     reading: dict[str, Any] = {"format": format, "separator": separator, "decimal": decimal, "header": header}
+    reading["encoding"] = encoding
     reading |= {"categories": categories, "missing": missing, "in_memory": True}
     return open_table(path, target, features, ignore, on_error, **reading).table()
 
@@ -181,7 +186,7 @@ def open_known(path: str | Path, target: str, columns: Columns, on_error: OnErro
         with stream.open(name) as rows:
             if rows.is_empty():
                 continue
-            found = columns.as_in(rows.layout)
+            found, (target,) = columns.as_in(rows.layout), rows.layout.spelled([target])
             _require(rows, found.names, target)
             known = replace(stream, left_out=rows.columns)
             for cells in known.cells(rows, [*cells_of(found), Cells(target)]):
@@ -327,11 +332,12 @@ def _with_columns(
     categories: Sequence[str],
 ) -> tuple[Stream, dict[str, int]]:
     """Return the stream with its columns, chosen from those of its first file, and how many levels a category has."""
-    target = as_name(stream.target_name, "target")
+    (target,) = rows.layout.spelled([as_name(stream.target_name, "target")])
     if rows.is_empty() and not rows.columns:
         raise TableError(f"{rows.source}: no rows; expected at least one")
-    features, ignore = as_names(features, "features"), as_names(ignore, "ignore")
-    categories = tuple(name for name in as_names(categories, "categories") if name not in ignore)
+    given = {"features": features, "ignore": ignore, "categories": categories}
+    features, ignore, categories = (rows.layout.spelled(as_names(names, what)) for what, names in given.items())
+    categories = tuple(name for name in categories if name not in ignore)
     rows.require([name for name in (*ignore, *categories) if name not in rows.left_out], "; name some of these")
     if not features and target not in rows.columns:
         raise rows.missing([target], "; name one of these")
@@ -346,7 +352,7 @@ def _with_columns(
     if len(set(features)) < len(features):
         raise TableError(f"{rows.source}: a feature is named twice in {cut(in_csv(features))}; name each once")
     _require(rows, features, target)
-    sample = rows.sample()
+    sample = rows.sample() | sampled(stream.paths)
     if not stream.skip and (problem := target_problem(sample.get(target, []), rows.has_types)):
         raise TableError(f"{rows.source}: column {quoted(target)} holds {problem}")
     kinds = {
@@ -368,6 +374,7 @@ def _with_columns(
     return replace(
         stream,
         columns=Columns(chosen, rows.named),
+        target_name=target,
         left_out=(*rows.left_out, *unused),
         notes=(*(f"{rows.source}: {note}" for note in rows.notes), *reasons),
         source=rows.source,

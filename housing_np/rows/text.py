@@ -6,13 +6,14 @@ from io import IncrementalNewlineDecoder
 from itertools import chain
 
 from ..errors import TableError
-from .source import Source
+from .source import UTF8, Source
 
 # The maximum length of a line and of a record of CSV, so that an endless one does not fill the memory.
 LONGEST = 1 << 22
 # Replaces bytes that cannot be decoded; decoding never returns it otherwise.
 _UNDECODED = "\udcff"
 _UNDECODED_AS = "housing_np.undecoded"
+ENCODING_HINT = "save the file as UTF-8, or say --encoding cp1252 if Excel wrote it (over HTTP: charset=cp1252)"
 
 
 def _undecoded(error: UnicodeError) -> tuple[str, int]:
@@ -68,10 +69,17 @@ def undecoded(text: str) -> bool:
     return not text.isascii() and _UNDECODED in text
 
 
-def unreadable(line: str) -> TableError | None:
+def unreadable(line: str, encoding: str = UTF8) -> TableError | None:
     """Return what is wrong with a line in any format, None if nothing is."""
     if len(line) > LONGEST:
         return TableError(f": longer than {LONGEST} characters; break it up or remove it")
     if undecoded(line):
-        return TableError(": not UTF-8 text; save the file as UTF-8")
+        return TableError(f": {not_text(encoding)}")
     return None
+
+
+def not_text(encoding: str) -> str:
+    """Return what to do about text that is not in its encoding."""
+    if encoding == UTF8:
+        return f"not UTF-8 text; {ENCODING_HINT}"
+    return f"not text in {encoding}; say the encoding that it was written in"

@@ -14,6 +14,7 @@ from ..command.answers import Answer, Block, answered, written
 from ..errors import HousingError
 from ..rows import FORMATS, SKIP_HINT, Rows, TooLargeError, open_rows, stop
 from ..rows.formats import ANSWER_FORMATS
+from ..rows.source import require_encoding
 from .served import Served
 
 # The formats of bodies by their type; None: by their magic bytes.
@@ -58,6 +59,8 @@ class Wanted(NamedTuple):
         Of the body; its first bytes come before it.
     header : bool
         Whether CSV has a line of names.
+    encoding : str or None
+        Of text; None for UTF-8.
     answer : str
         One of `ANSWERS`.
     bounds : bool
@@ -67,6 +70,7 @@ class Wanted(NamedTuple):
 
     format: str | None
     header: bool = True
+    encoding: str | None = None
     answer: str = "json"
     bounds: bool = False
     tensors: bool = False
@@ -78,7 +82,7 @@ def wanted(content_type: str, accept: str, bounds: str, tensors: bool) -> Wanted
     Examples
     --------
     >>> wanted("text/csv; header=absent", "*/*", "", False)
-    Wanted(format='csv', header=False, answer='csv', bounds=False, tensors=False)
+    Wanted(format='csv', header=False, encoding=None, answer='csv', bounds=False, tensors=False)
     """
     # The protocol is JSON, and its clients do not say so.
     content_type = content_type or "application/json" * tensors
@@ -97,10 +101,26 @@ def wanted(content_type: str, accept: str, bounds: str, tensors: bool) -> Wanted
     kinds = [part.split(";")[0].strip().lower() for part in accept.split(",")]
     asked = [TYPES[each] for each in kinds if TYPES.get(each) in ANSWERS]
     answer = asked[0] if asked else format if format in ANSWERS else "json"
-    is_headed = "header=absent" not in [parameter.replace(" ", "") for parameter in parameters]
+    given = dict(parameter.replace(" ", "").partition("=")[::2] for parameter in parameters)
     return Wanted(
-        format, is_headed, "json" if tensors or answer is None else answer, bounds.lower() in ("1", "true"), tensors
+        format,
+        given.get("header") != "absent",
+        _encoding(given.get("charset")),
+        "json" if tensors or answer is None else answer,
+        bounds.lower() in ("1", "true"),
+        tensors,
     )
+
+
+def _encoding(charset: str | None) -> str | None:
+    """Return the encoding that a request names; raise RefusedError for one that is not known."""
+    encoding = (charset or "").strip("\"'") or None
+    try:
+        if encoding:
+            require_encoding(encoding)
+    except HousingError as error:
+        raise RefusedError(415, f"charset: {error}") from None
+    return encoding
 
 
 def uncompressed(body: bytes, limit: int, reserve: Callable[[int], None] = lambda size: None) -> bytes:
@@ -197,7 +217,8 @@ def reply(
     text = bytearray()
     try:
         most = served.settings.max_body
-        with open_rows(BytesIO(body), want.format, stop, header=want.header, most=most) as rows:  # type: ignore[arg-type]
+        reading = {"header": want.header, "encoding": want.encoding, "most": most}
+        with open_rows(BytesIO(body), want.format, stop, **reading) as rows:  # type: ignore[arg-type]
             protocol = "v2" if want.tensors else rows.protocol
             answer = Answer(tuple(model.target_names_), want.bounds, protocol, rows.request_id, served.name)
             for piece in written(answer, blocks(rows), want.answer):

@@ -1,0 +1,93 @@
+"""Columns from the names of folders, ``year=2021/part.parquet``, as Hive writes them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+
+from ..checks.arrays import Floats
+from ..errors import TableError
+from . import numbers
+from .cells import Cells
+from .rows import OnError, Rows
+
+_MISSING = "__HIVE_DEFAULT_PARTITION__"
+
+
+def partitions_of(path: str | Path) -> dict[str, str]:
+    """Return the columns that the folders of a file name, and their values; an empty one is missing.
+
+    >>> partitions_of("data/year=2021/city=S%C3%A3o Paulo/part.parquet")
+    {'year': '2021', 'city': 'São Paulo'}
+    """
+    pairs = (part.partition("=") for part in Path(path).parts[:-1])
+    found = {unquote(name).strip(): unquote(value) for name, is_pair, value in pairs if is_pair}
+    return {name: "" if value == _MISSING else value for name, value in found.items() if name}
+
+
+def sampled(paths: Iterable[str]) -> dict[str, list[Any]]:
+    """Return the values of these columns in all files: numbers if all of them are, None for a missing one.
+
+    >>> sampled(["code=07/a.csv", "code=12/a.csv"]), sampled(["code=07/a.csv", "code=A2/a.csv"])
+    ({'code': [7.0, 12.0]}, {'code': ['07', 'A2']})
+    """
+    texts: dict[str, list[str]] = {}
+    for path in paths:
+        for name, text in partitions_of(path).items():
+            texts.setdefault(name, []).append(text)
+    return {name: _values(given) for name, given in texts.items()}
+
+
+def _values(texts: Sequence[str]) -> list[Any]:
+    values = list(map(_value, texts))
+    is_text = any(isinstance(value, str) for value in values)
+    return [None if value is None else text if is_text else value for text, value in zip(texts, values, strict=True)]
+
+
+def with_partitions(rows: Rows, found: Mapping[str, str], on_error: OnError) -> Rows:
+    """Return rows with these columns too, behind those of the file; a column of the same name gives way."""
+    if not found:
+        return rows
+    own = tuple(name for name in rows.columns if name not in found)
+
+    def read(wanted: Sequence[Cells]) -> Iterator[Floats]:
+        of_file = [each for each in wanted if each.name not in found]
+        # Any column tells how many rows there are.
+        counted = [Cells(rows.columns[0], {}, takes_missing=True, most=1)]
+        return _beside(rows.read(of_file or counted), wanted, found, rows.source, on_error)
+
+    def sample() -> dict[str, list[Any]]:
+        return rows.sample() | {name: _values([text]) for name, text in found.items()}
+
+    return replace(rows, layout=replace(rows.layout, names=(*own, *found)), read=read, sample=sample)
+
+
+def _beside(
+    blocks: Iterator[Floats], wanted: Sequence[Cells], found: Mapping[str, str], source: str, on_error: OnError
+) -> Iterator[Floats]:
+    """Yield the blocks of a file with the columns of its folders beside them."""
+    places = [place for place, each in enumerate(wanted) if each.name not in found]
+    try:
+        values = [each.of_text(found[each.name]) if each.name in found else np.nan for each in wanted]
+    except TableError as error:
+        for block in blocks:
+            for _ in block:
+                on_error(error.after(f"{source}: each row"))
+        return
+    for block in blocks:
+        whole = np.tile(values, (len(block), 1))
+        whole[:, places] = block[:, : len(places)]
+        yield whole
+
+
+def _value(text: str) -> float | str | None:
+    """Return what a text is: a number, text, or None where it is missing."""
+    if text.strip().lower() in numbers.MISSING:
+        return None
+    try:
+        return numbers.of_text(text)
+    except TableError:
+        return text
