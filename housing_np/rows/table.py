@@ -1,27 +1,26 @@
 """A user's own files as a table: which of their columns are features, and their rows in memory or in the files."""
 
-import re
 from array import array
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ..checks.arrays import Floats, pieces
-from ..checks.names import as_name, as_names, require_option
+from ..checks.names import require_option
 from ..checks.paths import as_path, shown_path
-from ..errors import TableError, cut, quoted
-from . import Decimal, Format, Rows, Skipped, open_rows, stop
+from ..errors import TableError, quoted
+from . import Decimal, Format, Skipped, open_rows, stop
 from .cells import UNKNOWN, Cells, cells_of
-from .chosen import choose, large_shares, left_out_note, missing_error, no_row_error
+from .chosen import choose, large_shares, missing_error, no_row_error
 from .columns import Columns
 from .in_memory import Block, Table
-from .kinds import FEW_LEVELS, MOST_LEVELS, Kind, in_csv, kind_of, target_problem
-from .partitions import sampled
+from .kinds import in_csv
+from .selection import each_left_out, reasons, require_columns_of, with_columns
 from .stream import Stream
 from .survey import Missing, Survey
 
@@ -45,10 +44,6 @@ SurveyFiles = Callable[[Stream, Survey], Survey]
 
 # A table with more numbers (128 MiB) stays in its files.
 _MEMORY_NUMBERS = 1 << 24
-# The name that pandas gives to a column without one: the index of a frame that was written.
-_UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)*")
-_MOST_REASONS = 5  # in one message
-_INDEX = "the index that pandas wrote; to_csv(index=False) writes none"
 
 
 def read_table(
@@ -142,7 +137,7 @@ def open_stream(
     """
     stream = _stream(path, target, on_error, missing, reading)
     with stream.open_first() as (stream, rows):
-        stream, kinds = _with_columns(stream, rows, features, ignore, categories)
+        stream, kinds = with_columns(stream, rows, features, ignore, categories)
     return _settled_in_files(stream, kinds, features, survey)
 
 
@@ -161,7 +156,7 @@ def open_table(
     """Return the rows of files, in memory unless they are many; the arguments are those of `read_table`."""
     stream = _stream(path, target, on_error, missing, reading)
     with stream.open_first() as (stream, rows):
-        stream, kinds = _with_columns(stream, rows, features, ignore, categories)
+        stream, kinds = with_columns(stream, rows, features, ignore, categories)
         wanted = _cells(stream, kinds)
         # Grown in place, so that many rows are not in memory twice.
         X, y, others = array("d"), array("d"), replace(stream, paths=stream.paths[1:])
@@ -187,7 +182,7 @@ def open_known(path: str | Path, target: str, columns: Columns, on_error: OnErro
             if rows.is_empty():
                 continue
             found, (target,) = columns.as_in(rows.layout), rows.layout.spelled([target])
-            _require(rows, found.names, target)
+            require_columns_of(rows, found.names, target)
             known = replace(stream, left_out=rows.columns)
             for cells in known.cells(rows, [*cells_of(found), Cells(target)]):
                 blocks.append((found.encode(cells[:, :-1]), cells[:, -1]))
@@ -270,9 +265,9 @@ def _settled(
         costly = {name: chosen.left_out[name] for name in found.absent(chosen.left_out)}
         left_out |= costly or chosen.left_out
     if not chosen.columns.names:
-        raise TableError(f"{source}: no column is left to predict from: {_reasons(left_out)}")
+        raise TableError(f"{source}: no column is left to predict from: {reasons(left_out)}")
     large = large_shares(found.absent((*chosen.columns.names, target)), found.rows, target)
-    notes = [*_each_left_out(source, left_out), *([f"{source}: {large}"] if large else [])]
+    notes = [*each_left_out(source, left_out), *([f"{source}: {large}"] if large else [])]
     return replace(
         stream,
         columns=chosen.columns,
@@ -281,16 +276,6 @@ def _settled(
         filled=chosen.filled,
         counts=chosen.counts,
     )
-
-
-def _each_left_out(source: str, reasons: Mapping[str, str]) -> list[str]:
-    return [left_out_note(source, name, why) for name, why in reasons.items()]
-
-
-def _reasons(reasons: Mapping[str, str]) -> str:
-    more = f", … ({len(reasons):,} in all)" if len(reasons) > _MOST_REASONS else ""
-    shown = islice(reasons.items(), _MOST_REASONS)
-    return ", ".join(f"{quoted(name)} ({why})" for name, why in shown) + more
 
 
 def _without_rows(source: str, stream: Stream) -> TableError:
@@ -322,70 +307,6 @@ def files(path: str | Path) -> tuple[str, ...]:
             f"{shown_path(path)}: no file matches; give the path of a file, or a pattern such as 'part-*.csv'"
         )
     return tuple(map(str, found))
-
-
-def _with_columns(
-    stream: Stream,
-    rows: Rows,
-    features: Sequence[str] | None,
-    ignore: Sequence[str],
-    categories: Sequence[str],
-) -> tuple[Stream, dict[str, int]]:
-    """Return the stream with its columns, chosen from those of its first file, and how many levels a category has."""
-    (target,) = rows.layout.spelled([as_name(stream.target_name, "target")])
-    if rows.is_empty() and not rows.columns:
-        raise TableError(f"{rows.source}: no rows; expected at least one")
-    given = {"features": features, "ignore": ignore, "categories": categories}
-    features, ignore, categories = (rows.layout.spelled(as_names(names, what)) for what, names in given.items())
-    categories = tuple(name for name in categories if name not in ignore)
-    rows.require([name for name in (*ignore, *categories) if name not in rows.left_out], "; name some of these")
-    if not features and target not in rows.columns:
-        raise rows.missing([target], "; name one of these")
-    left_out = {name: _INDEX for name in rows.columns if _UNNAMED.fullmatch(name) and name != target and not features}
-    others = {target, *ignore}
-    asked, features = features, features or tuple(name for name in rows.columns if name not in others | {*left_out})
-    if both := [name for name in (*features, *categories) if name in others]:
-        what = "the target" if both[0] == target else "to be ignored"
-        raise TableError(f"{rows.source}: {quoted(both[0])} is {what}: it cannot be a feature too")
-    if not features:
-        raise TableError(f"{rows.source}: no column beside the target {quoted(target)}; expected at least one feature")
-    if len(set(features)) < len(features):
-        raise TableError(f"{rows.source}: a feature is named twice in {cut(in_csv(features))}; name each once")
-    _require(rows, features, target)
-    sample = rows.sample() | sampled(stream.paths)
-    if not stream.skip and (problem := target_problem(sample.get(target, []), rows.has_types)):
-        raise TableError(f"{rows.source}: column {quoted(target)} holds {problem}")
-    kinds = {
-        name: Kind(True) if name in categories else kind_of(name, sample.get(name, []), rows.has_types)
-        for name in features
-    }
-    unfit = {name: kind.left_out for name, kind in kinds.items() if kind.left_out}
-    if unfit and asked:
-        raise TableError(f"{rows.source}: no features: {_reasons(unfit)}; leave them out of --features")
-    if len(unfit) == len(features):
-        raise TableError(f"{rows.source}: no column is left to predict from: {_reasons(unfit)}")
-    if not stream.skip and (mixed := next((name for name in features if kinds[name].mixed), None)) is not None:
-        raise TableError(f"{rows.source}: column {quoted(mixed)} holds {kinds[mixed].mixed}")
-    left_out |= unfit
-    chosen = tuple(name for name in features if name not in unfit)
-    unused = (name for name in rows.columns if name not in {target, *chosen})
-    reasons = _each_left_out(rows.source, {**rows.left_out, **left_out})
-    levels = {name: MOST_LEVELS if name in categories else FEW_LEVELS for name in chosen if kinds[name].is_category}
-    return replace(
-        stream,
-        columns=Columns(chosen, rows.named),
-        target_name=target,
-        left_out=(*rows.left_out, *unused),
-        notes=(*(f"{rows.source}: {note}" for note in rows.notes), *reasons),
-        source=rows.source,
-    ), levels
-
-
-def _require(rows: Rows, features: Sequence[str], target: str) -> None:
-    """Raise a TableError for missing columns; a target that alone is missing is called target."""
-    if rows.named and rows.layout.missing([*features, target]) == [target]:
-        raise TableError(f"{rows.source}: the rows lack the target {quoted(target)}; add it as a column")
-    rows.require([*features, target])
 
 
 def read_rows(
