@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ..checks.arrays import Floats, pieces
-from ..checks.names import require_option
+from ..checks.names import as_name, require_option
 from ..checks.paths import as_path, shown_path
 from ..errors import TableError, quoted
 from . import Decimal, Format, Skipped, open_rows, stop
@@ -195,6 +195,7 @@ def open_known(path: str | Path, target: str, columns: Columns, on_error: OnErro
 def _stream(path: str | Path, target: str, on_error: OnError, missing: Missing, reading: Mapping[str, Any]) -> Stream:
     """Return a stream without columns."""
     require_option(missing, get_args(Missing), "missing", TableError)
+    target = as_name(target, "target")
     return Stream(files(path), Columns(()), target, skip=on_error == "skip", reading=reading, missing=missing)
 
 
