@@ -681,6 +681,24 @@ def test_a_level_of_rows_that_are_left_out_is_none(name, where, tmp_path, monkey
     assert " b " not in done.stderr
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("where", ["in memory", "in files", "on a cluster"])
+def test_all_rows_of_a_table_can_be_predicted_with_numbers_missing_beside_a_missing_target_alone(
+    where, tmp_path, monkeypatch, request
+):
+    memory_numbers(monkeypatch, 20 if where == "in files" else 1 << 24)
+    lines = rows_of(lambda i: f"{'' if i == 7 else i % 4},{'pq'[i % 2]},{'' if i == 7 else number(i)}")
+    (tmp_path / "rows.csv").write_text(lines)
+    cluster = ["--dask", request.getfixturevalue("scheduler")] if where == "on a cluster" else []
+    arguments = ["--data", tmp_path / "rows.csv", "--target", "y", "--missing"]
+    done = run("train", *arguments, "mean", *cluster, cwd=tmp_path)
+    assert "\nfilled: a (0, with 1.462)\n" in done.stdout
+    predicted = run("predict", "models/float64.npz", "rows.csv", cwd=tmp_path)
+    assert (predicted.returncode, len(predicted.stdout.splitlines())) == (0, 41)
+    done = run("train", *arguments, "skip", *cluster, cwd=tmp_path)
+    assert (done.returncode, "filled" in done.stdout) == (0, False)
+
+
 @pytest.mark.parametrize(
     "name", [" a ", "-x", "--", "a, b", "it's", 'say "a"', "$HOME", "a;b", "a b", "m²", "*", "#1", "~"]
 )

@@ -22,7 +22,8 @@ class Chosen(NamedTuple):
     left_out : dict of str to str
         The others, and why they are left out.
     filled : dict of str to int
-        How many missing cells each column had, of those that get a fill or the level ``(missing)``.
+        How many missing cells were filled in each column that gets a fill or the level ``(missing)``; 0 if all of them
+        were in rows without a target.
     counts : dict of str to dict
         How often each level of a category occurs, by its name.
     """
@@ -62,7 +63,8 @@ def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> 
         elif each.levels is None:
             if kept.low[i] == kept.high[i] and kept.rows > 1 and name not in asked:
                 constant[name] = same_value(kept.low[i])
-            elif missing:
+            elif missing or (survey.policy == "mean" and survey.missing[i]):
+                # Cells that are missing only in rows without a target too: the model must predict those rows.
                 fills[name], filled[name] = float(kept.mean[i]), missing
         elif each.is_full:
             left_out[name] = _full(source, name, each.most, next(iter(each.levels)), name in asked)
