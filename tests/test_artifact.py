@@ -382,8 +382,13 @@ def test_a_missing_file_is_refused(path):
     assert "cannot be read (No such file or directory)" in refusal(path)
 
 
+def test_a_missing_file_beside_a_model_of_that_name_asks_for_it(path):
+    save(FLOAT, path)
+    assert refusal(path.with_suffix("")).endswith(f"; did you mean {path.as_posix()}?")
+
+
 def test_a_folder_is_refused(tmp_path):
-    assert "not a regular file" in refusal(tmp_path)
+    assert "a folder, not a regular file; give a model file (.npz) in it" in refusal(tmp_path)
 
 
 def test_a_pipe_is_refused_without_waiting_for_it(path):

@@ -6,6 +6,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from io import BytesIO
 from itertools import zip_longest
 from math import prod
@@ -287,6 +288,14 @@ def _check_names(features: Sequence[str], targets: Sequence[str]) -> None:
     require_apart(features, targets)
 
 
+def _instead(path: Path) -> str:
+    """Return what to do where there is no such file."""
+    with suppress(OSError):  # of a name that is too long
+        if (beside := path.with_name(f"{path.name}.npz")).is_file():
+            return f"did you mean {shown_path(beside)}?"
+    return "make it with python -m housing_np.train"
+
+
 def _content(path: Path) -> bytes:
     """Return the content of a regular file; refuse one larger than any model."""
     try:
@@ -296,8 +305,10 @@ def _content(path: Path) -> bytes:
                 return file.read(status.st_size)
     except OSError as error:
         is_missing = isinstance(error, FileNotFoundError)
-        advice = "make it with python -m housing_np.train" if is_missing else "expected a model file (.npz)"
+        advice = _instead(path) if is_missing else "expected a model file (.npz)"
         raise ArtifactError(f"{shown_path(path)}: cannot be read ({error.strerror or error}); {advice}") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise ArtifactError(f"{shown_path(path)}: a folder, not a regular file; give a model file (.npz) in it")
     found = f"{status.st_size} bytes" if stat.S_ISREG(status.st_mode) else "not a regular file"
     raise ArtifactError(f"{shown_path(path)}: {found}; expected a model file (.npz) of at most {_SIZE_CAP} bytes")
 
