@@ -84,8 +84,8 @@ def _rows(columns: Columns, options: Namespace) -> Floats:
         if any(is_of_bundled_data(path, columns.names) for path in (options.model, options.against)):
             return california_rows(columns.names)
         raise HousingError(
-            f"{shown_path(options.model)}: no report.json beside it says which rows it was trained on; "
-            "give rows to weigh the error with: --data FILE"
+            f"{shown_path(options.model)}: not known to be trained on the bundled data; give the rows that it was "
+            "trained on, or others like them, to weigh the error with: --data FILE"
         )
     skipped = Skipped() if options.on_error == "skip" else None
     X = read_rows(columns, options.data, skipped, **cli.reading(options))

@@ -178,7 +178,7 @@ def _calibration(model: LinearRegression, options: Namespace) -> Stream:
         return stream
     if not is_of_bundled_data(options.model, model.feature_names):
         raise HousingError(
-            f"{shown_path(options.model)}: no report.json beside it says that it was trained on the bundled data; "
-            "give calibration rows with --data FILE"
+            f"{shown_path(options.model)}: not known to be trained on the bundled data; give the rows that it was "
+            "trained on, or others like them with the target, to calibrate on: --data FILE"
         )
     return Stream.of(load_california())

@@ -367,7 +367,7 @@ def test_a_mistake_is_one_line(arguments, words, xy):
 
 def test_golden_rows_that_nobody_knows_have_to_be_given(xy):
     done = run("export", "per-channel.npz", "-o", "price.c", "--golden", "3", cwd=xy)
-    assert_refused(done, 2, "--golden needs rows: no report.json beside the model", "give some with --range FILE")
+    assert_refused(done, 2, "--golden needs rows", "give some with --range FILE")
 
 
 def test_more_golden_rows_than_there_are_bundled_ones_are_refused(models, tmp_path):

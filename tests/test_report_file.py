@@ -123,7 +123,7 @@ def test_predict_asks_for_rows_of_a_model_of_other_data(own):
 
 def test_explain_asks_for_rows(alone):
     done = run("explain", "float64.npz", "--against", "float64.npz", cwd=alone)
-    assert_refused(done, 2, "give rows to weigh the error with: --data FILE")
+    assert_refused(done, 2, "give the rows that it was trained on", "to weigh the error with: --data FILE")
 
 
 def test_explain_takes_the_report_beside_the_float_model(alone):
@@ -132,7 +132,7 @@ def test_explain_takes_the_report_beside_the_float_model(alone):
 
 def test_quantize_asks_for_rows(alone):
     done = run("quantize", "float64.npz", "--out", "q.npz", cwd=alone)
-    assert_refused(done, 2, "give calibration rows with --data FILE")
+    assert_refused(done, 2, "give the rows that it was trained on", "to calibrate on: --data FILE")
     assert [path.name for path in alone.iterdir()] == ["float64.npz"]
 
 

@@ -216,7 +216,7 @@ def _drawn(model: Model, count: int) -> Floats:
     known = own_range(model)
     if known is None:
         raise HousingError(
-            "--golden needs rows: no report.json beside the model says that it was trained on the bundled ones; "
+            "--golden needs rows, and the model is not known to be trained on the bundled ones; "
             "give some with --range FILE"
         )
     low, high = known
