@@ -58,7 +58,8 @@ def main(arguments: Sequence[str]) -> int:
     model = load(path)
     if options.bounds and model.scheme is None:
         raise HousingError(
-            f"{shown_path(path)} is a float model: bounds are for quantized ones, which can be off from it"
+            f"{shown_path(path)} is a float model: bounds are for quantized ones, which can be off from it; "
+            "name one of these, or leave out --bounds"
         )
     if options.fail_outside is not None:
         needed = {"INPUT": inputs, "--range FILE or an integer model": options.range or has_range(model)}
@@ -107,7 +108,11 @@ def _parser() -> cli.Parser:
         "(default: what is piped in, else the first bundled rows, for a model that was trained on them)",
     )
     parser.add_out("--output", metavar="FILE", help="write there, whole or not at all (default: stdout)")
-    parser.add_reading(format="format of the answers, and of rows if their extension is unknown", empty=True)
+    parser.add_reading(
+        "format of the answers, and of rows if their extension is unknown",
+        "by the name of --output, else by that of the first INPUT, else csv",
+        empty=True,
+    )
     parser.add_argument(
         "--rows",
         action="store_true",
@@ -115,7 +120,7 @@ def _parser() -> cli.Parser:
         "JSON Lines (default: no)",
     )
     parser.add_argument(
-        "--id", metavar="NAME", help="copy this column of INPUT, text or numbers, into the answers (default: none)"
+        "--id", metavar="NAME", help="copy this one column of INPUT, text or numbers, into the answers (default: none)"
     )
     parser.add_argument(
         "--bounds",

@@ -73,11 +73,16 @@ class Parser(argparse.ArgumentParser):
         )
         self.add_reading()
 
-    def add_reading(self, format: str = "format of --data if its extension is unknown", empty: bool = False) -> None:
+    def add_reading(
+        self,
+        format: str = "format of --data if its extension is unknown",
+        default: str = "by its name, else csv",
+        empty: bool = False,
+    ) -> None:
         """Add the options for how rows are read; ``empty`` is the choice of an empty answer to a bad row."""
         from ..rows.formats import TEXT_FORMATS
 
-        self.add_argument("--format", choices=TEXT_FORMATS, help=f"{format} (default: by its name, else csv)")
+        self.add_argument("--format", choices=TEXT_FORMATS, help=f"{format} (default: {default})")
         self.add_argument(
             "--separator",
             metavar="CHAR",
