@@ -172,6 +172,8 @@ def _blame(shares: list[Share]) -> str:
         [f"{share.effect / total:.0%}" for share in shares],
         tables.numbers([share.refitted for share in shares], 3),
     ]
+    if not any(share.effect for share in shares):
+        return "no error: the weights are those of the float model"
     worst, left = shares[0], max(shares, key=lambda share: share.refitted)
     return "\n".join(
         [

@@ -68,6 +68,11 @@ def test_an_effect_is_the_error_of_the_weight_times_the_rms_of_the_feature(expla
     assert effects == sorted(effects, reverse=True)
 
 
+def test_no_feature_is_blamed_where_no_weight_is_off(explain, files):
+    text = explain("float", "--against", files / "float.npz")
+    assert text.endswith("\nno error: the weights are those of the float model\n") and "most of it" not in text
+
+
 def test_without_a_float_model_the_data_give_one(explain, files, tmp_path, table):
     rows = np.column_stack([table.X, table.y])
     names = ",".join([*table.feature_names, table.target_name])
