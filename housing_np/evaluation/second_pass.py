@@ -47,5 +47,5 @@ def held_out_scores(four_fifths: Summary, model: LinearRegression) -> FilteredSu
     other = model.unfitted()
     models: dict[str, Model] = {}
     if four_fifths.rows >= len(four_fifths.feature_names) + four_fifths.fit_intercept:
-        models[HELD_OUT] = other.set_solution(four_fifths, where=_FOUR_FIFTHS, known=model.dependence)
+        models[HELD_OUT] = other.set_solution(four_fifths, model.columns, where=_FOUR_FIFTHS, known=model.dependence)
     return FilteredSum(Scores(models, other), is_held_out)

@@ -86,17 +86,25 @@ def model_html(model: "LinearRegression", solution: "Solution | None") -> str:
     return html_table(titled(model, facts), names, dict(zip(model.target_names_, weights, strict=True)))
 
 
-def dependence_note(solution: "Solution", names: Sequence[str]) -> str:
+def dependence_note(solution: "Solution", columns: Columns) -> str:
     """Return which features do not determine their coefficients, and what to do, for a fit of less than full rank."""
-    varies = np.asarray(solution.factor.any(axis=0))
-    constant = [name for name, does in zip(names, varies, strict=True) if not does]
+    names, varies = columns.feature_names, np.asarray(solution.factor.any(axis=0))
+    still = [name for name, does in zip(names, varies, strict=True) if not does]
+    constant, absent = (
+        [name for name in still if name in columns.names],
+        [name for name in still if name not in columns.names],
+    )
     others = [name for name, is_one in zip(names, solution.dependent() & varies, strict=True) if is_one]
     advice = []
     if constant:
         advice.append(f"drop {listed(constant, quoted)}, which never {'varies' if len(constant) == 1 else 'vary'}")
+    if absent:
+        advice.append(f"no row has {listed(absent, quoted)}")
     if others:
-        number = len(names) - solution.rank - len(constant)
-        advice.append(f"{listed(others, quoted)} depend on each other: drop {number} of them")
+        # A level is not dropped alone.
+        owners = [name for name in columns.names if not set(others).isdisjoint(columns.features_of(name))]
+        number = len(names) - solution.rank - len(still) if set(others) == set(owners) else "one"
+        advice.append(f"{listed(owners, quoted)} depend on each other: drop {number} of them")
     return (
         f"the features have rank {solution.rank}, fewer than the {counted(len(names), 'coefficient')} to determine: "
         f"this is the solution of least norm in scaled units; {'; '.join(advice)}"

@@ -333,7 +333,7 @@ class LinearRegression(Estimator):
             The `dependence` of a fit to other rows of the same table: the same warning is not given again.
         """
         solution = summary.solve()
-        note = _dependence_note(solution, summary.feature_names)
+        note = _dependence_note(solution, columns or Columns(summary.feature_names))
         if note not in ("", known):
             warn_caller(where + note, np.exceptions.RankWarning)
         # Copies: a user may write to the model's arrays, which must not change its statistics.
@@ -348,7 +348,7 @@ class LinearRegression(Estimator):
     @property
     def dependence(self) -> str:
         """Which features of the fit depend on each other, and what to do; empty if none do, or no fit is known."""
-        return "" if self._solution is None else _dependence_note(self._solution, self._names)
+        return "" if self._solution is None else _dependence_note(self._solution, self.columns)
 
     def _set_coefficients(
         self,
@@ -373,12 +373,12 @@ class LinearRegression(Estimator):
             self._columns = require_columns(columns, self._names)
 
 
-def _dependence_note(solution: "Solution", names: Sequence[str]) -> str:
-    if solution.rank == len(names):
+def _dependence_note(solution: "Solution", columns: Columns) -> str:
+    if solution.rank == len(columns.feature_names):
         return ""
     from .display import dependence_note  # imported here because most fits need no note
 
-    return dependence_note(solution, names)
+    return dependence_note(solution, columns)
 
 
 def as_targets(model: Any, y: npt.ArrayLike) -> Floats:
