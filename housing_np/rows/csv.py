@@ -25,6 +25,7 @@ from .rows import (
     Rows,
     assembled,
     check_names,
+    joined,
     refuse_text,
     stop,
 )
@@ -37,7 +38,8 @@ _PART = 1 << 16  # characters that are parsed at once if a whole chunk cannot be
 _PLACE = "row {} (line {})"
 _INDEX = "an index that pandas wrote? to_csv(index=False) writes none"
 # A parser of whole lines, and how many threads to start for it.
-_Parser = tuple[Callable[[str, int, "_Chosen", Dialect], Floats | None], int]
+_Parser = tuple[Callable[[str, int, "_Chosen", Dialect], "_Pieces | None"], int]
+_Pieces = list[tuple[str, Floats | None]]  # texts with their numbers, None for one that must be cut into records
 _Chosen = list[tuple[int, Cells]]  # the places of the wanted columns, and how their cells are read
 
 
@@ -75,9 +77,13 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
         if not dialect.header and not set(found) <= set(names):
             # Rows without names have the wanted columns in their order; a row of another width is bad.
             cutter.names = found
-            return _blocks(source.name, texts, cutter, list(enumerate(wanted)), parser, on_error)
+            return numbers_of(texts, list(enumerate(wanted)))
         chosen = [places[i] for i in rows.positions(found)]
-        return _blocks(source.name, texts, cutter, list(zip(chosen, wanted, strict=True)), parser, on_error)
+        return numbers_of(texts, list(zip(chosen, wanted, strict=True)))
+
+    def numbers_of(texts: Iterator[str], chosen: _Chosen) -> Iterator[Floats]:
+        blocks = _blocks(source.name, texts, cutter, chosen, parser, on_error)
+        return joined(blocks, BLOCK_NUMBERS) if parser[1] else blocks
 
     def sample() -> dict[str, list[Any]]:
         ahead = copy(cutter)
@@ -188,12 +194,12 @@ def _pieces(
     """Yield texts with their numbers, None for a text that must be cut into records; most of it is parsed at once."""
     parse, threads = parser
     how = (len(cutter.names), chosen, cutter.dialect)
-    for chunk, block in map_ahead(lambda text: parse(text, *how), texts, threads):
-        parts = [] if block is not None else _parts(chunk)
+    for chunk, found in map_ahead(lambda text: parse(text, *how), texts, threads):
+        parts = [] if found is not None else _parts(chunk)
         if len(parts) > 1:
             yield from ((part, None if cutter.begun else _plain_block(part, *how)) for part in parts)
         else:
-            yield chunk, block
+            yield from found or [(chunk, None)]
 
 
 def _parts(chunk: str) -> list[str]:
@@ -245,13 +251,18 @@ def _rows_of(block: Floats) -> int:
 def _parser(source: Source) -> _Parser:
     """Return the parser of whole lines: NumPy's, or for a large file pyarrow's in threads."""
     if source.path is None or source.path.stat().st_size < _LARGE:
-        return _plain_block, 0
+        return _plain, 0
     try:
         with extra("parquet", "pyarrow reads large files"):
-            from .arrow_csv import block
+            from .arrow_csv import Parser
     except HousingError:
-        return _plain_block, 0
-    return block, allowed_threads()
+        return _plain, 0
+    return Parser(), allowed_threads()
+
+
+def _plain(chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> _Pieces | None:
+    block = _plain_block(chunk, width, chosen, dialect)
+    return None if block is None else [(chunk, block)]
 
 
 def _plain_block(chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> Floats | None:
