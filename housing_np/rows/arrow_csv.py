@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from ..checks.arrays import Floats
 from ..errors import TableError
 from . import numbers
+from .arrow_columns import Mask, Pieces, codes, floats, in_pieces, nulls
 from .cells import UNKNOWN, Cells
 from .csv_dialect import Dialect
 from .text import undecoded
 
-Pieces = list[tuple[str, Floats | None]]
 _Chosen = list[tuple[int, Cells]]
-_Mask = NDArray[np.bool_]
 
 # In this range pyarrow writes a number as Python does, unless it is whole.
 _LEAST, _MOST = 1e-4, 1e9
@@ -64,14 +63,17 @@ class Parser:
             ends = _record_ends(content, dialect)
             if ends is None:
                 return None
+        before = len(self._as_text)
         table, wrong = self._table(content, width, chosen, dialect)
         if table is None or not table.num_rows:
             return None
         cells, is_bad = self._numbers(table, chosen, dialect)
+        if len(self._as_text) > before and is_bad.any():
+            return self._parsed(chunk, width, chosen, dialect)
         if not wrong and not is_bad.any():
             return [(chunk, cells)]
         ends = _record_ends(content, dialect) if ends is None else ends
-        return None if ends is None else _pieces(content, ends, wrong, cells, is_bad)
+        return None if ends is None else in_pieces(content, ends, wrong, cells, is_bad)
 
     def _table(self, content: bytes, width: int, chosen: _Chosen, dialect: Dialect) -> tuple[Any, list[int]]:
         """Return the chosen columns as pyarrow has them, and the places of the records of another width."""
@@ -118,7 +120,7 @@ class Parser:
             return pyarrow.string()
         return pyarrow.bool_() if is_truth else pyarrow.float64()
 
-    def _numbers(self, table: Any, chosen: _Chosen, dialect: Dialect) -> tuple[Floats, _Mask]:
+    def _numbers(self, table: Any, chosen: _Chosen, dialect: Dialect) -> tuple[Floats, Mask]:
         """Return the cells of all rows as numbers, and which rows must be read singly."""
         cells = np.empty((len(chosen), table.num_rows))
         is_bad = np.zeros(table.num_rows, np.bool_)
@@ -126,7 +128,7 @@ class Parser:
         for at, (place, each) in in_order:
             column = table.column(str(place))
             if each.levels is not None:
-                cells[at] = _codes(column.combine_chunks(), each, is_bad)
+                cells[at] = codes(column.combine_chunks(), each, is_bad)
                 is_bad |= cells[at] == -1
             elif column.type == pyarrow.string():
                 cells[at] = _each(column.to_pylist(), each, dialect.decimal)
@@ -135,17 +137,17 @@ class Parser:
                 is_bad |= self._fill(cells[at], column, place, each)
         return cells.T, is_bad
 
-    def _fill(self, out: Floats, column: Any, place: int, cells: Cells) -> _Mask:
+    def _fill(self, out: Floats, column: Any, place: int, cells: Cells) -> Mask:
         """Put a column's numbers into an array; return which of them must be read singly."""
         # Not with to_numpy, which imports pandas.
-        np.concatenate([_floats(part) for part in column.chunks], out=out)
+        np.concatenate([floats(part) for part in column.chunks], out=out)
         # Not finite, or integers that may have been rounded.
         is_good = np.abs(out) < 2.0**53
         others = len(out) - int(np.count_nonzero(is_good)) - column.null_count
         if others:
             self._as_text.add(place)
         if cells.takes_missing and column.null_count:
-            is_good |= np.concatenate([_nulls(part) for part in column.chunks])
+            is_good |= np.concatenate([nulls(part) for part in column.chunks])
         return ~is_good
 
 
@@ -167,25 +169,6 @@ def _record_ends(content: bytes, dialect: Dialect) -> NDArray[np.intp] | None:
     return None if longest > dialect.longest_field else ends
 
 
-def _pieces(content: bytes, ends: NDArray[np.intp], wrong: list[int], cells: Floats, is_bad: _Mask) -> Pieces | None:
-    """Return the text of good and of other records in turn, with the numbers of the good ones."""
-    starts = np.append(0, ends[:-1])
-    starts = starts[ends - starts > 1]  # without blank lines
-    if len(starts) != len(cells) + len(wrong):
-        return None
-    bad = np.zeros(len(starts), np.bool_)
-    bad[wrong] = True
-    bad[~bad] = is_bad
-    good = cells[~is_bad]
-    firsts = np.append(0, np.flatnonzero(np.diff(bad)) + 1)
-    cuts = [0, *starts[firsts[1:]].tolist(), len(content)]
-    rows = np.append(0, np.cumsum(~bad))[[*firsts.tolist(), len(bad)]].tolist()
-    return [
-        (content[cuts[i] : cuts[i + 1]].decode(), None if is_one else good[rows[i] : rows[i + 1]])
-        for i, is_one in enumerate(bad[firsts].tolist())
-    ]
-
-
 def _truths(content: bytes, chosen: _Chosen, dialect: Dialect) -> set[int]:
     """Return the columns of numbers whose first cell is a truth value."""
     first = content[: content.find(b"\n")].decode().split(dialect.between)
@@ -194,34 +177,6 @@ def _truths(content: bytes, chosen: _Chosen, dialect: Dialect) -> set[int]:
         for i, each in chosen
         if each.levels is None and i < len(first) and first[i].strip(' "').lower() in ("true", "false")
     }
-
-
-def _floats(part: Any) -> Floats:
-    if part.type == pyarrow.bool_():
-        part = part.cast(pyarrow.float64())
-    found: Any = np.from_dlpack(part.fill_null(np.nan) if part.null_count else part)
-    return np.asarray(found, np.float64)
-
-
-def _nulls(part: Any) -> _Mask:
-    found: Any = np.from_dlpack(part.is_null().cast(pyarrow.uint8()))
-    return np.asarray(found, np.bool_)
-
-
-def _codes(column: Any, cells: Cells, is_bad: _Mask) -> Floats:
-    """Return the positions of the levels in a column, which has each text once; -1 for a cell to be read singly.
-
-    The levels that only bad rows have are not taken up.
-    """
-    places: Any = np.from_dlpack(column.indices)
-    texts = [text.strip() for text in column.dictionary.to_pylist()]
-    codes = np.full(len(texts), -1.0)
-    for i in np.flatnonzero(np.bincount(places[~is_bad], minlength=len(texts))).tolist():
-        try:
-            codes[i] = cells.of_level(texts[i])
-        except TableError:
-            pass
-    return np.asarray(codes[places])
 
 
 def _each(texts: list[str], cells: Cells, decimal: str) -> list[float]:

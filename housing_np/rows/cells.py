@@ -1,8 +1,7 @@
 """Cells as numbers: a number as it stands, the level of a category as its position, NaN for what is missing."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -62,8 +61,10 @@ class Cells:
             return self.of_level(text)
         if self.takes_missing and text.lower() in numbers.MISSING:
             return np.nan
-        with self._named():
+        try:
             return numbers.of_text(text, decimal)
+        except TableError as error:
+            raise self._named(error) from None
 
     def of_texts(self, texts: Sequence[str], decimal: str = ".") -> Floats:
         """Return a column of cells of text as numbers; raise as `of_text` does."""
@@ -78,14 +79,16 @@ class Cells:
             return self.of_level(as_level(value))
         if self.takes_missing and is_missing(value):
             return np.nan
-        with self._named():
+        try:
             return numbers.of_json(value)
+        except TableError as error:
+            raise self._named(error) from None
 
     def of_level(self, text: str | None) -> float:
         """Return the position of a level, None for a missing cell; raise as `of_text` does."""
         assert self.levels is not None
         found = self.levels.get(text) if text is not None else None
-        return self._new(text) if found is None else found
+        return self._new(text) if found is None else float(found)
 
     def codes(self, texts: Iterable[str]) -> Floats:
         """Return the positions of levels, whose texts are stripped; raise as `of_text` does."""
@@ -143,8 +146,7 @@ class Cells:
         if text is None or text.lower() in numbers.MISSING:
             if self.takes_missing:
                 return np.nan
-            with self._named():
-                raise TableError(f": {numbers.advice(text or '')}")
+            raise self._named(f": {numbers.advice(text or '')}")
         if self.most:
             with _growing:
                 if text not in self.levels and len(self.levels) >= self.most:
@@ -162,12 +164,8 @@ class Cells:
             self.name,
         )
 
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except TableError as error:
-            raise TableError(f", column {quoted(self.name)}{error}", self.name) from None
+    def _named(self, problem: object) -> TableError:
+        return TableError(f", column {quoted(self.name)}{problem}", self.name)
 
 
 def cells_of(columns: Columns) -> list[Cells]:

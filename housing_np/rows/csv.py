@@ -297,8 +297,6 @@ def _numbers(rows: list[str], chosen: _Chosen, dialect: Dialect) -> Floats | Non
 
 def _by_column(rows: list[str], chosen: _Chosen, dialect: Dialect) -> Floats | None:
     """Parse lines column by column, with levels, truth values and missing cells; return None for a bad cell."""
-    if all(each.is_plain for _, each in chosen):
-        return None
     columns = list(zip(*(row.split(dialect.between) for row in rows), strict=True))
     try:
         return np.column_stack([each.of_texts(columns[i], dialect.decimal) for i, each in chosen])

@@ -4,15 +4,17 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, count, islice
 from typing import Any
 
 from ..checks.arrays import Floats
-from ..errors import TableError, counted, listed, quoted
+from ..errors import HousingError, TableError, counted, extra, listed, quoted
 from .cells import Cells, is_missing
 from .columns import Columns, positional_names
 from .json_forms import ENVELOPES, EXPECTED, find_rows, unwrapped
 from .rows import (
+    BLOCK_NUMBERS,
     FIRST_ROWS,
     SAMPLE_ROWS,
     OnError,
@@ -22,13 +24,18 @@ from .rows import (
     check_names,
     check_width,
     did_you_mean,
+    joined,
     refuse_text,
     stop,
 )
 from .source import Source
 from .text import chunks, decoded, lines, undecoded, unreadable
+from .threads import allowed_threads, map_ahead
 
 _SAMPLE = 100  # rows from which the columns are determined
+_LARGE = 1 << 22  # bytes of JSON Lines from which the import of pyarrow pays
+# A parser of whole lines, and how many threads to start for it.
+_Parser = tuple[Callable[[str, Sequence[Cells]], list[tuple[str, Floats | None]] | None], int]
 _LARGEST = 64 << 20  # bytes of a document
 
 
@@ -82,10 +89,14 @@ def _hint(text: str, reason: str) -> str:
 def read_lines(source: Source, on_error: OnError) -> Rows:
     """Return the rows of JSON Lines."""
     numbered = count(1)
-    coming = (_records(text, numbered) for text in chunks(source))
+    parser = _parser(source)
+    coming = chunks(source)
     first: list[Record] = []
     rows: list[Any] = []
-    while not rows and len(first) < _SAMPLE and (records := next(coming, None)) is not None:
+    while not rows and len(first) < _SAMPLE and (text := next(coming, None)) is not None:
+        *head, rest = text.split("\n", SAMPLE_ROWS)
+        coming = chain([rest], coming) if rest else coming
+        records = _records("\n".join([*head, ""]), numbered)
         new = islice(records, _SAMPLE - len(first))
         rows = [row for row in map(_row_or_none, (text for _, text in new)) if _is_row(row)]
         first += records
@@ -101,18 +112,41 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
 
         def first_rows() -> list[Any]:
             while len(first) + len(ahead) < FIRST_ROWS and (more := next(coming, None)) is not None:
-                ahead.extend(more)
+                ahead.extend(_records(more, numbered))
             return [_row_or_none(text) for _, text in islice(chain(first, ahead), FIRST_ROWS)]
 
         pick = _picker(wanted, None if named else len(columns))
         pick = _first_checked(source.name, first_rows, wanted, pick, on_error)
-        for records in chain([first], coming):
-            yield from assembled(source.name, "line {}", records, lambda text: pick(_line(text)), on_error)
+        read = partial(assembled, source.name, "line {}", pick=lambda text: pick(_line(text)), on_error=on_error)
+        yield from read(first)
+        parse, threads = parser
+        for chunk, pieces in map_ahead(lambda text: parse(text, wanted), coming, threads):
+            for text, block in pieces or [(chunk, None)]:
+                if block is None:
+                    yield from read(_records(text, numbered))
+                else:
+                    next(islice(numbered, text.count("\n") - 1, None))
+                    yield block
+
+    def joined_blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
+        return joined(blocks(wanted), BLOCK_NUMBERS) if parser[1] else blocks(wanted)
 
     def sample() -> dict[str, list[Any]]:
         return _sample((_row_or_none(text) for _, text in first[:SAMPLE_ROWS]), columns)
 
-    return Rows(source.name, Columns(columns, named), blocks, sample)
+    return Rows(source.name, Columns(columns, named), joined_blocks, sample)
+
+
+def _parser(source: Source) -> _Parser:
+    """Return the parser of whole lines: none, or for a large file pyarrow's in threads."""
+    if source.path is None or source.path.stat().st_size < _LARGE:
+        return (lambda text, wanted: None), 0
+    try:
+        with extra("parquet", "pyarrow reads large files"):
+            from .arrow_json import Parser
+    except HousingError:
+        return (lambda text, wanted: None), 0
+    return Parser(), allowed_threads()
 
 
 def _sample(rows: Iterable[Any], columns: Sequence[str]) -> dict[str, list[Any]]:
