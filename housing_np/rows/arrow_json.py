@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow
@@ -20,14 +20,24 @@ _VALUE = rf"(?:{_STRING}|{_NUMBER}|true|false|null)"
 _MEMBER = re.compile(rf"({_STRING}): ?({_VALUE})(?:, ?|(?=\}}$))")
 
 
+class _Form(NamedTuple):
+    """What lines with the keys of one line in its order are: their pattern, and the types of their columns."""
+
+    lines: re.Pattern[str]
+    wanted: Any
+    schema: Any  # of all columns
+
+
 class Parser:
     """Parses whole lines with the keys of the first one in its order, and with flat values of the same types.
 
-    pyarrow sees no other line: it takes repeated keys and several objects in a line, and ends the process at others.
+    Lines with other keys or values are left to be read singly. pyarrow gets nothing but objects, one in each line: it
+    ends the process at others. It knows a repeated key only in a column that has a type.
     """
 
     def __init__(self) -> None:
-        self._known: tuple[re.Pattern[str], Any] | None = None
+        self._known: _Form | None = None
+        self._are_alike = True
 
     def __call__(self, text: str, wanted: Sequence[Cells]) -> Pieces | None:
         """Return the text in pieces, each with its numbers, or with None if its lines must be read singly.
@@ -37,27 +47,43 @@ class Parser:
         form = self._form(text[: text.find("\n")], wanted)
         if form is None or undecoded(text) or len(text) > LONGEST:
             return None
-        lines, schema = form
-        alike, wrong = _matched(lines, text)
-        table = _table(alike.encode(), schema) if alike else None
-        if table is None or table.num_rows != alike.count("\n"):
-            return None
+        wrong: list[int] = []
+        content = text.encode()
+        table = self._alike(content, form) if self._are_alike else None
+        if table is None:
+            self._are_alike = False
+            alike, wrong = _matched(form.lines, text)
+            table = _table(alike.encode(), form.wanted, "ignore") if alike else None
+            if table is None or table.num_rows != alike.count("\n"):
+                return None
         cells, is_bad = _numbers(table, wanted)
         if not wrong and not is_bad.any():
             return [(text, cells)]
-        content = text.encode()
         ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n")) + 1
         return in_pieces(content, ends, wrong, cells, is_bad)
 
-    def _form(self, line: str, wanted: Sequence[Cells]) -> tuple[re.Pattern[str], Any] | None:
-        """Return the pattern of lines like this one, or else like an earlier one, and the types of their columns."""
+    def _form(self, line: str, wanted: Sequence[Cells]) -> _Form | None:
+        """Return the form of lines like this one, or else like an earlier one."""
         known = self._known
-        if known is None or not known[0].fullmatch(f"{line}\n"):
+        if known is None or not known.lines.fullmatch(f"{line}\n"):
             known = self._known = _form(line, wanted) or known
         return known
 
+    def _alike(self, content: bytes, form: _Form) -> Any:
+        """Return the columns of lines of this form, whatever the order of their keys; None if any line has another."""
+        lines = content.count(b"\n")
+        # Between values, these characters can only end one object and start the next: no line has two.
+        if not content.startswith(b"{") or not content.endswith(b"}\n") or content.count(b"}\n{") != lines - 1:
+            return None
+        table = _table(content, form.schema, "error")
+        if table is None or table.num_rows != lines:
+            return None
+        others = (table.column(name) for name in form.schema.names if form.wanted.get_field_index(name) < 0)
+        # pyarrow takes Inf for a number.
+        return table if all(map(_is_json, others)) else None
 
-def _form(line: str, wanted: Sequence[Cells]) -> tuple[re.Pattern[str], Any] | None:
+
+def _form(line: str, wanted: Sequence[Cells]) -> _Form | None:
     if not re.fullmatch(rf"\{{(?:{_MEMBER.pattern})+\}}", line):
         return None
     members = _MEMBER.findall(line)
@@ -68,17 +94,20 @@ def _form(line: str, wanted: Sequence[Cells]) -> tuple[re.Pattern[str], Any] | N
     cells = {each.name: each for each in wanted}
     if len(set(names)) < len(names) or not set(names) >= set(cells):
         return None
-    patterns, types = [], {}
-    for name, (key, value) in zip(names, members, strict=True):
-        pattern, type = _kind(cells[name], value) if name in cells else (_VALUE, None)
-        patterns.append(f"{re.escape(key)}: ?{pattern}")
-        types[name] = type
-    schema = pyarrow.schema([(name, types[name]) for name in cells])
-    return re.compile(rf"(?:\{{{', ?'.join(patterns)}\}}\n)*+"), schema
+    kinds = [_kind(cells.get(name), value) for name, (_, value) in zip(names, members, strict=True)]
+    pattern = ", ?".join(f"{re.escape(key)}: ?{kind}" for (key, _), (kind, _) in zip(members, kinds, strict=True))
+    fields = {name: (name, type) for name, (_, type) in zip(names, kinds, strict=True)}
+    return _Form(
+        re.compile(rf"(?:\{{{pattern}\}}\n)*+"),
+        pyarrow.schema([fields[name] for name in cells]),
+        pyarrow.schema(list(fields.values())),
+    )
 
 
-def _kind(cells: Cells, value: str) -> tuple[str, Any]:
+def _kind(cells: Cells | None, value: str) -> tuple[str, Any]:
     """Return the pattern and the type of a column's values, of which this is the first."""
+    if cells is None:
+        return _VALUE, pyarrow.string() if value[0] == '"' else _kind(Cells(""), value)[1]
     if cells.levels is not None:
         return rf"(?:{_STRING}|null)", pyarrow.string()
     if value in ("true", "false"):
@@ -104,12 +133,12 @@ def _matched(lines: re.Pattern[str], text: str) -> tuple[str, list[int]]:
     return "".join(alike), wrong
 
 
-def _table(content: bytes, schema: Any) -> Any:
+def _table(content: bytes, schema: Any, unexpected: str) -> Any:
     try:
         return pyarrow.json.read_json(
             pyarrow.BufferReader(content),
             pyarrow.json.ReadOptions(use_threads=False, block_size=len(content) + 1),
-            pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+            pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected),
         )
     except MemoryError:
         raise
@@ -117,9 +146,13 @@ def _table(content: bytes, schema: Any) -> Any:
         return None
 
 
+def _is_json(column: Any) -> bool:
+    return column.type != pyarrow.float64() or all(not np.isinf(floats(part)).any() for part in column.chunks)
+
+
 def _numbers(table: Any, wanted: Sequence[Cells]) -> tuple[Floats, Mask]:
     """Return the cells of all rows as numbers, and which rows must be read singly."""
-    cells = np.empty((len(wanted), table.num_rows))
+    cells = np.full((len(wanted), table.num_rows), np.nan)
     is_bad = np.zeros(table.num_rows, np.bool_)
     for at, each in enumerate(wanted):
         column = table.column(each.name)
@@ -135,4 +168,6 @@ def _numbers(table: Any, wanted: Sequence[Cells]) -> tuple[Floats, Mask]:
             column = table.column(each.name).combine_chunks()
             cells[at] = codes(column.dictionary_encode("encode"), each, is_bad)
             is_bad |= cells[at] == -1
+    # A row without any of the columns is an error.
+    is_bad |= np.isnan(cells).all(axis=0)
     return cells.T, is_bad

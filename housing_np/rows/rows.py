@@ -243,7 +243,7 @@ def joined(blocks: Iterable[Floats], most: int) -> Iterator[Floats]:
     try:
         for block in blocks:
             if size + block.size > most and held:
-                yield np.concatenate(held)
+                yield held[0] if len(held) == 1 else np.concatenate(held)
                 held, size = [], 0
             held.append(block)
             size += block.size
