@@ -33,7 +33,7 @@ from .source import Source
 from .text import chunks, lines, undecoded
 from .threads import allowed_threads, map_ahead
 
-_LARGE = 1 << 24  # bytes of a file from which the import of pyarrow pays
+_LARGE = 1 << 22  # bytes of a file from which the import of pyarrow pays
 _PART = 1 << 16  # characters that are parsed at once if a whole chunk cannot be
 _PLACE = "row {} (line {})"
 _INDEX = "an index that pandas wrote? to_csv(index=False) writes none"

@@ -33,7 +33,7 @@ from .text import chunks, decoded, lines, undecoded, unreadable
 from .threads import allowed_threads, map_ahead
 
 _SAMPLE = 100  # rows from which the columns are determined
-_LARGE = 1 << 22  # bytes of JSON Lines from which the import of pyarrow pays
+_LARGE = 1 << 21  # bytes of JSON Lines from which the import of pyarrow pays
 # A parser of whole lines, and how many threads to start for it.
 _Parser = tuple[Callable[[str, Sequence[Cells]], list[tuple[str, Floats | None]] | None], int]
 _LARGEST = 64 << 20  # bytes of a document
