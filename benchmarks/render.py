@@ -117,6 +117,19 @@ def tables(record: Record) -> str:
     return table(["", "peer", OURS, "ratio", "target", "peak memory", "ratio", "target"], rows, left=2)
 
 
+def texts(record: Record) -> str:
+    """Return train and predict from text as people have it: time and peak memory."""
+    rows = []
+    for case in record["sections"]["texts"]["cases"]:
+        for peer, ratio in case["ratio"].items():
+            what = [f"{case['command']}, {case['rows']:,} rows, {case['kind']}", peer]
+            library, memory_ratio = peer.split()[0], case["memory_ratio"][peer]
+            time = [duration(case["seconds"][OURS]), spread(ratio), verdict(ratio[0], targets.TEXTS.get(library))]
+            peak = [mib(case["peak_mib"][OURS]), spread(memory_ratio), verdict(memory_ratio[0], 1)]
+            rows.append([*what, *time, *peak])
+    return table(["", "peer", OURS, "ratio", "target", "peak memory", "ratio", "target"], rows, left=2)
+
+
 def digits(record: Record) -> str:
     """Return correct decimals of the worst coefficient."""
     section = record["sections"]["digits"]
@@ -238,6 +251,7 @@ SECTIONS: dict[str, dict[Callable[[Record], str], str]] = {
     },
     "predict": {predict: "Predict"},
     "tables": {tables: "Train and predict from tables in files, as whole processes"},
+    "texts": {texts: "Train and predict from text as people have it, as whole processes"},
     "digits": {digits: "Correct digits of the worst coefficient, NIST's reference sets"},
     "quantization": {
         quantization: "Quantization at 8 bits",

@@ -25,6 +25,7 @@ SECTIONS = {
     "fit": "fitting",
     "predict": "predicting",
     "tables": "tables",
+    "texts": "texts",
     "digits": "digits",
     "quantization": "quantizing",
     "worth": "worth",

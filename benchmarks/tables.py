@@ -52,7 +52,7 @@ def _case(command: str, format: str, sides: list[str], rounds: int, folder: Path
         side: partial(run_process, _arguments(side, command, f"rows.{format}"), folder) for side in sides
     }
     reports = interleaved(runs, rounds, f"{command} from {format}", uncounted=int(rounds > 1))
-    answers = {side: _answer(side, command, folder) for side in sides}
+    answers = {side: answer(side, command, folder) for side in sides}
     what = f"{command} from {format}"
     difference = max(agree(f"{what}, {side}", answers[OURS], answers[side], TOLERANCE) for side in sides)
     seconds, peaks = (
@@ -74,7 +74,7 @@ def _arguments(side: str, command: str, source: str) -> list[str]:
     return ["-m", "housing_np.predict", "models/float64.npz", source, "--output", f"{OURS}.csv"]
 
 
-def _answer(side: str, command: str, folder: Path) -> np.ndarray:
+def answer(side: str, command: str, folder: Path) -> np.ndarray:
     """Return the weights and the intercept, or the predictions, that a side has written."""
     library = side.split()[0]
     if command == "predict":

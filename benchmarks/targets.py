@@ -33,6 +33,8 @@ TABLES = {
     ("predict", "parquet", PANDAS): 4,
     ("predict", "parquet", POLARS): 2,
 }
+# By library: every kind of text.
+TEXTS = {"pandas": 2, "polars": 1.5}
 TABLES_MEMORY = {("train", "csv", PANDAS): 2}
 # Two kinds of columns: the only one in older records, and the one that has targets of its own.
 NORMAL, CORRELATED = "normal", "correlated 0.999"

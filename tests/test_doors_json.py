@@ -401,4 +401,4 @@ def test_a_model_of_other_rows_is_not_explained_by_the_bundled_ones(tmp_path):
     for name in ("a.npz", "b.npz"):
         save(LinearRegression.from_coefficients([40.0], 100.0, ["carat"], ["price"]), tmp_path / name)
     done = run("explain", "a.npz", "--against", "b.npz", cwd=tmp_path)
-    assert_refused(done, 2, "give rows to weigh the error with: --data FILE")
+    assert_refused(done, 2, "to weigh the error with: --data FILE")

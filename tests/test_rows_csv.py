@@ -27,7 +27,7 @@ def engine(request, monkeypatch):
     """Each parser of plain lines: what is read and refused is the same."""
     if request.param == "pyarrow":
         arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
-        monkeypatch.setattr(csv_rows, "_parser", lambda source: (arrow_csv.block, 0))
+        monkeypatch.setattr(csv_rows, "_parser", lambda source: (arrow_csv.Parser(), 0))
     return request.param
 
 
@@ -476,8 +476,8 @@ def test_a_large_file_is_parsed_by_pyarrow_where_there_is_one(tmp_path, monkeypa
     monkeypatch.setattr(source, "CHUNK_BYTES", 5000)
     monkeypatch.setattr(csv_rows, "BLOCK_NUMBERS", 64)
     arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
-    parsed = mock.Mock(side_effect=arrow_csv.block)
-    monkeypatch.setattr(arrow_csv, "block", parsed)
+    parsed = mock.Mock(side_effect=arrow_csv.Parser())
+    monkeypatch.setattr(arrow_csv, "Parser", lambda: parsed)
     with open_rows(tmp_path / "t.csv") as opened:
         blocks = list(opened.blocks(["y", "x"]))
     assert parsed.call_count > 10

@@ -1,104 +1,200 @@
 """Numbers of CSV, read and written by pyarrow: faster, with the same digits."""
 
+import re
 from typing import Any
 
 import numpy as np
 import pyarrow
 import pyarrow.csv
+from numpy.typing import NDArray
 
 from ..checks.arrays import Floats
 from ..errors import TableError
-from .cells import Cells
+from . import numbers
+from .arrow_columns import Mask, Pieces, codes, floats, in_pieces, nulls
+from .cells import UNKNOWN, Cells
 from .csv_dialect import Dialect
-from .numbers import MISSING
 from .text import undecoded
+
+_Chosen = list[tuple[int, Cells]]
 
 # In this range pyarrow writes a number as Python does, unless it is whole.
 _LEAST, _MOST = 1e-4, 1e9
-_NULLS = sorted({word for each in MISSING for word in (each, each.upper(), each.capitalize(), each.title())} | {"NaN"})
+_NULLS = sorted(
+    {word for each in numbers.MISSING for word in (each, each.upper(), each.capitalize(), each.title())} | {"NaN"}
+)
+_PART = 1 << 12  # characters that are not halved if they hold a broken quote
+_FAILED = re.compile(r"In CSV column #(\d+):")
+_QUOTE, _NEWLINE = b'"\n'
 
 
-def block(chunk: str, width: int, chosen: list[tuple[int, Cells]], dialect: Dialect) -> Floats | None:
-    """Parse the chosen columns of whole lines; return None if there is anything to unquote or refuse."""
-    if '"' in chunk or chunk.startswith("\ufeff") or undecoded(chunk) or _may_have_longer(chunk, dialect.longest_field):
-        return None
-    names = [str(i) for i in range(width)]
-    wanted = {names[i]: each for i, each in chosen}
-    if len(wanted) < len(chosen):  # a feature is copied too
-        parts = [block(chunk, width, part, dialect) for part in (chosen[:-1], chosen[-1:])]
-        return None if parts[0] is None or parts[1] is None else np.hstack([parts[0], parts[1]])
-    truths = _truths(chunk, chosen, dialect)
-    content = chunk.encode()
-    try:
-        table = pyarrow.csv.read_csv(
-            pyarrow.BufferReader(content),
-            pyarrow.csv.ReadOptions(column_names=names, block_size=len(content) + 1, use_threads=False),
-            pyarrow.csv.ParseOptions(delimiter=dialect.between, quote_char=False),
-            pyarrow.csv.ConvertOptions(
-                column_types={name: _type(each, name in truths) for name, each in wanted.items()},
-                include_columns=list(wanted),
-                null_values=_NULLS if any(each.takes_missing for each in wanted.values()) else [],
-                true_values=["true", "True", "TRUE"],
-                false_values=["false", "False", "FALSE"],
-                decimal_point=dialect.decimal,
-            ),
-        )
-    except MemoryError:
-        raise
-    except pyarrow.ArrowException:  # also if the system starts no more threads
-        return None
-    numbers = np.empty((len(chosen), table.num_rows))
-    for out, (name, each) in zip(numbers, wanted.items(), strict=True):
-        if not _fill(out, table.column(name), each):
+class Parser:
+    """Parses whole lines, as `housing_np.rows.csv` takes them apart: the good rows of a text at once.
+
+    A column in which pyarrow cannot read a cell is read as text from then on, and its cells one by one where needed.
+    """
+
+    def __init__(self) -> None:
+        self._as_text: set[int] = set()
+
+    def __call__(self, chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> Pieces | None:
+        """Return the text in pieces, each with its numbers, or with None if its records must be read singly.
+
+        Returns None if no part of the text can be parsed.
+        """
+        if chunk.startswith("\ufeff") or not dialect.between.isascii():
             return None
-    return numbers.T if table.num_rows else None
+        found = None
+        if not undecoded(chunk) and not _may_have_longer(chunk, dialect.longest_field):
+            found = self._parsed(chunk, width, chosen, dialect)
+        half = chunk.find("\n", len(chunk) // 2) + 1
+        if found is not None or len(chunk) <= _PART or half in (0, len(chunk)):
+            return found
+        parts = [(part, self(part, width, chosen, dialect)) for part in (chunk[:half], chunk[half:])]
+        if all(pieces is None for _, pieces in parts):
+            return None
+        return [piece for part, pieces in parts for piece in pieces or [(part, None)]]
+
+    def _parsed(self, chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> Pieces | None:
+        """Return the pieces of a text; None if it must be halved, or cut into records."""
+        content = chunk.encode()
+        ends = None
+        if '"' in chunk:
+            ends = _record_ends(content, dialect)
+            if ends is None:
+                return None
+        before = len(self._as_text)
+        table, wrong = self._table(content, width, chosen, dialect)
+        if table is None or not table.num_rows:
+            return None
+        cells, is_bad = self._numbers(table, chosen, dialect)
+        if len(self._as_text) > before and is_bad.any():
+            return self._parsed(chunk, width, chosen, dialect)
+        if not wrong and not is_bad.any():
+            return [(chunk, cells)]
+        ends = _record_ends(content, dialect) if ends is None else ends
+        return None if ends is None else in_pieces(content, ends, wrong, cells, is_bad)
+
+    def _table(self, content: bytes, width: int, chosen: _Chosen, dialect: Dialect) -> tuple[Any, list[int]]:
+        """Return the chosen columns as pyarrow has them, and the places of the records of another width."""
+        wrong: list[int] = []
+
+        def leave_out(row: Any) -> str:
+            wrong.append(row.number - 1)
+            return "skip"
+
+        names = [str(i) for i in range(width)]
+        truths = _truths(content, chosen, dialect)
+        while True:
+            wrong.clear()
+            try:
+                return pyarrow.csv.read_csv(
+                    pyarrow.BufferReader(content),
+                    pyarrow.csv.ReadOptions(column_names=names, block_size=len(content) + 1, use_threads=False),
+                    pyarrow.csv.ParseOptions(
+                        delimiter=dialect.between,
+                        quote_char='"' if b'"' in content else False,
+                        invalid_row_handler=leave_out,
+                    ),
+                    pyarrow.csv.ConvertOptions(
+                        column_types={str(i): self._type(i, each, i in truths) for i, each in chosen},
+                        include_columns=[str(i) for i, _ in chosen],
+                        null_values=_NULLS,
+                        true_values=["true", "True", "TRUE"],
+                        false_values=["false", "False", "FALSE"],
+                        decimal_point=dialect.decimal,
+                    ),
+                ), wrong
+            except MemoryError:
+                raise
+            except pyarrow.ArrowException as error:  # also if the system starts no more threads
+                failed = _FAILED.match(str(error))
+                if failed is None or int(failed[1]) in self._as_text:
+                    return None, wrong
+                self._as_text.add(int(failed[1]))
+
+    def _type(self, place: int, cells: Cells, is_truth: bool) -> Any:
+        if cells.levels is not None:
+            return pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+        if place in self._as_text:
+            return pyarrow.string()
+        return pyarrow.bool_() if is_truth else pyarrow.float64()
+
+    def _numbers(self, table: Any, chosen: _Chosen, dialect: Dialect) -> tuple[Floats, Mask]:
+        """Return the cells of all rows as numbers, and which rows must be read singly."""
+        cells = np.empty((len(chosen), table.num_rows))
+        is_bad = np.zeros(table.num_rows, np.bool_)
+        in_order = sorted(enumerate(chosen), key=lambda each: each[1][1].levels is not None)
+        for at, (place, each) in in_order:
+            column = table.column(str(place))
+            if each.levels is not None:
+                cells[at] = codes(column.combine_chunks(), each, is_bad)
+                is_bad |= cells[at] == -1
+            elif column.type == pyarrow.string():
+                cells[at] = _each(column.to_pylist(), each, dialect.decimal)
+                is_bad |= cells[at] == UNKNOWN
+            else:
+                is_bad |= self._fill(cells[at], column, place, each)
+        return cells.T, is_bad
+
+    def _fill(self, out: Floats, column: Any, place: int, cells: Cells) -> Mask:
+        """Put a column's numbers into an array; return which of them must be read singly."""
+        # Not with to_numpy, which imports pandas.
+        np.concatenate([floats(part) for part in column.chunks], out=out)
+        # Not finite, or integers that may have been rounded.
+        is_good = np.abs(out) < 2.0**53
+        others = len(out) - int(np.count_nonzero(is_good)) - column.null_count
+        if others:
+            self._as_text.add(place)
+        if cells.takes_missing and column.null_count:
+            is_good |= np.concatenate([nulls(part) for part in column.chunks])
+        return ~is_good
 
 
-def _truths(chunk: str, chosen: list[tuple[int, Cells]], dialect: Dialect) -> set[str]:
+def _record_ends(content: bytes, dialect: Dialect) -> NDArray[np.intp] | None:
+    """Return where each record ends, behind its newline; None unless each quote opens or closes a whole field."""
+    text = np.frombuffer(content, np.uint8)
+    newlines = np.flatnonzero(text == _NEWLINE)
+    marks = np.flatnonzero(text == _QUOTE)
+    if len(marks):
+        if len(marks) % 2:
+            return None
+        # A doubled quote closes, and opens again. What is before the first character is the last newline.
+        around = np.concatenate([text[marks[::2] - 1], text[marks[1::2] + 1]])
+        if not np.all((around == ord(dialect.between)) | (around == _NEWLINE) | (around == _QUOTE)):
+            return None
+        newlines = newlines[np.searchsorted(marks, newlines) % 2 == 0]
+    ends = newlines + 1
+    longest = int(np.diff(ends, prepend=0).max())
+    return None if longest > dialect.longest_field else ends
+
+
+def _truths(content: bytes, chosen: _Chosen, dialect: Dialect) -> set[int]:
     """Return the columns of numbers whose first cell is a truth value."""
-    first = chunk[: chunk.find("\n")].split(dialect.between)
+    first = content[: content.find(b"\n")].decode().split(dialect.between)
     return {
-        str(i)
+        i
         for i, each in chosen
-        if each.levels is None and i < len(first) and first[i].strip().lower() in ("true", "false")
+        if each.levels is None and i < len(first) and first[i].strip(' "').lower() in ("true", "false")
     }
 
 
-def _type(cells: Cells, is_truth: bool) -> Any:
-    if cells.levels is not None:
-        return pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-    return pyarrow.bool_() if is_truth else pyarrow.float64()
+def _each(texts: list[str], cells: Cells, decimal: str) -> list[float]:
+    """Return the numbers in cells of text, those next to a bad one singly; `UNKNOWN` for a bad one."""
+    found = numbers.of_plain(texts, decimal)
+    if found is not None:
+        return found
+    if len(texts) > 8:
+        half = len(texts) // 2
+        return _each(texts[:half], cells, decimal) + _each(texts[half:], cells, decimal)
+    return [_number(text, cells, decimal) for text in texts]
 
 
-def _fill(out: Floats, column: Any, cells: Cells) -> bool:
-    """Put a column's numbers into an array; return False where a cell must be checked singly."""
-    if cells.levels is not None:
-        try:
-            parts = [_codes(part, cells) for part in column.chunks]
-        except TableError:
-            return False
-    else:
-        if column.null_count and not cells.takes_missing:
-            return False
-        parts = [_floats(part) for part in column.chunks]
-    # Not with to_numpy, which imports pandas.
-    np.concatenate(parts, out=out)
-    # False for values that must be checked singly: not finite, or integers that may have been rounded.
-    is_good = (np.abs(out) < 2.0**53) | (np.isnan(out) & cells.takes_missing)
-    return cells.levels is not None or bool(is_good.all())
-
-
-def _floats(part: Any) -> Floats:
-    if part.type == pyarrow.bool_():
-        part = part.cast(pyarrow.float64())
-    found: Any = np.from_dlpack(part.fill_null(np.nan) if part.null_count else part)
-    return np.asarray(found, np.float64)
-
-
-def _codes(part: Any, cells: Cells) -> Floats:
-    """Return the positions of the levels in one part of a column, which has each text once."""
-    places: Any = np.from_dlpack(part.indices)
-    return cells.of_dictionary(part.dictionary.to_pylist(), places)
+def _number(text: str, cells: Cells, decimal: str) -> float:
+    try:
+        return cells.of_text(text, decimal)
+    except TableError:
+        return UNKNOWN
 
 
 def _may_have_longer(chunk: str, length: int) -> bool:

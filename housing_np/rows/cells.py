@@ -96,7 +96,7 @@ class Cells:
         """Return the position of a level, None for a missing cell; raise as `of_text` does."""
         assert self.levels is not None
         found = self.levels.get(text) if text is not None else None
-        return self._new(text) if found is None else found
+        return self._new(text) if found is None else float(found)
 
     def codes(self, texts: Iterable[str]) -> Floats:
         """Return the positions of levels, whose texts are stripped; raise as `of_text` does."""
@@ -104,10 +104,6 @@ class Cells:
         known, texts = self.levels, list(texts)
         codes = {text: known[text] if text in known else self._new(text) for text in set(texts)}
         return np.array([codes[text] for text in texts], np.float64)
-
-    def of_dictionary(self, texts: Sequence[str], places: NDArray[Any]) -> Floats:
-        """Return a column whose cells are the texts at these places as numbers; raise as `of_text` does."""
-        return np.asarray(self.of_texts(texts)[places])
 
     def of_array(self, column: Any) -> tuple[Floats, NDArray[np.bool_]]:
         """Return a column (n,) as numbers, and which of them are bad; masked entries are missing."""
@@ -158,7 +154,7 @@ class Cells:
         if text is None or text.lower() in numbers.MISSING:
             if self.takes_missing:
                 return np.nan
-            raise self._named(TableError(f": {numbers.advice(text or '')}"))
+            raise self._named(f": {numbers.advice(text or '')}")
         if self.most:
             with _growing:
                 if text not in self.levels and len(self.levels) >= self.most:
@@ -176,10 +172,10 @@ class Cells:
             self.name,
         )
 
-    def _named(self, error: TableError) -> TableError:
-        """Return the error with the name of the column."""
-        hint = self._ignore_hint() if isinstance(error, numbers.InexactError) else ""
-        return TableError(f", column {quoted(self.name)}{error}{hint}", self.name)
+    def _named(self, problem: object) -> TableError:
+        """Return what is wrong with a cell, after the name of the column."""
+        hint = self._ignore_hint() if isinstance(problem, numbers.InexactError) else ""
+        return TableError(f", column {quoted(self.name)}{problem}{hint}", self.name)
 
     def _ignore_hint(self) -> str:
         from .kinds import shell  # imported here because it imports this module

@@ -42,9 +42,6 @@ class Copied(Cells):
     def of_texts(self, texts: Sequence[str], decimal: str = ".") -> Floats:
         return np.array([self.of_json(text) for text in texts], np.float64)
 
-    def of_dictionary(self, texts: Sequence[str], places: NDArray[Any]) -> Floats:
-        return self.of_texts([texts[place] for place in places.tolist()])
-
     def of_json(self, value: Any) -> float:
         code = next(self.codes_to_come)
         self.values[code] = _copy(value)

@@ -14,6 +14,7 @@ from ..errors import HousingError, TableError, extra
 from . import numbers
 from .cells import Cells
 from .columns import Columns, positional_names
+from .copied import Copied
 from .csv_dialect import (
     QUOTED,
     SEP_LINE,
@@ -37,6 +38,7 @@ from .rows import (
     assembled,
     bad_row,
     check_names,
+    joined,
     refuse_text,
     stop,
 )
@@ -44,13 +46,14 @@ from .source import Source
 from .text import chunks, lines, undecoded
 from .threads import allowed_threads, map_ahead
 
-_LARGE = 1 << 24  # bytes of a file from which the import of pyarrow pays
+_LARGE = 1 << 22  # bytes of a file from which the import of pyarrow pays
 _PART = 1 << 16  # characters that are parsed at once if a whole chunk cannot be
 _PLACE = "row {} (line {})"
 _ROW_NAMES = "; are the first cells names of rows, as R writes them? write.table(…, col.names=NA) names their column"
 _INDEX = "an index that pandas wrote? to_csv(index=False) writes none"
 # A parser of whole lines, and how many threads to start for it.
-_Parser = tuple[Callable[[str, int, "_Chosen", Dialect], Floats | None], int]
+_Parser = tuple[Callable[[str, int, "_Chosen", Dialect], "_Pieces | None"], int]
+_Pieces = list[tuple[str, Floats | None]]  # texts with their numbers, None for one that must be cut into records
 _Chosen = list[tuple[int, Cells]]  # the places of the wanted columns, and how their cells are read
 
 
@@ -107,12 +110,19 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
             # Rows without names have the wanted columns in their order; a row of another width is bad.
             cutter.names = found
             texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
-            return _blocks(source.name, texts, cutter, list(enumerate(wanted)), parser, on_error)
+            return numbers_of(texts, list(enumerate(wanted)))
         positions = rows.positions(found)
         settle()
         texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
         chosen = [places[i] for i in positions]
-        return _blocks(source.name, texts, cutter, list(zip(chosen, wanted, strict=True)), parser, on_error)
+        return numbers_of(texts, list(zip(chosen, wanted, strict=True)))
+
+    def numbers_of(texts: Iterator[str], chosen: _Chosen) -> Iterator[Floats]:
+        # A cell that is copied is read once, beside the numbers of its row.
+        is_copied = any(isinstance(each, Copied) for _, each in chosen)
+        parse, threads = (_plain, 0) if is_copied else parser
+        blocks = _blocks(source.name, texts, cutter, chosen, (parse, threads), on_error)
+        return joined(blocks, BLOCK_NUMBERS) if threads else blocks
 
     def sample() -> dict[str, list[Any]]:
         settle()
@@ -253,12 +263,12 @@ def _pieces(
     """Yield texts with their numbers, None for a text that must be cut into records; most of it is parsed at once."""
     parse, threads = parser
     how = (len(cutter.names), chosen, cutter.dialect)
-    for chunk, block in map_ahead(lambda text: parse(text, *how), texts, threads):
-        parts = [] if block is not None else _parts(chunk)
+    for chunk, found in map_ahead(lambda text: parse(text, *how), texts, threads):
+        parts = [] if found is not None else _parts(chunk)
         if len(parts) > 1:
             yield from ((part, None if cutter.begun else _plain_block(part, *how)) for part in parts)
         else:
-            yield chunk, block
+            yield from found or [(chunk, None)]
 
 
 def _parts(chunk: str) -> list[str]:
@@ -310,13 +320,18 @@ def _rows_of(block: Floats) -> int:
 def _parser(source: Source) -> _Parser:
     """Return the parser of whole lines: NumPy's, or for a large file pyarrow's in threads."""
     if source.path is None or source.path.stat().st_size < _LARGE:
-        return _plain_block, 0
+        return _plain, 0
     try:
         with extra("parquet", "pyarrow reads large files"):
-            from .arrow_csv import block
+            from .arrow_csv import Parser
     except HousingError:
-        return _plain_block, 0
-    return block, allowed_threads()
+        return _plain, 0
+    return Parser(), allowed_threads()
+
+
+def _plain(chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> _Pieces | None:
+    block = _plain_block(chunk, width, chosen, dialect)
+    return None if block is None else [(chunk, block)]
 
 
 def _plain_block(chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> Floats | None:
@@ -351,8 +366,6 @@ def _numbers(rows: list[str], chosen: _Chosen, dialect: Dialect) -> Floats | Non
 
 def _by_column(rows: list[str], chosen: _Chosen, dialect: Dialect) -> Floats | None:
     """Parse lines column by column, with levels, truth values and missing cells; return None for a bad cell."""
-    if all(each.is_plain for _, each in chosen):
-        return None
     columns = list(zip(*(row.split(dialect.between) for row in rows), strict=True))
     try:
         return np.column_stack([each.of_texts(columns[i], dialect.decimal) for i, each in chosen])

@@ -8,12 +8,13 @@ from itertools import chain, count, islice
 from typing import Any
 
 from ..checks.arrays import Floats
-from ..errors import TableError, counted, listed, quoted
+from ..errors import HousingError, TableError, counted, extra, listed, quoted
 from .cells import Cells, is_missing
 from .columns import Columns, positional_names
 from .copied import Copied
 from .json_forms import ENVELOPES, EXPECTED, Found, by_column, by_row, find_rows, row_names, unwrapped
 from .rows import (
+    BLOCK_NUMBERS,
     FIRST_ROWS,
     SAMPLE_ROWS,
     OnError,
@@ -24,13 +25,18 @@ from .rows import (
     check_names,
     check_width,
     did_you_mean,
+    joined,
     refuse_text,
     stop,
 )
 from .source import Source
 from .text import chunks, decoded, lines, undecoded, unreadable
+from .threads import allowed_threads, map_ahead
 
 _SAMPLE = 100  # rows from which the columns are determined
+_LARGE = 1 << 21  # bytes of JSON Lines from which the import of pyarrow pays
+# A parser of whole lines, and how many threads to start for it.
+_Parser = tuple[Callable[[str, Sequence[Cells]], list[tuple[str, Floats | None]] | None], int]
 _LARGEST = 64 << 20  # bytes of a document
 
 
@@ -84,10 +90,14 @@ def _hint(text: str, reason: str) -> str:
 def read_lines(source: Source, on_error: OnError) -> Rows:
     """Return the rows of JSON Lines."""
     numbered = count(1)
-    coming = (_records(text, numbered) for text in chunks(source))
+    parser = _parser(source)
+    coming = chunks(source)
     first: list[Record] = []
     rows: list[Any] = []
-    while not rows and len(first) < _SAMPLE and (records := next(coming, None)) is not None:
+    while not rows and len(first) < _SAMPLE and (text := next(coming, None)) is not None:
+        *head, rest = text.split("\n", SAMPLE_ROWS)
+        coming = chain([rest], coming) if rest else coming
+        records = _records("\n".join([*head, ""]), numbered)
         new = islice(records, _SAMPLE - len(first))
         rows = [row for row in map(_row_or_none, (text for _, text in new)) if _is_row(row)]
         first += records
@@ -103,15 +113,31 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
 
         def first_rows() -> list[Any]:
             while len(first) + len(ahead) < FIRST_ROWS and (more := next(coming, None)) is not None:
-                ahead.extend(more)
+                ahead.extend(_records(more, numbered))
             return [_row_or_none(text) for _, text in islice(chain(first, ahead), FIRST_ROWS)]
 
         length = None if named else len(columns)
         pick = _first_checked(source.name, first_rows, wanted, _picker(wanted, length), on_error)
         kept = bad_row(wanted, lambda some, text: _picker(some, length)(_line(text)))
-        for records in chain([first], coming):
+
+        def read(records: list[Record]) -> Iterator[Floats]:
             placed = map(place, records)
-            yield from assembled(source.name, "line {}", placed, lambda text: pick(_line(text)), on_error, kept)
+            return assembled(source.name, "line {}", placed, lambda text: pick(_line(text)), on_error, kept)
+
+        yield from read(first)
+        # Lines that are counted, or hold a cell that is copied, are read one by one.
+        is_plain = passed is None and not any(isinstance(each, Copied) for each in wanted)
+        parse, threads = parser if is_plain else _BY_LINE
+        for chunk, pieces in map_ahead(lambda text: parse(text, wanted), coming, threads):
+            for text, block in pieces or [(chunk, None)]:
+                if block is None:
+                    yield from read(_records(text, numbered))
+                else:
+                    next(islice(numbered, text.count("\n") - 1, None))
+                    yield block
+
+    def joined_blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
+        return joined(blocks(wanted), BLOCK_NUMBERS) if parser[1] and passed is None else blocks(wanted)
 
     passed: deque[int] | None = None
 
@@ -128,7 +154,27 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
     def sample() -> dict[str, list[Any]]:
         return _sample((_row_or_none(text) for _, text in first[:SAMPLE_ROWS]), columns)
 
-    return Rows(source.name, Columns(columns, named), blocks, sample, numbers=numbers, is_empty=lambda: not first)
+    layout = Columns(columns, named)
+    return Rows(source.name, layout, joined_blocks, sample, numbers=numbers, is_empty=lambda: not first)
+
+
+def _parser(source: Source) -> _Parser:
+    """Return the parser of whole lines: none, or for a large file pyarrow's in threads."""
+    if source.path is None or source.path.stat().st_size < _LARGE:
+        return _BY_LINE
+    try:
+        with extra("parquet", "pyarrow reads large files"):
+            from .arrow_json import Parser
+    except HousingError:
+        return _BY_LINE
+    return Parser(), allowed_threads()
+
+
+def _by_line(text: str, wanted: Sequence[Cells]) -> None:
+    """Parse no text at once."""
+
+
+_BY_LINE: _Parser = (_by_line, 0)
 
 
 def _sample(rows: Iterable[Any], columns: Sequence[str]) -> dict[str, list[Any]]:

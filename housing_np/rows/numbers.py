@@ -14,6 +14,7 @@ class InexactError(TableError):
 
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "nat", "-", "--", "?"})
+_DIGITS = 400  # no finite integer of float64 has as many, but for zeros before it
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBERS = {"true": 1.0, "false": 0.0}
 TRUTH = {"yes": 1, "t": 1, "y": 1, "no": 0, "f": 0, "n": 0}
@@ -124,7 +125,17 @@ def of_plain(cells: Sequence[str], decimal: str = ".") -> list[float] | None:
     except ValueError:
         return None
     # One test for all: a value that is not finite, or may be a rounded integer, makes the norm this large.
-    return found if hypot(*found) < 2**52 else None
+    if hypot(*found) < 2**52:
+        return found
+    return found if all(map(_is_exact, cells, found)) else None
+
+
+def _is_exact(text: str, value: float) -> bool:
+    """Whether a number is finite, and the one that its text is where that is an integer."""
+    if abs(value) < 2**53:
+        return True
+    # Python compares an integer with a float without rounding.
+    return isfinite(value) and (not _INTEGER.fullmatch(text.strip()) or (len(text) < _DIGITS and value == int(text)))
 
 
 def of_json(value: Any) -> float:

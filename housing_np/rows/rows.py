@@ -320,6 +320,25 @@ def bad_row(
     return kept
 
 
+def joined(blocks: Iterable[Floats], most: int) -> Iterator[Floats]:
+    """Yield the same rows in fewer blocks, of so many numbers at most; those before an error first."""
+    held: list[Floats] = []
+    size = 0
+    try:
+        for block in blocks:
+            if size + block.size > most and held:
+                yield held[0] if len(held) == 1 else np.concatenate(held)
+                held, size = [], 0
+            held.append(block)
+            size += block.size
+    except TableError:
+        if held:
+            yield np.concatenate(held)
+        raise
+    if held:
+        yield np.concatenate(held)
+
+
 def checked(
     source: str, start: int, columns: Sequence[NDArray[Any]], wanted: Sequence[Cells], on_error: OnError
 ) -> Iterator[Floats]:

@@ -101,7 +101,8 @@ def map_ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> I
                 threads = 0
         return partial(function, item)
 
-    with ThreadPoolExecutor(threads) as pool:
+    pool = ThreadPoolExecutor(threads)
+    try:
         while True:
             while end is None and len(pending) <= threads:
                 try:
@@ -113,5 +114,8 @@ def map_ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> I
                 break
             item, result = pending.popleft()
             yield item, result()
+    finally:
+        # Without waiting: garbage collection may close this generator in a thread that is just being started.
+        pool.shutdown(wait=False, cancel_futures=True)
     if isinstance(end, HousingError):
         raise end
