@@ -47,7 +47,7 @@ def numbered(rows: Rows, columns: Columns, copy: str | None = None) -> Iterator[
     """
     wanted = columns.as_in(rows.layout)
     copied = [Copied(copy)] if copy is not None else []
-    if copied:
+    if copied and rows.columns:  # none where there are no rows
         rows.require(wanted.names)
         _require_named(rows, wanted, copied[0].name)
     numbers = rows.numbers()
