@@ -19,6 +19,7 @@ from housing_np import TableError
 from housing_np.rows import csv as csv_rows
 from housing_np.rows import open_rows, source
 from housing_np.rows import text as lines_of
+from housing_np.rows.columns import Columns
 
 pytestmark = pytest.mark.matrix("engine")
 
@@ -484,6 +485,15 @@ def test_a_large_file_is_parsed_by_pyarrow_where_there_is_one(tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "housing_np.rows.arrow_csv", None)
     with open_rows(tmp_path / "t.csv") as opened:
         assert np.concatenate(list(opened.blocks(["x", "y"]))).tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("cell", ["-nan", "+nan", "nan(1)", "-NaN"])
+def test_what_only_a_parser_calls_nan_is_no_missing_cell(cell):
+    columns = Columns(("x", "y"), fills={"x": 5.0})
+    with stdin(f"x,y\nNA,1\n{cell},2\n"), open_rows("-", "csv") as opened:
+        blocks = opened.blocks(columns)
+        with pytest.raises(TableError, match=r"row 2 \(line 3\), column 'x': '.*' is not a number"):
+            list(blocks)
 
 
 @pytest.mark.parametrize("engine", [None], indirect=True)

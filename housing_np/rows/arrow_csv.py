@@ -83,9 +83,13 @@ def _fill(out: Floats, column: Any, cells: Cells) -> bool:
         parts = [_floats(part) for part in column.chunks]
     # Not with to_numpy, which imports pandas.
     np.concatenate(parts, out=out)
-    # False for values that must be checked singly: not finite, or integers that may have been rounded.
-    is_good = (np.abs(out) < 2.0**53) | (np.isnan(out) & cells.takes_missing)
-    return cells.levels is not None or bool(is_good.all())
+    if cells.levels is not None:
+        return True
+    # False for values that must be checked singly: not finite, integers that may have been rounded, -nan, which is no
+    # word for what is missing.
+    is_missing = np.isnan(out)
+    is_good = (np.abs(out) < 2.0**53) | is_missing
+    return bool(is_good.all()) and np.count_nonzero(is_missing) == column.null_count
 
 
 def _floats(part: Any) -> Floats:
