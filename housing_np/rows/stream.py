@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..checks.arrays import Floats, pieces
+from ..checks.arrays import Floats
 from ..checks.unchanged import Stamp, unchanged
 from ..errors import TableError, counted, quoted
 from . import Rows, Skipped, TextColumnError, open_rows, stop
@@ -16,7 +16,7 @@ from .chosen import left_out_note, many_skipped, missing_error, no_row_error, sa
 from .columns import Columns
 from .in_memory import Block, Table
 from .kinds import shell
-from .rows import by_count
+from .rows import by_count, feature_parts
 from .survey import Missing, Survey
 
 _LONGEST_ADVICE = 400  # characters of the names in an advice
@@ -102,7 +102,8 @@ class Stream:
             yield self.held
         else:
             cells, y = self.held
-            yield from ((self.columns.encode(cells[piece]), y[piece]) for piece in pieces(cells))
+            for part in feature_parts(len(y), self.columns):
+                yield self.columns.encode(cells[part]), y[part]
 
     @property
     def takes_missing(self) -> bool:
@@ -141,7 +142,8 @@ class Stream:
             X, y = self.without_missing(rows.source, X, y)
             if not self.columns.is_plain and np.isinf(X).any():
                 raise TableError(f"{rows.source}: other levels than in the pass before; leave the file as it is")
-            yield self.columns.encode(X), y
+            for part in feature_parts(len(y), self.columns):
+                yield self.columns.encode(X[part]), y[part]
 
     def without_missing(self, source: str, X: Floats, y: Floats) -> Block:
         """Return cells and targets without the rows that a missing one excludes, and count these by column."""
