@@ -707,6 +707,30 @@ def test_a_level_of_rows_that_are_left_out_is_none(name, where, tmp_path, monkey
     assert " b " not in done.stderr
 
 
+BROKEN = {
+    "numbers": (lambda i: f"{'x' if i in (25, 30) else 7},{i * i % 11},{number(i)}", {}),
+    "a category": (
+        lambda i: f"{'x' if i in (25, 30) else 7},{'only' if i == 25 else 'pq'[i % 2]},{number(i)}",
+        {"b": {"p": 19, "q": 19}},
+    ),
+}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("where", ["in memory", "in files", "on a cluster"])
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_bad_row_is_one_in_all_passes(name, where, tmp_path, monkeypatch, request):
+    row, categories = BROKEN[name]
+    memory_numbers(monkeypatch, 20 if where == "in files" else 1 << 24)
+    (tmp_path / "rows.csv").write_text(rows_of(row))
+    cluster = ["--dask", request.getfixturevalue("scheduler")] if where == "on a cluster" else []
+    done = run("train", "--data", "rows.csv", "--target", "y", "--on-error", "skip", *cluster, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "'a' is left out (it is 7 in all rows)" in done.stderr
+    report = json.loads((tmp_path / "models" / "report.json").read_text())["data"]
+    assert (report["rows"], report["rows_skipped"], report["categories"]) == (38, 2, categories)
+
+
 FORMS = {
     "numbers": (["7", "8", "9", "7.0", "8.0", "9.0"], [5, 3, 2, 3, 2, 1], {"7": 8, "8": 5, "9": 3}),
     "truth values": (["true", "no", "TRUE", "?"], [2, 5, 4, 1], {"TRUE": 6, "no": 5, "(missing)": 1}),

@@ -1,6 +1,6 @@
 """The rows of a user's files as blocks of features and targets, in memory or read again in each pass."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -50,6 +50,9 @@ class Stream:
         How many cells of each column are filled.
     counts : mapping of str to mapping
         How often each level of a category occurs.
+    checked : mapping of str to int
+        The columns of the first pass where bad rows are skipped, and how many levels each may have: a bad cell of one
+        that is left out since then makes its row a bad one in all passes.
     source : str
         The name of the first file in messages.
     stamps : dict
@@ -69,6 +72,7 @@ class Stream:
     dropped: dict[str, Skipped] = field(default_factory=dict)
     filled: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    checked: Mapping[str, int] = field(default_factory=dict)
     source: str = ""
     stamps: dict[str, Stamp | None] = field(default_factory=dict)
 
@@ -186,8 +190,9 @@ class Stream:
             raise TableError(
                 f"{rows.source}: column {quoted(other[0])} is not in the first file; all need the same columns"
             )
+        others = self._checked_beside({each.name for each in wanted})
         try:
-            yield from rows.read(wanted)
+            yield from (block[:, len(others) :] for block in rows.read([*others, *wanted]))
         except TextColumnError as error:
             if self.target_name in error.columns:
                 raise TableError(f"{error}; the target has to be a column of numbers") from None
@@ -196,6 +201,12 @@ class Stream:
             if len(names) > _LONGEST_ADVICE:
                 advice = "leave out what is no number: --ignore and their names"
             raise TableError(f"{error}; {advice}") from None
+
+    def _checked_beside(self, names: Collection[str]) -> list[Cells]:
+        """Return how the cells of other columns are read, for which a row may be bad."""
+        others = self.checked.items() if self.skip else ()
+        takes = self.takes_missing
+        return [Cells(name, {} if most else None, takes, most) for name, most in others if name not in names]
 
     def told(self, rows: int | None = None) -> list[str]:
         """Return notes for the user: dialect, columns that are left out or filled, and the bad rows so far.

@@ -369,6 +369,7 @@ def _with_columns(
     return replace(
         stream,
         columns=Columns(chosen, rows.named),
+        checked={name: levels.get(name, 0) for name in chosen},
         left_out=(*rows.left_out, *unused),
         notes=(*(f"{rows.source}: {note}" for note in rows.notes), *reasons),
         source=rows.source,
