@@ -92,6 +92,13 @@ def predict(folder):
 # Rows, ids and empty answers
 
 
+@pytest.mark.parametrize(("file", "content"), [("rows.json", "[]"), ("rows.jsonl", "\n"), ("rows.csv", csv_text([]))])
+def test_no_rows_have_no_copies(file, content, predict, folder):
+    (folder / file).write_text(content)
+    done = predict(file, "--rows", "--id", "id", "--format", "csv")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "row,id,price\n", "")
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_bad_row_has_an_empty_answer_in_every_format(ending, predict, folder):
     done = predict(write(folder / f"rows.{ending}"), "--on-error", "empty", "--rows", "--id", "id", "--format", "jsonl")

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from running import run
 
-from housing_np import LinearRegression, QuantizedLinear, load, save
+from housing_np import HousingError, LinearRegression, QuantizedLinear, load, save
+from housing_np.rows.columns import Columns
 from housing_np.rows.table import read_table
 
 pd = pytest.importorskip("pandas")
@@ -469,6 +470,21 @@ def test_a_frame_with_the_columns_of_the_table_is_predicted_as_its_features(name
     assert np.array_equal(model.predict(frame), model.predict(table.X))
 
 
+SEA = Columns(("sea", "n"), levels={"sea": ("far", "near")})
+BY_THE_SEA = LinearRegression.from_coefficients([100.0, 1.0], 0.0, SEA.feature_names, ["price"], SEA)
+
+
+def test_a_frame_with_a_category_beside_its_features_is_read_by_the_category():
+    frame = pd.DataFrame({"sea": ["near", "far"], "sea=near": [1.0, 0.0], "n": [3.0, 4.0]})
+    assert BY_THE_SEA.predict(frame).tolist() == [103.0, 4.0]
+
+
+def test_a_frame_with_a_column_twice_is_refused():
+    frame = pd.DataFrame([["far", 3.0, "near"]], columns=["sea", "n", "sea"])
+    with pytest.raises(HousingError, match="^X has the column 'sea' twice; keep one of them$"):
+        BY_THE_SEA.predict(frame)
+
+
 def saved(model, folder):
     save(model, folder / "model.npz")
     return load(folder / "model.npz")
@@ -559,6 +575,16 @@ ADVISED = {
         rows_of(lambda i: f"{'ppq'[i % 3]},{i},{number(i)}", "a,a=q,y"),
         [],
         "column 'a=q' has the name of a category's level; rename it, or leave it out: --ignore a=q",
+    ),
+    "two categories with a feature of one name": (
+        rows_of(lambda i: f"{['p', 'p', 'b=c'][i % 3]},{'qqc'[i * i % 7 % 3]},{number(i)}", "a,a=b,y"),
+        [],
+        "columns 'a' and 'a=b' would both make the feature 'a=b=c'; rename one, or leave it out: --ignore a=b",
+    ),
+    "numbers with a sum beyond float64": (
+        rows_of(lambda i: f"{i},{'' if i == 5 else f'{1 + i / 100}e307'},{number(i)}"),
+        ["--missing", "mean"],
+        "column 'b': the sum of its cells is too large; rescale the column, or leave it out: --ignore b",
     ),
     "decimal commas": (
         rows_of(lambda i: f"{i},5;{i % 3};{number(i)}", "a;b;y"),
@@ -697,6 +723,65 @@ def test_all_rows_of_a_table_can_be_predicted_with_numbers_missing_beside_a_miss
     assert (predicted.returncode, len(predicted.stdout.splitlines())) == (0, 41)
     done = run("train", *arguments, "skip", *cluster, cwd=tmp_path)
     assert (done.returncode, "filled" in done.stdout) == (0, False)
+
+
+BROKEN = {
+    "numbers": (lambda i: f"{'x' if i in (25, 30) else 7},{i * i % 11},{number(i)}", {}),
+    "a category": (
+        lambda i: f"{'x' if i in (25, 30) else 7},{'only' if i == 25 else 'pq'[i % 2]},{number(i)}",
+        {"b": {"p": 19, "q": 19}},
+    ),
+}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("where", ["in memory", "in files", "on a cluster"])
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_bad_row_is_one_in_all_passes(name, where, tmp_path, monkeypatch, request):
+    row, categories = BROKEN[name]
+    memory_numbers(monkeypatch, 20 if where == "in files" else 1 << 24)
+    (tmp_path / "rows.csv").write_text(rows_of(row))
+    cluster = ["--dask", request.getfixturevalue("scheduler")] if where == "on a cluster" else []
+    done = run("train", "--data", "rows.csv", "--target", "y", "--on-error", "skip", *cluster, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "'a' is left out (it is 7 in all rows)" in done.stderr
+    report = json.loads((tmp_path / "models" / "report.json").read_text())["data"]
+    assert (report["rows"], report["rows_skipped"], report["categories"]) == (38, 2, categories)
+
+
+FORMS = {
+    "numbers": (["7", "8", "9", "7.0", "8.0", "9.0"], [5, 3, 2, 3, 2, 1], {"7": 8, "8": 5, "9": 3}),
+    "truth values": (["true", "no", "TRUE", "?"], [2, 5, 4, 1], {"TRUE": 6, "no": 5, "(missing)": 1}),
+    "another number of zeros": (["1.0", "1.00", "2", "+2"], [4, 3, 2, 1], {"1.0": 7, "2": 2, "+2": 1}),
+}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("where", ["in memory", "in files", "on a cluster"])
+@pytest.mark.parametrize("name", FORMS)
+def test_a_value_in_two_forms_is_one_level(name, where, tmp_path, monkeypatch, request):
+    texts, counts, expected = FORMS[name]
+    memory_numbers(monkeypatch, 20 if where == "in files" else 1 << 24)
+    cells = [text for text, count in zip(texts, counts, strict=True) for _ in range(count)]
+    half = len(cells) // 2
+    for part, some in (("a", cells[:half]), ("b", cells[half:])):
+        lines = [f"{i * i % 7},{text},{number(i)}" for i, text in enumerate(some)]
+        (tmp_path / f"{part}.csv").write_text("\n".join(["n,b,y", *lines]))
+    cluster = ["--dask", request.getfixturevalue("scheduler")] if where == "on a cluster" else []
+    arguments = ["--target", "y", "--categories", "b", "--missing", "mean"]
+    done = run("train", "--data", tmp_path / "?.csv", *arguments, *cluster, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "models" / "report.json").read_text())["data"]
+    assert report["categories"]["b"] == expected
+    told = run("predict", tmp_path / "models" / "float64.npz", tmp_path / "a.csv", tmp_path / "b.csv", cwd=tmp_path)
+    assert told.returncode == 0 and len(told.stdout.splitlines()) == len(cells) + 1
+
+
+def test_numbers_only_in_rows_without_a_target_are_left_out(tmp_path):
+    rows = rows_of(lambda i: f"{i},{'' if i % 4 else i * i},{number(i) if i % 4 else ''}")
+    (tmp_path / "rows.csv").write_text(rows)
+    done = run("train", "--data", "rows.csv", "--target", "y", "--missing", "mean", cwd=tmp_path)
+    assert done.returncode == 0 and "'b' is left out (all of its cells are missing)" in done.stderr
 
 
 @pytest.mark.parametrize(

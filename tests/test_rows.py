@@ -17,7 +17,11 @@ from strategies import drawn
 from housing_np import TableError
 from housing_np.rows import FORMATS, Format, format_of, open_rows, rows, source
 from housing_np.rows import text as lines_of
+from housing_np.rows.columns import Columns
 from housing_np.rows.formats import titles
+from housing_np.rows.numbered import numbered
+from housing_np.rows.rows import BLOCK_NUMBERS
+from housing_np.rows.table import open_stream, open_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -227,3 +231,31 @@ def test_a_stream_that_cannot_be_read_is_told_as_such(monkeypatch):
     monkeypatch.setattr("sys.stdin", mock.Mock(buffer=Broken()))
     with pytest.raises(TableError, match="standard input: cannot be read .Input/output error"), open_rows("-"):
         pass
+
+
+LEVELS = Columns(("k",), levels={"k": tuple(map(str, range(1000)))})
+OF_LEVELS = "k,y\n" + "".join(f"{i % 1000},{i}\n" for i in range(2000))
+
+
+def test_a_block_of_features_is_no_larger_than_one_of_cells():
+    with stdin(OF_LEVELS), open_rows("-", "csv") as opened:
+        blocks = list(opened.blocks(LEVELS))
+    assert max(block.size for block in blocks) <= BLOCK_NUMBERS
+    assert np.concatenate(blocks).tolist() == np.tile(np.eye(1000)[:, 1:], (2, 1)).tolist()
+
+
+def test_a_block_of_numbered_features_is_no_larger_and_stays_in_step():
+    with stdin(OF_LEVELS), open_rows("-", "csv") as opened:
+        blocks = list(numbered(opened, LEVELS, "y"))
+    assert max(block.X.size for block in blocks) <= BLOCK_NUMBERS
+    assert [number for block in blocks for number in block.numbers] == list(range(1, 2001))
+    assert [cell for block in blocks for cell in block.copied] == list(map(str, range(2000)))
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_block_of_features_to_train_on_is_no_larger(in_memory, tmp_path):
+    (tmp_path / "t.csv").write_text(OF_LEVELS)
+    opened = open_table if in_memory else open_stream
+    blocks = list(opened(tmp_path / "t.csv", "y", categories=["k"]))
+    assert max(X.size for X, _ in blocks) <= BLOCK_NUMBERS
+    assert np.concatenate([y for _, y in blocks]).tolist() == list(range(2000))

@@ -4,6 +4,7 @@ import csv
 import itertools
 import math
 import sys
+import threading
 import tracemalloc
 from io import BytesIO, StringIO
 from unittest import mock
@@ -18,6 +19,7 @@ from housing_np import TableError
 from housing_np.rows import csv as csv_rows
 from housing_np.rows import open_rows, source
 from housing_np.rows import text as lines_of
+from housing_np.rows.columns import Columns
 
 pytestmark = pytest.mark.matrix("engine")
 
@@ -487,6 +489,28 @@ def test_a_large_file_is_parsed_by_pyarrow_where_there_is_one(tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "housing_np.rows.arrow_csv", None)
     with open_rows(tmp_path / "t.csv") as opened:
         assert np.concatenate(list(opened.blocks(["x", "y"]))).tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("cell", ["-nan", "+nan", "nan(1)", "-NaN"])
+def test_what_only_a_parser_calls_nan_is_no_missing_cell(cell):
+    columns = Columns(("x", "y"), fills={"x": 5.0})
+    with stdin(f"x,y\nNA,1\n{cell},2\n"), open_rows("-", "csv") as opened:
+        blocks = opened.blocks(columns)
+        with pytest.raises(TableError, match=r"row 2 \(line 3\), column 'x': '.*' is not a number"):
+            list(blocks)
+
+
+@pytest.mark.parametrize("engine", [None], indirect=True)
+def test_an_error_ends_the_threads_that_read_ahead(tmp_path, monkeypatch):
+    pytest.importorskip("housing_np.rows.arrow_csv")
+    (tmp_path / "t.csv").write_text("x,y\n" + "1,2\n" * 5000 + "NA,1\n" + "1,2\n" * 5000)
+    monkeypatch.setattr(csv_rows, "_LARGE", 1)
+    monkeypatch.setattr(source, "CHUNK_BYTES", 5000)
+    before = threading.active_count()
+    with open_rows(tmp_path / "t.csv") as opened, pytest.raises(TableError, match="row 5001") as caught:
+        list(opened.blocks(["x", "y"]))
+    assert caught.tb is not None  # which keeps all frames
+    assert threading.active_count() == before
 
 
 PLAIN_ROW = ",".join(map(repr, (np.arange(5) / 7).tolist()))

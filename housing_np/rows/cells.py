@@ -1,7 +1,7 @@
 """Cells as numbers: a number as it stands, the level of a category as its position, NaN for what is missing."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from threading import Lock
@@ -102,14 +102,14 @@ class Cells:
         """Return the positions of levels, whose texts are stripped; raise as `of_text` does."""
         assert self.levels is not None
         known, texts = self.levels, list(texts)
-        codes = {text: known[text] if text in known else self._new(text) for text in set(texts)}
+        codes = {text: known[text] if text in known else self._new(text) for text in dict.fromkeys(texts)}
         return np.array([codes[text] for text in texts], np.float64)
 
     def of_array(self, column: Any) -> tuple[Floats, NDArray[np.bool_]]:
         """Return a column (n,) as numbers, and which of them are bad; masked entries are missing."""
         if self.levels is not None:
             levels = _levels(column)
-            known = {level: self._code_or_unknown(level) for level in set(levels)}
+            known = {level: self._code_or_unknown(level) for level in dict.fromkeys(levels)}
             codes = np.array([known[level] for level in levels], np.float64)
             return codes, ~(np.isfinite(codes) | (np.isnan(codes) & self.takes_missing) | bool(self.most))
         values = np.ma.filled(column, 0)
@@ -159,13 +159,11 @@ class Cells:
             with _growing:
                 if text not in self.levels and len(self.levels) >= self.most:
                     self.is_full = True
-                    return UNKNOWN
+                    same = same_level(text, self.levels)
+                    return UNKNOWN if same is None else self.levels[same]
                 return self.levels.setdefault(text, len(self.levels))
-        # The same value is written as 1 in one format and as 1.0 in another, as true or as True.
-        same = (text.partition(".")[0], f"{text}.0", text.lower(), text.capitalize(), text.upper())
-        for other in same if _VALUE.fullmatch(text) else ():
-            if other in self.levels:
-                return self.levels[other]
+        if (same := same_level(text, self.levels)) is not None:
+            return self.levels[same]
         raise UnknownLevelError(
             f": {self.name} is {quoted(text)}, none of the {len(self.levels)} that the model knows: "
             f"{listed(self.levels)}",
@@ -200,6 +198,19 @@ def cells_of(columns: Columns) -> list[Cells]:
         else Cells(name, None, name in columns.fills)
         for name in columns.names
     ]
+
+
+def same_level(text: str, levels: Collection[str]) -> str | None:
+    """Return the level that a text is, maybe in another form, as files have 1 or 1.0, true or True; None if none is.
+
+    >>> same_level("1", ["1.0", "2.0"]), same_level("TRUE", ["True"]), same_level("NORTH", ["north"])
+    ('1.0', 'True', None)
+    """
+    if text in levels:
+        return text
+    whole = text.partition(".")[0]
+    forms = (whole, f"{whole}.0", text.lower(), text.capitalize(), text.upper()) if _VALUE.fullmatch(text) else ()
+    return next((form for form in forms if form in levels), None)
 
 
 def is_missing(value: Any) -> bool:

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from math import isfinite
 from typing import NamedTuple
 
 from ..errors import TableError, counted, cut, quoted
+from .cells import same_level
 from .columns import MISSING, Columns
 from .kinds import FEW_LEVELS, MOST_LEVELS, shell, too_many_levels
 from .rows import Skipped, by_count
@@ -58,18 +60,19 @@ def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> 
     kept, features = survey.kept, survey.cells[:-1]
     for i, each in enumerate(features):
         name, missing = each.name, int(kept.missing[i])
-        if survey.rows and survey.missing[i] == survey.rows:
+        if (survey.rows and survey.missing[i] == survey.rows) or (kept.rows and missing == kept.rows):
             left_out[name] = "all of its cells are missing"
         elif each.levels is None:
             if kept.low[i] == kept.high[i] and kept.rows > 1 and name not in asked:
                 constant[name] = same_value(kept.low[i])
             elif missing or (survey.policy == "mean" and survey.missing[i]):
                 # Cells that are missing only in rows without a target too: the model must predict those rows.
+                _require_finite(source, name, kept.mean[i])
                 fills[name], filled[name] = float(kept.mean[i]), missing
         elif each.is_full:
             left_out[name] = _full(source, name, each.most, next(iter(each.levels)), name in asked)
         else:
-            found = kept.levels[i] + Counter({MISSING: missing})
+            found = _by_value(kept.levels[i] + Counter({MISSING: missing}))
             if len(found) < 2:
                 left_out[name] = f"it is {quoted(next(iter(found), ''))} in all rows"
             elif len(found) == kept.rows and each.most == FEW_LEVELS:
@@ -86,10 +89,33 @@ def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> 
     return Chosen(columns, left_out, filled, counts)
 
 
+def _by_value(counts: Counter[str]) -> Counter[str]:
+    """Return the counts of levels, where those of one value, such as 1 and 1.0, are the most frequent of them."""
+    found = Counter[str]()
+    for level in sorted(counts, key=lambda each: (-counts[each], each)):
+        found[same_level(level, found) or level] += counts[level]
+    return found
+
+
+def _require_finite(source: str, name: str, mean: float) -> None:
+    if not isfinite(mean):
+        raise TableError(
+            f"{source}: column {quoted(name)}: the sum of its cells is too large; rescale the column, or leave it out: "
+            f"--ignore {shell(name)}"
+        )
+
+
 def _require_apart(source: str, columns: Columns) -> None:
-    """Refuse a column that is called as a feature of a category."""
-    features = {feature for name in columns.levels for feature in columns.features_of(name)}
-    if both := [name for name in columns.names if name in features]:
+    """Refuse a column that is called as a feature of a category, and two categories with features of one name."""
+    of_categories = dict[str, str]()
+    for name in columns.levels:
+        for feature in columns.features_of(name):
+            if (other := of_categories.setdefault(feature, name)) != name:
+                raise TableError(
+                    f"{source}: columns {quoted(other)} and {quoted(name)} would both make the feature "
+                    f"{quoted(feature)}; rename one, or leave it out: --ignore {shell(name)}"
+                )
+    if both := [name for name in columns.names if name in of_categories]:
         raise TableError(
             f"{source}: column {quoted(both[0])} has the name of a category's level; rename it, or leave it out: "
             f"--ignore {shell(both[0])}"

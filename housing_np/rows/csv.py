@@ -1,7 +1,8 @@
 """Rows of CSV: records, which may span lines, and their numbers."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from copy import copy
 from itertools import chain, islice, repeat
 from operator import itemgetter
@@ -245,21 +246,22 @@ def _blocks(
 
     kept = bad_row([each for _, each in chosen], pick_some)
     queue: deque[str] = deque()
-    coming = _pieces(texts, parser, chosen, cutter)
-    for chunk, block in coming:
-        if block is not None and not cutter.begun:
-            row += len(block)
-            cutter.line += chunk.count("\n")
-            yield from (block[i : i + _rows_of(block)] for i in range(0, len(block), _rows_of(block)))
-        else:
-            queue.extend(lines(chunk))
-            yield from assembled(source, _PLACE, numbered(cutter.cut(queue)), pick, on_error, kept)
+    # Closed, so that after an error no thread of it is left to the collector of garbage, which may run in that thread.
+    with closing(_pieces(texts, parser, chosen, cutter)) as coming:
+        for chunk, block in coming:
+            if block is not None and not cutter.begun:
+                row += len(block)
+                cutter.line += chunk.count("\n")
+                yield from (block[i : i + _rows_of(block)] for i in range(0, len(block), _rows_of(block)))
+            else:
+                queue.extend(lines(chunk))
+                yield from assembled(source, _PLACE, numbered(cutter.cut(queue)), pick, on_error, kept)
     yield from assembled(source, _PLACE, numbered(cutter.end(queue)), pick, on_error, kept)
 
 
 def _pieces(
     texts: Iterator[str], parser: _Parser, chosen: _Chosen, cutter: Cutter
-) -> Iterator[tuple[str, Floats | None]]:
+) -> Generator[tuple[str, Floats | None]]:
     """Yield texts with their numbers, None for a text that must be cut into records; most of it is parsed at once."""
     parse, threads = parser
     how = (len(cutter.names), chosen, cutter.dialect)

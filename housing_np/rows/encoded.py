@@ -1,5 +1,6 @@
 """Data frames with a user's own columns as rows of features."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,12 @@ def encoded(X: Any, columns: Columns) -> Any:
     if columns.is_plain or (isinstance(X, np.ndarray) and X.dtype.names is None):
         return X
     names = frames.names_of(X) if frames.is_frame(X) else None
-    if names is None or (set(columns.feature_names) <= set(names) and not columns.fills):
+    if names is None or (wanted := columns.as_in(Columns(names))).is_plain:
         return X
-    wanted = columns.as_in(Columns(names))
     if missing := [name for name in wanted.names if name not in names]:
         raise HousingError(f"X lacks the columns {listed(missing)}; found {listed(names)}")
+    if twice := [name for name, count in Counter(names).items() if count > 1 and name in wanted.names]:
+        raise HousingError(f"X has the column {twice[0]!r} twice; keep one of them")
     given = dict(zip(names, frames.columns_of(X), strict=True))
     cells = [_column(given[each.name], each) for each in cells_of(wanted)]
     return wanted.encode(np.column_stack(cells))

@@ -12,7 +12,7 @@ from ..errors import TableError, quoted
 from .cells import cells_of
 from .columns import Columns
 from .copied import Copied, Copy
-from .rows import Rows
+from .rows import Rows, feature_parts
 
 
 class Numbered(NamedTuple):
@@ -47,12 +47,14 @@ def numbered(rows: Rows, columns: Columns, copy: str | None = None) -> Iterator[
     """
     wanted = columns.as_in(rows.layout)
     copied = [Copied(copy)] if copy is not None else []
-    if copied:
+    if copied and rows.columns:  # none where there are no rows
         rows.require(wanted.names)
         _require_named(rows, wanted, copied[0].name)
     numbers = rows.numbers()
     blocks = rows.read([*cells_of(wanted), *copied])
-    return (_block(wanted, cells, numbers, copied) for cells in blocks)
+    return (
+        _block(wanted, cells[part], numbers, copied) for cells in blocks for part in feature_parts(len(cells), wanted)
+    )
 
 
 def _require_named(rows: Rows, wanted: Columns, copy: str) -> None:

@@ -117,6 +117,16 @@ def refuse_text(source: str, rows: Sequence[Sequence[Any]], names: Sequence[str]
         raise TextColumnError(f"{source}: {problem}", list(words))
 
 
+def feature_parts(rows: int, columns: Columns) -> Iterator[slice]:
+    """Yield where to cut a block of cells, whose features may be a thousand times as many.
+
+    >>> list(feature_parts(3, Columns(("age",))))
+    [slice(0, 3, None)]
+    """
+    step = rows if columns.is_plain else max(1, BLOCK_NUMBERS // len(columns.feature_names))
+    return (slice(start, start + step) for start in range(0, max(1, rows), max(1, step)))
+
+
 def from_one() -> Iterator[int]:
     """Return the numbers of rows that follow each other."""
     return count(1)
@@ -185,7 +195,8 @@ class Rows:
         """
         rows = self.having(columns)
         wanted = as_columns(columns).as_in(rows.layout)
-        return map(wanted.encode, rows.read(cells_of(wanted)))
+        blocks = rows.read(cells_of(wanted))
+        return (wanted.encode(block[part]) for block in blocks for part in feature_parts(len(block), wanted))
 
     def having(self, columns: Columns | Sequence[str]) -> "Rows":
         """Return these rows, read so that they have the wanted columns; a TableError tells if there is a doubt."""

@@ -81,6 +81,7 @@ def with_columns(
     return replace(
         stream,
         columns=Columns(chosen, rows.named),
+        checked={name: levels.get(name, 0) for name in chosen},
         target_name=target,
         left_out=(*rows.left_out, *unused),
         notes=(*(f"{rows.source}: {note}" for note in rows.notes), *notes),

@@ -1,13 +1,13 @@
 """The rows of a user's files as blocks of features and targets, in memory or read again in each pass."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
 
-from ..checks.arrays import Floats, pieces
+from ..checks.arrays import Floats
 from ..checks.unchanged import Stamp, unchanged
 from ..errors import TableError, counted, quoted
 from . import Rows, Skipped, TextColumnError, open_rows, stop
@@ -16,7 +16,7 @@ from .chosen import left_out_note, many_skipped, missing_error, no_row_error, sa
 from .columns import Columns
 from .in_memory import Block, Table
 from .kinds import shell
-from .rows import by_count
+from .rows import by_count, feature_parts
 from .survey import Missing, Survey
 
 _LONGEST_ADVICE = 400  # characters of the names in an advice
@@ -50,6 +50,9 @@ class Stream:
         How many cells of each column are filled.
     counts : mapping of str to mapping
         How often each level of a category occurs.
+    checked : mapping of str to int
+        The columns of the first pass where bad rows are skipped, and how many levels each may have: a bad cell of one
+        that is left out since then makes its row a bad one in all passes.
     source : str
         The name of the first file in messages.
     stamps : dict
@@ -69,6 +72,7 @@ class Stream:
     dropped: dict[str, Skipped] = field(default_factory=dict)
     filled: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    checked: Mapping[str, int] = field(default_factory=dict)
     source: str = ""
     stamps: dict[str, Stamp | None] = field(default_factory=dict)
 
@@ -102,7 +106,8 @@ class Stream:
             yield self.held
         else:
             cells, y = self.held
-            yield from ((self.columns.encode(cells[piece]), y[piece]) for piece in pieces(cells))
+            for part in feature_parts(len(y), self.columns):
+                yield self.columns.encode(cells[part]), y[part]
 
     @property
     def takes_missing(self) -> bool:
@@ -141,7 +146,8 @@ class Stream:
             X, y = self.without_missing(rows.source, X, y)
             if not self.columns.is_plain and np.isinf(X).any():
                 raise TableError(f"{rows.source}: other levels than in the pass before; leave the file as it is")
-            yield self.columns.encode(X), y
+            for part in feature_parts(len(y), self.columns):
+                yield self.columns.encode(X[part]), y[part]
 
     def without_missing(self, source: str, X: Floats, y: Floats) -> Block:
         """Return cells and targets without the rows that a missing one excludes, and count these by column."""
@@ -185,10 +191,12 @@ class Stream:
             raise TableError(
                 f"{rows.source}: column {quoted(other[0])} is not in the first file; all need the same columns"
             )
+        others = self._checked_beside({each.name for each in wanted})
         try:
-            respelled = under_spelling(rows.layout, wanted)
-            yield from rows.read(respelled)
-            for cells, read in zip(wanted, respelled, strict=True):
+            both = [*others, *wanted]
+            respelled = under_spelling(rows.layout, both)
+            yield from (block[:, len(others) :] for block in rows.read(respelled))
+            for cells, read in zip(both, respelled, strict=True):
                 cells.is_full |= read.is_full
         except TextColumnError as error:
             if self.target_name in error.columns:
@@ -198,6 +206,12 @@ class Stream:
             if len(names) > _LONGEST_ADVICE:
                 advice = "leave out what is no number: --ignore and their names"
             raise TableError(f"{error}; {advice}") from None
+
+    def _checked_beside(self, names: Collection[str]) -> list[Cells]:
+        """Return how the cells of other columns are read, for which a row may be bad."""
+        others = self.checked.items() if self.skip else ()
+        takes = self.takes_missing
+        return [Cells(name, {} if most else None, takes, most) for name, most in others if name not in names]
 
     def told(self, rows: int | None = None) -> list[str]:
         """Return notes for the user: dialect, columns that are left out or filled, and the bad rows so far.

@@ -15,7 +15,7 @@ from ..checks.names import as_name, require_option
 from ..checks.paths import as_path, shown_path
 from ..errors import TableError, quoted
 from . import Decimal, Format, Skipped, open_rows, stop
-from .cells import UNKNOWN, Cells, cells_of
+from .cells import UNKNOWN, Cells, cells_of, same_level
 from .chosen import choose, large_shares, missing_error, no_row_error
 from .columns import Columns
 from .in_memory import Block, Table
@@ -242,7 +242,8 @@ def _recode(X: Floats, chosen: Sequence[Cells], columns: Columns) -> None:
     for column, each in zip(X.T, chosen, strict=True):
         if each.levels is not None:
             positions = {level: position for position, level in enumerate(columns.levels[each.name])}
-            final = np.array([*(positions.get(level, UNKNOWN) for level in each.levels), np.nan])
+            known = (same_level(level, positions) for level in each.levels)
+            final = np.array([*(UNKNOWN if level is None else positions[level] for level in known), np.nan])
             column[:] = final[np.where(np.isnan(column), -1, column).astype(np.intp)]
 
 
