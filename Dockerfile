@@ -27,7 +27,7 @@ COPY --from=build /app /app
 ENV PYTHONPATH=/app PYTHONSAFEPATH=1 OPENBLAS_NUM_THREADS=1 HOUSING_NP_MODEL=/app/models/uint8-per-channel.npz \
     HOUSING_NP_HOST=0.0.0.0
 # The official base has no bytecode of the standard library: one run leaves what a prediction imports, and proves the image.
-RUN python -c "import argparse, csv, json" && python -m housing_np predict < /dev/null
+RUN python -c "import argparse, csv, json" && python -m housing_np predict
 ENV PYTHONDONTWRITEBYTECODE=1
 ARG VERSION=0.0.0
 ARG REVISION=unknown

@@ -20,7 +20,7 @@ from .checks.paths import as_path, shown_path
 from .command import cli, tables
 from .command.answers import Answer, Block, answered, answered_beside, can_write, written
 from .command.models import DEFAULT_MODEL, default_model
-from .errors import ArtifactError, HousingError, listed, printable, quoted
+from .errors import ArtifactError, HousingError, TableError, listed, printable, quoted
 from .evaluation.ranges import Drift, drift_note, has_range
 from .quantized.calibration import Calibration
 from .quantized.model import Model
@@ -65,8 +65,8 @@ def main(arguments: Sequence[str]) -> int:
         needed = {"INPUT": inputs, "--range FILE or an integer model": options.range or has_range(model)}
         if missing := [name for name, given in needed.items() if not given]:
             parser.error(f"--fail-outside needs {', and '.join(missing)}")
-    if is_piped:
-        require_standard_input()
+    if is_piped and not _is_given(path, model, options):
+        inputs = []
     if not inputs:
         if options.id is not None:
             parser.error("--id needs INPUT, which has the column")
@@ -80,11 +80,27 @@ def main(arguments: Sequence[str]) -> int:
     return cli.DONE
 
 
-def _require_bundled(path: str, model: Model) -> None:
-    """Ask for rows, unless the bundled ones are an example of what the model was trained on."""
+def _is_given(path: str, model: Model, options: Namespace) -> bool:
+    """Whether rows come on standard input; if not, the bundled ones may be shown, but not to a program."""
+    try:
+        require_standard_input()
+    except TableError as error:
+        if _format(options) is not None or not _is_bundled(path, model):
+            raise
+        cli.note(f"{error}; these are the first bundled rows")
+        return False
+    return True
+
+
+def _is_bundled(path: str, model: Model) -> bool:
     from .store.report_file import is_of_bundled_data  # imported here because predictions of rows do not need it
 
-    if not is_of_bundled_data(path, model.feature_names):
+    return is_of_bundled_data(path, model.feature_names)
+
+
+def _require_bundled(path: str, model: Model) -> None:
+    """Ask for rows, unless the bundled ones are an example of what the model was trained on."""
+    if not _is_bundled(path, model):
         raise HousingError(
             f"{shown_path(path)}: no rows to predict; give INPUT, a file of rows, or - for stdin (the bundled rows are "
             "only for a model that was trained on them, as report.json beside it says)"

@@ -338,6 +338,16 @@ def test_nothing_on_standard_input_is_told(kind, format, folder):
     assert not (folder / "out.csv").exists()
 
 
+def test_without_rows_the_bundled_ones_are_shown_with_a_note(models):
+    done = run_process("predict", models / "float64.npz", cwd=models, input="")
+    assert (done.returncode, done.stdout) == (0, run("predict", models / "float64.npz", cwd=models).stdout)
+    assert done.stderr == f"note: {NOTHING}; these are the first bundled rows\n"
+
+
+def test_without_rows_a_program_gets_no_answers(models):
+    assert_refused(run_process("predict", models / "float64.npz", "--json", cwd=models, input=""), 2, NOTHING)
+
+
 def test_a_terminal_and_the_null_device_are_not_read(models):
     expected = run("predict", models / "float64.npz", cwd=models).stdout
     assert expected.startswith("row")
