@@ -243,7 +243,8 @@ class Cutting(Calibration):
         self.path = path
 
     def update(self, X, y=None):
-        os.truncate(self.path, 50)
+        # Shorter each time: Dask may run a task again.
+        os.truncate(self.path, os.path.getsize(self.path) // 2)  # noqa: PTH202
 
 
 def test_a_file_that_a_worker_does_not_see_is_named(client, tmp_path, rows):
@@ -318,7 +319,10 @@ def test_a_scheduler_that_is_killed_in_the_middle_is_one_line(number, dask_proce
     dask_process("worker", f"tcp://127.0.0.1:{port}", "--no-nanny", "--nthreads", "1", path=path)
     stream = Stream((parts.replace("*", "00"),), Columns(tuple("abcd")), "price")
     with (
-        pytest.raises(HousingError, match="the scheduler was lost in the middle of a pass; start it and run again"),
+        pytest.raises(
+            HousingError,
+            match="(scheduler was lost|no worker is left) in the middle of a pass; start",
+        ),
         contextlib.ExitStack() as opened,
     ):
         client = opened.enter_context(connected(f"tcp://127.0.0.1:{port}"))

@@ -396,6 +396,7 @@ def scheduler():
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.matrix("name")
 @pytest.mark.parametrize("name", SEVERAL)
 def test_a_cluster_gives_the_same_model(name, trained, tmp_path, scheduler):
     assert_as_in_memory(name, trained, tmp_path, "--dask", scheduler)
@@ -419,6 +420,7 @@ DEGENERATE = {
 }
 
 
+@pytest.mark.matrix("position")
 @pytest.mark.parametrize("position", range(4))
 @pytest.mark.parametrize("name", DEGENERATE)
 def test_a_column_without_use_changes_no_prediction(name, position, tmp_path):
@@ -498,6 +500,7 @@ COPIES = {
 }
 
 
+@pytest.mark.matrix("scheme")
 @pytest.mark.parametrize("scheme", [None, "per-tensor", "per-channel", "integer"])
 @pytest.mark.parametrize("how", COPIES)
 def test_a_copy_has_the_columns_of_the_model(how, scheme, tmp_path):
@@ -598,6 +601,7 @@ def memory_numbers(monkeypatch, most):
     monkeypatch.setattr("housing_np.rows.table._MEMORY_NUMBERS", most)
 
 
+@pytest.mark.matrix("most")
 @pytest.mark.parametrize("most", [1 << 24, 20], ids=["in memory", "in files"])
 @pytest.mark.parametrize("name", ADVISED)
 def test_advice_can_be_pasted_and_works(name, most, tmp_path, monkeypatch):
@@ -645,6 +649,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.matrix("most")
 @pytest.mark.parametrize("most", [1 << 24, 20], ids=["in memory", "in files"])
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_no_option_mends_gets_no_option_as_advice(name, most, tmp_path, monkeypatch):
@@ -689,6 +694,7 @@ LEFT_OUT_LEVELS = {
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.matrix("where")
 @pytest.mark.parametrize("where", ["in memory", "in files", "on a cluster"])
 @pytest.mark.parametrize("name", LEFT_OUT_LEVELS)
 def test_a_level_of_rows_that_are_left_out_is_none(name, where, tmp_path, monkeypatch, request):
@@ -708,6 +714,7 @@ def test_a_level_of_rows_that_are_left_out_is_none(name, where, tmp_path, monkey
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.matrix("where")
 @pytest.mark.parametrize("where", ["in memory", "in files", "on a cluster"])
 def test_all_rows_of_a_table_can_be_predicted_with_numbers_missing_beside_a_missing_target_alone(
     where, tmp_path, monkeypatch, request
@@ -735,6 +742,7 @@ BROKEN = {
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.matrix("where")
 @pytest.mark.parametrize("where", ["in memory", "in files", "on a cluster"])
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_bad_row_is_one_in_all_passes(name, where, tmp_path, monkeypatch, request):
@@ -757,6 +765,7 @@ FORMS = {
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.matrix("where")
 @pytest.mark.parametrize("where", ["in memory", "in files", "on a cluster"])
 @pytest.mark.parametrize("name", FORMS)
 def test_a_value_in_two_forms_is_one_level(name, where, tmp_path, monkeypatch, request):
@@ -798,6 +807,7 @@ def test_a_column_of_any_name_can_be_left_out_as_the_note_says(name, tmp_path):
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.matrix("where")
 @pytest.mark.parametrize("where", ["in memory", "in files", "on a cluster"])
 def test_numbers_that_never_vary_are_left_out_wherever_the_rows_are(where, tmp_path, monkeypatch, request):
     memory_numbers(monkeypatch, 20 if where == "in files" else 1 << 24)

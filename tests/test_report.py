@@ -19,7 +19,7 @@ from housing_np.store.report import Sums
 from housing_np.store.report_page import markdown
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def report(models):
     return strict((models / "report.json").read_text())
 

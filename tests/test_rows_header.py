@@ -16,6 +16,9 @@ NAMES = ["rooms", "age"]
 RIGHT = [[3.0, 10.0], [4.0, 5.0]]
 
 
+pytestmark = pytest.mark.matrix("engine", "chunk")
+
+
 @pytest.fixture(params=["numpy", "pyarrow"], autouse=True)
 def engine(request, monkeypatch):
     """Each parser of plain lines: what is read and refused is the same."""

@@ -202,9 +202,8 @@ def test_a_row_that_is_not_finite_is_named():
 def test_columns_of_a_frame_have_to_be_the_models():
     pd = pytest.importorskip("pandas")
     assert float_model().predict(pd.DataFrame({"b": [2.0], "a": [1.0]})[["a", "b"]]).tolist() == [-3.0]
-    for model in (float_model(), integer_model([1, 2], 0, 0)):
-        with pytest.raises(HousingError, match="column|feature"):
-            model.predict(pd.DataFrame({"c": [1.0], "d": [2.0]}))
+    with pytest.raises(HousingError, match="column|feature"):
+        float_model().predict(pd.DataFrame({"c": [1.0], "d": [2.0]}))
 
 
 def test_a_model_of_made_up_names_takes_the_columns_of_any_frame():

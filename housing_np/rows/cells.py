@@ -48,7 +48,7 @@ class Cells:
     --------
     >>> sea = Cells("sea", {"far": 0, "near": 1})
     >>> sea.of_text(" near"), Cells("age", takes_missing=True).of_text("NA")
-    (1, nan)
+    (1.0, nan)
     """
 
     name: str

@@ -17,6 +17,8 @@ from .app import create
 from .notes import report
 from .served import Served
 
+_MERCY = 5  # seconds
+
 
 class Workers(Multiprocess):
     """uvicorn's supervisor; `status` is the exit status once it has run."""
@@ -32,6 +34,14 @@ class Workers(Multiprocess):
         """Replace workers that have died."""
         with _interrupt_blocked():
             super().keep_subprocess_alive()
+
+    def join_all(self) -> None:
+        """Wait for the workers; one that does not end in its time is killed."""
+        for worker in self.processes:
+            worker.process.join((self.config.timeout_graceful_shutdown or 0) + _MERCY)
+            if worker.process.is_alive():
+                worker.kill()
+                worker.join()
 
     def handle_int(self) -> None:
         """End as Ctrl-C asks."""
