@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -230,7 +231,11 @@ def test_files_that_change_between_the_passes_end_the_training(how, client, part
 
 
 def test_a_file_that_is_cut_while_a_worker_reads_it_ends_the_training(client, parts):
-    stream = Stream((parts.replace("*", "00"),), Columns(tuple("abcd")), "price")
+    path = Path(parts.replace("*", "00"))
+    head, *lines = path.read_text().splitlines(keepends=True)
+    # So large that it is not read ahead to its end.
+    path.write_text(head + "".join(lines) * (1 + (24 << 20) // len("".join(lines))))
+    stream = Stream((str(path),), Columns(tuple("abcd")), "price")
     with pytest.raises(HousingError, match=r"part-00\.csv changed while it was read; run again"):
         total_on_cluster(client, stream, Cutting(parts.replace("*", "00")))
 

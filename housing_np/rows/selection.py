@@ -44,13 +44,15 @@ def with_columns(
         raise TableError(f"{rows.source}: no rows; expected at least one")
     given = {"features": features, "ignore": ignore, "categories": categories}
     features, ignore, categories = (rows.layout.spelled(as_names(names, what)) for what, names in given.items())
-    categories = tuple(name for name in categories if name not in ignore)
+    ignored = set(ignore)
+    categories = tuple(name for name in categories if name not in ignored)
     rows.require([name for name in (*ignore, *categories) if name not in rows.left_out], "; name some of these")
     if not features and target not in rows.columns:
         raise rows.missing([target], "; name one of these")
     left_out = {name: _INDEX for name in rows.columns if _UNNAMED.fullmatch(name) and name != target and not features}
     others = {target, *ignore}
-    asked, features = features, features or tuple(name for name in rows.columns if name not in others | {*left_out})
+    excluded = {*others, *left_out}
+    asked, features = features, features or tuple(name for name in rows.columns if name not in excluded)
     if both := [name for name in (*features, *categories) if name in others]:
         what = "the target" if both[0] == target else "to be ignored"
         raise TableError(f"{rows.source}: {quoted(both[0])} is {what}: it cannot be a feature too")
@@ -75,7 +77,8 @@ def with_columns(
         raise TableError(f"{rows.source}: column {quoted(mixed)} holds {kinds[mixed].mixed}")
     left_out |= unfit
     chosen = tuple(name for name in features if name not in unfit)
-    unused = (name for name in rows.columns if name not in {target, *chosen})
+    used = {target, *chosen}
+    unused = [name for name in rows.columns if name not in used]
     notes = each_left_out(rows.source, {**rows.left_out, **left_out})
     levels = {name: MOST_LEVELS if name in categories else FEW_LEVELS for name in chosen if kinds[name].is_category}
     return replace(

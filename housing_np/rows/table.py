@@ -216,16 +216,19 @@ def _settled_in_files(
 def _held(stream: Stream, wanted: list[Cells], X: Floats, y: Floats, features: Sequence[str] | None) -> Stream:
     """Return the stream with all cells in memory."""
 
+    place = {each: i for i, each in enumerate(wanted)}
+
     def survey(empty: Survey) -> Survey:
-        places = [wanted.index(each) for each in empty.cells[:-1]]
+        places = [place[each] for each in empty.cells[:-1]]
         for piece in pieces(X):
             empty.update(np.column_stack([X[piece][:, places], y[piece]]))
         return empty
 
     settled = _settled(stream, wanted, features, survey)
-    chosen = [each for each in wanted[:-1] if each.name in settled.columns.names]
+    names = set(settled.columns.names)
+    chosen = [each for each in wanted[:-1] if each.name in names]
     if len(chosen) < X.shape[1]:
-        X = np.take(X, [wanted.index(each) for each in chosen], axis=1)
+        X = np.take(X, [place[each] for each in chosen], axis=1)
     _recode(X, chosen, settled.columns)
     if settled.missing != "stop":
         X, y = settled.without_missing(stream.source, X, y)
