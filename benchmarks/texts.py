@@ -31,17 +31,19 @@ KINDS: dict[str, tuple[list[str], str]] = {
     "large integers": (["--ignore", IGNORED], ""),
     "JSON Lines": ([], ""),
 }
+QUICK = ("quoted words", "JSON Lines")
 PREDICTED = ("--on-error", "--decimal")  # what predict takes of these options
 
 
 def measure(quick: bool) -> dict[str, Any]:
     """Return seconds and peak memory of each command on each kind of text, in interleaved rounds."""
-    sides = [f"{name} + scikit-learn" for name in ("pandas", "polars") if installed(name, "scikit-learn", "joblib")]
+    peers = ("polars",) if quick else ("pandas", "polars")
+    sides = [f"{name} + scikit-learn" for name in peers if installed(name, "scikit-learn", "joblib")]
     repeats, rounds = (1, 1) if quick else (REPEATS, 5)
     with TemporaryDirectory() as name:
         folder = Path(name)
         cases = []
-        for kind in KINDS:
+        for kind in QUICK if quick else KINDS:
             file = _write(folder, kind, repeats)
             for command in ("train", "predict") if _is_predicted(kind) else ("train",):
                 size = {"bytes": (folder / file).stat().st_size, "rows": 20_640 * repeats}
