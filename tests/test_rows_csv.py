@@ -5,6 +5,7 @@ import itertools
 import math
 import sys
 import threading
+import time
 import tracemalloc
 from io import BytesIO, StringIO
 from unittest import mock
@@ -510,6 +511,9 @@ def test_an_error_ends_the_threads_that_read_ahead(tmp_path, monkeypatch):
     with open_rows(tmp_path / "t.csv") as opened, pytest.raises(TableError, match="row 5001") as caught:
         list(opened.blocks(["x", "y"]))
     assert caught.tb is not None  # which keeps all frames
+    deadline = time.monotonic() + 20
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert threading.active_count() == before
 
 
