@@ -820,7 +820,10 @@ def columns_and_cells(draw):
 def test_all_names_and_levels_are_predicted_as_in_python(reader, case, kind):
     columns, cells = case
     X = columns.encode(cells)
-    model = with_columns(columns, X, kind)
+    try:
+        model = with_columns(columns, X, kind)
+    except HousingError:  # numbers so small that no scheme holds the model
+        reject()
     reader.open(made(model, X=X))
     there = answers_of_cells(reader, "((cells) => predict(encode(cells)))", cells)
     assert_same_bits(there, model.predict(X))
