@@ -115,17 +115,12 @@ class Cells:
         values = np.ma.filled(column, 0)
         found = values.astype(np.float64)
         rounded = rounded_by_float64(values)
-        is_missing = (
-            np.ma.getmaskarray(column) | np.isnan(found)
-            if self.takes_missing or np.ma.is_masked(column)
-            else np.isnan(found)
-        )
         bad = ~np.isfinite(found) if rounded is None else rounded | ~np.isfinite(found)
-        bad |= is_missing
+        is_missing = np.ma.getmaskarray(column) | np.isnan(found)
         if self.takes_missing:
-            bad &= ~is_missing
             found[is_missing] = np.nan
-        return found, bad
+            return found, bad & ~is_missing
+        return found, bad | is_missing
 
     def problem(self, value: Any) -> TableError:
         """Return what is wrong with a bad value of an array; the message continues one with the row."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from math import isfinite
 from typing import NamedTuple
 
-from ..errors import TableError, counted, cut, quoted
+from ..errors import TableError, counted, quoted
 from .cells import same_level
 from .columns import MISSING, Columns
 from .kinds import FEW_LEVELS, MOST_LEVELS, shell, too_many_levels
@@ -164,20 +164,6 @@ def no_row_error(source: str, absent: Mapping[str, int], rows: int, target: str)
     return TableError(
         f"{source}: no row is left without missing cells: {by_count(absent)}; --missing mean fills them, or --ignore "
         f"{shell(others[-1])} does without the column that lacks most"
-    )
-
-
-def filled_note(chosen: Chosen) -> str:
-    """Return what missing cells are filled with; empty if none are.
-
-    >>> columns = Columns(("age", "sea"), levels={"sea": ("far", "(missing)")}, fills={"age": 30.5})
-    >>> filled_note(Chosen(columns, {}, {"age": 207, "sea": 3}, {}))
-    'age (207, with 30.5), sea (3, with (missing))'
-    """
-    fills = chosen.columns.fills
-    return ", ".join(
-        f"{cut(name)} ({count:,}, with {f'{fills[name]:.4g}' if name in fills else MISSING})"
-        for name, count in chosen.filled.items()
     )
 
 
