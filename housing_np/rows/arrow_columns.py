@@ -55,6 +55,16 @@ def floats(part: Any) -> Floats:
     return np.asarray(found, np.float64)
 
 
+def fill(out: Floats, column: Any, cells: Cells) -> Mask:
+    """Put a column's numbers into an array; return which of them must be read singly."""
+    # Not with to_numpy, which imports pandas.
+    np.concatenate([floats(part) for part in column.chunks], out=out)
+    is_good = np.abs(out) < 2.0**53  # finite, and no integers that may have been rounded
+    if cells.takes_missing and column.null_count:
+        is_good |= np.concatenate([nulls(part) for part in column.chunks])
+    return ~is_good
+
+
 def nulls(part: Any) -> Mask:
     found: Any = np.from_dlpack(part.is_null().cast(pyarrow.uint8()))
     return np.asarray(found, np.bool_)

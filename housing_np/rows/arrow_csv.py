@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..checks.arrays import Floats
 from ..errors import TableError
 from . import numbers
-from .arrow_columns import Mask, Pieces, codes, floats, in_pieces, nulls
+from .arrow_columns import Mask, Pieces, codes, fill, in_pieces
 from .cells import UNKNOWN, Cells
 from .csv_dialect import Dialect
 from .text import undecoded
@@ -139,16 +139,11 @@ class Parser:
 
     def _fill(self, out: Floats, column: Any, place: int, cells: Cells) -> Mask:
         """Put a column's numbers into an array; return which of them must be read singly."""
-        # Not with to_numpy, which imports pandas.
-        np.concatenate([floats(part) for part in column.chunks], out=out)
-        # Not finite, or integers that may have been rounded.
-        is_good = np.abs(out) < 2.0**53
-        others = len(out) - int(np.count_nonzero(is_good)) - column.null_count
-        if others:
+        is_bad = fill(out, column, cells)
+        nulls = 0 if cells.takes_missing else column.null_count
+        if np.count_nonzero(is_bad) > nulls:
             self._as_text.add(place)
-        if cells.takes_missing and column.null_count:
-            is_good |= np.concatenate([nulls(part) for part in column.chunks])
-        return ~is_good
+        return is_bad
 
 
 def _record_ends(content: bytes, dialect: Dialect) -> NDArray[np.intp] | None:

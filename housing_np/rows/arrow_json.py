@@ -10,7 +10,7 @@ import pyarrow
 import pyarrow.json
 
 from ..checks.arrays import Floats
-from .arrow_columns import Mask, Pieces, codes, floats, in_pieces, nulls
+from .arrow_columns import Mask, Pieces, codes, fill, floats, in_pieces
 from .cells import Cells
 from .text import LONGEST, undecoded
 
@@ -157,12 +157,7 @@ def _numbers(table: Any, wanted: Sequence[Cells]) -> tuple[Floats, Mask]:
     for at, each in enumerate(wanted):
         column = table.column(each.name)
         if each.levels is None:
-            # Not with to_numpy, which imports pandas.
-            np.concatenate([floats(part) for part in column.chunks], out=cells[at])
-            is_good = np.abs(cells[at]) < 2.0**53  # integers beyond may have been rounded
-            if each.takes_missing and column.null_count:
-                is_good |= np.concatenate([nulls(part) for part in column.chunks])
-            is_bad |= ~is_good
+            is_bad |= fill(cells[at], column, each)
     for at, each in enumerate(wanted):
         if each.levels is not None:
             column = table.column(each.name).combine_chunks()
