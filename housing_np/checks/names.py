@@ -27,6 +27,15 @@ def as_names(names: Any, what: str) -> tuple[str, ...]:
     return tuple(as_name(name, f"{what}[{i}]") for i, name in enumerate(names))
 
 
+def is_storable(text: str) -> bool:
+    """Whether a file can hold a text: in UTF-8, without NUL, which ends one there.
+
+    >>> is_storable("Größe"), is_storable("a\\0b"), is_storable("\\ud800")
+    (True, False, False)
+    """
+    return "\0" not in text and text.encode(errors="replace").decode() == text
+
+
 def require_option(value: object, known: Collection[str], what: str, error: type[HousingError] = HousingError) -> None:
     """Refuse what is none of the names that an option may have."""
     if not isinstance(value, str) or value not in known:

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..checks.names import as_names
+from ..checks.names import as_names, is_storable
 from ..errors import HousingError, listed, quoted
 
 MISSING = "(missing)"  # the level of a category that missing cells have
@@ -64,7 +64,7 @@ class Columns:
             if len(levels) < 2 or len(set(levels)) < len(levels) or not all(levels):
                 raise HousingError(f"{quoted(name)} has the levels {quoted(levels)}: expected two or more, all apart")
             for level in levels:
-                if "\0" in level or level.encode(errors="replace").decode() != level:
+                if not is_storable(level):
                     raise HousingError(f"{quoted(name)} has the level {quoted(level)}: expected UTF-8, without NUL")
         for name, fill in self.fills.items():
             if name in self.levels or isinstance(fill, str) or not isfinite(fill):

@@ -15,7 +15,7 @@ from typing import cast
 
 import numpy as np
 
-from ..checks.names import require_apart
+from ..checks.names import is_storable, require_apart
 from ..checks.paths import as_path, shown_path
 from ..errors import ArtifactError, HousingError, counted, cut, quoted
 from ..fit.linear import FittedLinear, LinearRegression
@@ -283,7 +283,7 @@ def _names(data: bytes, count: int) -> tuple[str, ...]:
 def _check_names(features: Sequence[str], targets: Sequence[str]) -> None:
     """Refuse names that a file cannot hold, and repeated names, as rows and answers are matched by name."""
     for name in (*features, *targets):
-        if not isinstance(name, str) or not name or "\0" in name or name.encode(errors="replace").decode() != name:
+        if not isinstance(name, str) or not name or not is_storable(name):
             raise HousingError(f"{quoted(name)} cannot name a feature or target: give it a name in UTF-8, without NUL")
     require_apart(features, targets)
 
