@@ -25,7 +25,13 @@ def measure(quick: bool) -> dict[str, Any]:
         formats = _write(folder, rows)
         cases = [
             {"command": command, "format": format, "rows": rows, "bytes": (folder / f"rows.{format}").stat().st_size}
-            | _case(command, format, [*sides, OURS], rounds, folder)
+            | case(
+                command,
+                format,
+                {side: _arguments(side, command, f"rows.{format}") for side in (*sides, OURS)},
+                rounds,
+                folder,
+            )
             for format in formats
             for command in ("train", "predict")
         ]
@@ -47,13 +53,12 @@ def _write(folder: Path, rows: int) -> list[str]:
     return ["csv", "parquet"]
 
 
-def _case(command: str, format: str, sides: list[str], rounds: int, folder: Path) -> dict[str, Any]:
-    runs: dict[str, Callable[[], Any]] = {
-        side: partial(run_process, _arguments(side, command, f"rows.{format}"), folder) for side in sides
-    }
-    reports = interleaved(runs, rounds, f"{command} from {format}", uncounted=int(rounds > 1))
+def case(command: str, kind: str, arguments: dict[str, list[str]], rounds: int, folder: Path) -> dict[str, Any]:
+    """Return seconds and peak memory of a command on one kind of file, from the arguments of each side."""
+    sides, what = list(arguments), f"{command} from {kind}"
+    runs: dict[str, Callable[[], Any]] = {side: partial(run_process, arguments[side], folder) for side in sides}
+    reports = interleaved(runs, rounds, what, uncounted=int(rounds > 1))
     answers = {side: answer(side, command, folder) for side in sides}
-    what = f"{command} from {format}"
     difference = max(agree(f"{what}, {side}", answers[OURS], answers[side], TOLERANCE) for side in sides)
     seconds, peaks = (
         {side: [each[measured] for each in reports[side]] for side in sides} for measured in ("seconds", "peak_mib")

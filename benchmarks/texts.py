@@ -3,18 +3,16 @@
 import csv
 import json
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from measure import HERE, OURS, agree, compared, installed, interleaved, medians, progress, ratios, run_process
-from tables import answer
+from measure import HERE, OURS, installed, progress
+from tables import TOLERANCE, case
 
 from housing_np import load_california
 
-TOLERANCE = 1e-9
 REPEATS = 25  # of the bundled rows
 IGNORED = "note"
 # The options of our commands for each file, and what the usual scripts have to know of it.
@@ -47,8 +45,9 @@ def measure(quick: bool) -> dict[str, Any]:
             file = _write(folder, kind, repeats)
             for command in ("train", "predict") if _is_predicted(kind) else ("train",):
                 size = {"bytes": (folder / file).stat().st_size, "rows": 20_640 * repeats}
-                case = _case(command, kind, file, [*sides, OURS], rounds, folder)
-                cases.append({"command": command, "kind": kind} | size | case)
+                arguments = {side: _arguments(side, command, kind, file) for side in (*sides, OURS)}
+                measured = case(command, kind, arguments, rounds, folder)
+                cases.append({"command": command, "kind": kind} | size | measured)
             (folder / file).unlink()
     return {"cases": cases, "tolerance": TOLERANCE}
 
@@ -94,22 +93,6 @@ def _with_gaps(X: list[list[float]]) -> Iterator[list[Any]]:
     """Yield the rows, 1 % of them without their fifth cell."""
     for row, is_missing in zip(X, np.random.default_rng(0).random(len(X)) < 0.01, strict=True):
         yield [*row[:4], "", *row[5:]] if is_missing else row
-
-
-def _case(command: str, kind: str, file: str, sides: list[str], rounds: int, folder: Path) -> dict[str, Any]:
-    runs = {side: partial(run_process, _arguments(side, command, kind, file), folder) for side in sides}
-    what = f"{command} from {kind}"
-    reports = interleaved(runs, rounds, what, uncounted=int(rounds > 1))
-    answers = {side: answer(side, command, folder) for side in sides}
-    difference = max(agree(f"{what}, {side}", answers[OURS], answers[side], TOLERANCE) for side in sides)
-    seconds, peaks = (
-        {side: [each[measured] for each in reports[side]] for side in sides} for measured in ("seconds", "peak_mib")
-    )
-    return compared(seconds) | {
-        "peak_mib": medians(peaks),
-        "memory_ratio": ratios(peaks),
-        "difference": difference,
-    }
 
 
 def _arguments(side: str, command: str, kind: str, file: str) -> list[str]:

@@ -23,6 +23,12 @@ from housing_np.rows.california import UNITS, california_rows
 from housing_np.rows.columns import Columns
 
 KINDS = ("float64", *SCHEMES)
+# The input that has the focus: its kind, its outline, and whether it is seen.
+FOCUSED = """(({ activeElement: it }) => {
+  const { x, y, width, height } = it.getBoundingClientRect();
+  const onTop = document.elementFromPoint(x + width / 2, y + height / 2);
+  return [it.type ?? it.tagName, getComputedStyle(it).outlineStyle, it === onTop];
+})(document)"""
 # What a browser writes to its console, and what is thrown.
 COMPLAINTS = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
 SIZES = {"wide": (1200, 900), "narrow": (320, 640)}
@@ -447,15 +453,10 @@ def test_a_screen_reader_is_told_the_prediction_once_a_value_stays(pages, reader
 @pytest.mark.parametrize("size", SIZES)
 def test_the_tab_key_reaches_every_input_and_its_focus_is_seen(size, pages, reader):
     reader.open(pages["integer"][1], size)
-    look = """(({ activeElement: it }) => {
-      const { x, y, width, height } = it.getBoundingClientRect();
-      const onTop = document.elementFromPoint(x + width / 2, y + height / 2);
-      return [it.type ?? it.tagName, getComputedStyle(it).outlineStyle, it === onTop];
-    })(document)"""
     reached = []
     for shift in [False] * 18 + [True] * 17:
         reader.browser.press("Tab", shift)
-        reached.append(reader.browser.run(look))
+        reached.append(reader.browser.run(FOCUSED))
     kinds = [each[0] for each in reached]
     assert kinds[:18] == [*["number", "range"] * 8, "button", "SUMMARY"] and kinds[18:] == kinds[16::-1]
     assert {tuple(each[1:]) for each in reached} == {("solid", True)}
@@ -860,15 +861,10 @@ def test_a_screen_reader_is_told_what_each_list_and_checkbox_is(houses, reader):
 @pytest.mark.parametrize("size", SIZES)
 def test_the_tab_key_reaches_lists_and_checkboxes_and_their_focus_is_seen(size, houses, reader):
     reader.open(houses["integer"][1], size)
-    look = """(({ activeElement: it }) => {
-      const { x, y, width, height } = it.getBoundingClientRect();
-      const onTop = document.elementFromPoint(x + width / 2, y + height / 2);
-      return [it.type ?? it.tagName, getComputedStyle(it).outlineStyle, it === onTop];
-    })(document)"""
     reached = []
     for _ in range(8):
         reader.browser.press("Tab")
-        reached.append(reader.browser.run(look))
+        reached.append(reader.browser.run(FOCUSED))
     kinds = ["number", "range", "select-one", "checkbox", "number", "range", "checkbox", "button"]
     assert reached == [[kind, "solid", True] for kind in kinds]
 
