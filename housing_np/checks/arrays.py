@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..errors import HousingError, NumbersError, counted, listed, quoted
 from . import frames
+from .names import composed
 
 Floats = npt.NDArray[np.float64]
 
@@ -190,7 +191,7 @@ def _is_other_order(values: Any, expected: Sequence[str] | npt.NDArray[np.object
 def require_names(values: Any, expected: Sequence[str] | npt.NDArray[np.object_], name: str) -> None:
     """Refuse a frame whose columns have other names than these, or another order; an array has none."""
     names = frames.names_of(values)
-    if names is None or names == tuple(expected) or _composed(names) == _composed(expected):
+    if names is None or names == tuple(expected) or [*map(composed, names)] == [*map(composed, expected)]:
         return
     said = "The feature names should match those that were passed during fit"
     if sorted(names) == sorted(expected):
@@ -199,12 +200,6 @@ def require_names(values: Any, expected: Sequence[str] | npt.NDArray[np.object_]
             f"found {listed(names)}"
         )
     raise HousingError(f"{name}: {said}: {listed(expected)}; found {listed(names)}")
-
-
-def _composed(names: Sequence[str] | npt.NDArray[np.object_]) -> list[str]:
-    from unicodedata import normalize  # imported here because most names need it not
-
-    return [normalize("NFC", name) for name in names]
 
 
 def as_weights(values: Any, rows: int) -> Floats | None:

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..checks.names import as_names, is_storable
+from ..checks.names import as_names, composed, is_storable
 from ..errors import HousingError, listed, quoted
 
 MISSING = "(missing)"  # the level of a category that missing cells have
@@ -185,7 +185,7 @@ class Columns:
         missing = self.missing(wanted)
         if not missing:
             return {}
-        if tuple(wanted) == positional_names(len(self.names)) and self.names == numbered(len(self.names)):
+        if tuple(wanted) == positional_names(len(self.names)) and self.names == tuple(map(str, range(len(self.names)))):
             return dict(zip(wanted, self.names, strict=True))
         if all(name.isascii() and not name.startswith("#") for name in missing):
             return {}
@@ -197,8 +197,6 @@ class Columns:
         return tuple(spelling.get(name, name) for name in names)
 
     def _respelled(self, missing: Sequence[str], wanted: Sequence[str]) -> dict[str, str]:
-        from .look_alikes import composed  # imported here because most names need it not
-
         spellings: dict[str, list[str]] = {}
         for name in self.names:
             spellings.setdefault(composed(name), []).append(name)
@@ -238,15 +236,6 @@ def as_columns(columns: Columns | Sequence[str]) -> Columns:
     Columns(names=('age',), named=True, levels={}, fills={})
     """
     return columns if isinstance(columns, Columns) else Columns(tuple(columns))
-
-
-def numbered(width: int) -> tuple[str, ...]:
-    """Return the names that pandas gives to the columns of a frame without names.
-
-    >>> numbered(2)
-    ('0', '1')
-    """
-    return tuple(map(str, range(width)))
 
 
 def positional_names(width: int) -> tuple[str, ...]:

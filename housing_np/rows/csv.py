@@ -24,10 +24,13 @@ from .csv_dialect import (
     detect,
     has_row_names,
     is_json,
+    look_ahead,
     missing_hint,
+    names_of,
+    notes_of,
+    refuse_names,
     squeezed,
 )
-from .csv_header import look_ahead, names_of, notes_of, refuse_names
 from .csv_records import Cutter
 from .rows import (
     BLOCK_NUMBERS,
@@ -130,7 +133,7 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
         ahead = copy(cutter)
         ahead.begun = []
         found = _records(ahead, deque(queue), SAMPLE_ROWS)
-        return {names[i]: [_value(record[i], dialect.decimal) for record in found] for i in places}
+        return {names[i]: [numbers.value_of(record[i], dialect.decimal) for record in found] for i in places}
 
     def is_empty() -> bool:
         while not any(map(str.strip, queue)) and (text := next(coming, None)) is not None:
@@ -286,16 +289,6 @@ def _parts(chunk: str) -> list[str]:
 def _getter(places: list[int]) -> Callable[[Sequence[str]], Sequence[str]]:
     """Return a function that takes the cells at these places from a record."""
     return itemgetter(*places) if len(places) > 1 else lambda record: [record[places[0]]]
-
-
-def _value(text: str, decimal: str) -> float | str | None:
-    """Return what a cell is: a number, text, or None where it is missing."""
-    if text.strip().lower() in numbers.MISSING:
-        return None
-    try:
-        return numbers.of_text(text, decimal)
-    except TableError:
-        return text
 
 
 def _records(cutter: Cutter, queue: deque[str], most: int) -> list[list[str]]:

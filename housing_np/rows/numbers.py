@@ -107,6 +107,16 @@ def of_text(text: str, decimal: str = ".") -> float:
     return value
 
 
+def value_of(text: str, decimal: str = ".") -> float | str | None:
+    """Return what a cell of text is: a number, text, or None where it is missing."""
+    if text.strip().lower() in MISSING:
+        return None
+    try:
+        return of_text(text, decimal)
+    except TableError:
+        return text
+
+
 def of_plain(cells: Sequence[str], decimal: str = ".") -> list[float] | None:
     """Return the numbers in all cells at once; return None if `of_text` may refuse one of them.
 

@@ -38,10 +38,6 @@ def stop(error: TableError) -> None:
     raise error.after("", SKIP_HINT)
 
 
-def _end(error: TableError) -> None:
-    raise error
-
-
 @dataclass
 class Skipped:
     """The number of bad rows, the error of the first, and how many of them are due to each column.
@@ -127,11 +123,6 @@ def feature_parts(rows: int, columns: Columns) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, max(1, rows), max(1, step)))
 
 
-def from_one() -> Iterator[int]:
-    """Return the numbers of rows that follow each other."""
-    return count(1)
-
-
 @dataclass(frozen=True)
 class Rows:
     """Rows that can be read once, in order.
@@ -174,7 +165,7 @@ class Rows:
     hint: str = ""
     protocol: str = ""
     request_id: str = ""
-    numbers: Callable[[], Iterator[int]] = from_one
+    numbers: Callable[[], Iterator[int]] = lambda: count(1)
     is_empty: Callable[[], bool] = bool
     choose: Callable[[Columns], "Rows"] | None = None
 
@@ -294,9 +285,11 @@ def assembled(
             raise
         except (TableError, RecursionError) as error:
             problem = error if isinstance(error, TableError) else TableError(": nested too deep; flatten it")
-            give = _end if isinstance(error, OtherOrderError) else on_error
+            located = problem.after(f"{source}: {place.format(*where)}")
             try:
-                if not give(problem.after(f"{source}: {place.format(*where)}")):
+                if isinstance(error, OtherOrderError):
+                    raise located
+                if not on_error(located):
                     continue
             except TableError:
                 if values:
