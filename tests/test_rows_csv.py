@@ -30,7 +30,8 @@ def engine(request, monkeypatch):
     """Each parser of plain lines: what is read and refused is the same."""
     if request.param == "pyarrow":
         arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
-        monkeypatch.setattr(csv_rows, "_parser", lambda source: (arrow_csv.Parser(), 0))
+        monkeypatch.setattr(csv_rows, "fast_parser", lambda *_: arrow_csv.Parser())
+        monkeypatch.setattr(csv_rows, "allowed_threads", lambda: 0)
     return request.param
 
 
@@ -117,7 +118,7 @@ def test_the_fast_path_agrees_with_the_plain_one(cells):
 
     content = "k,x\n" + "".join(f"0,{cell}\n" for cell in cells)
     fast = outcome()
-    with mock.patch.object(csv_rows, "_parser", return_value=(mock.Mock(return_value=None), 0)):
+    with mock.patch.object(csv_rows, "fast_parser", return_value=mock.Mock(return_value=None)):
         assert outcome() == fast
 
 

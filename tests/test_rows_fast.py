@@ -28,7 +28,8 @@ def read(path, format, parser, is_skipped, takes_missing, levels, chunk):
     rows, errors, end, cells = [], [], None, []
     module = READERS[format][0]
     with (
-        mock.patch.object(module, "_parser", return_value=(parser, 1)),
+        mock.patch.object(module, "fast_parser", return_value=parser),
+        mock.patch.object(module, "allowed_threads", return_value=1),
         mock.patch.object(arrow_csv, "_PART", 8),
         mock.patch.object(source, "CHUNK_BYTES", chunk),
     ):

@@ -189,14 +189,6 @@ class Columns:
             return dict(zip(wanted, self.names, strict=True))
         if all(name.isascii() and not name.startswith("#") for name in missing):
             return {}
-        return self._respelled(missing, wanted)
-
-    def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return names as these columns spell them."""
-        spelling = self.spelling(names)
-        return tuple(spelling.get(name, name) for name in names)
-
-    def _respelled(self, missing: Sequence[str], wanted: Sequence[str]) -> dict[str, str]:
         spellings: dict[str, list[str]] = {}
         for name in self.names:
             spellings.setdefault(composed(name), []).append(name)
@@ -209,6 +201,11 @@ class Columns:
                     found[name] = same[0]
                     taken.add(same[0])
         return found
+
+    def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return names as these columns spell them."""
+        spelling = self.spelling(names)
+        return tuple(spelling.get(name, name) for name in names)
 
     def _renamed(self, spelling: Mapping[str, str]) -> Self:
         if not spelling:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..errors import HousingError, TableError, extra
+from ..errors import TableError
 from . import numbers
 from .cells import Cells
 from .columns import Columns, positional_names
@@ -47,7 +47,7 @@ from .rows import (
     stop,
 )
 from .source import Source
-from .text import chunks, lines, undecoded
+from .text import chunks, fast_parser, lines, undecoded
 from .threads import allowed_threads, map_ahead
 
 _LARGE = 1 << 22  # bytes of a file from which the import of pyarrow pays
@@ -64,7 +64,7 @@ _Chosen = list[tuple[int, Cells]]  # the places of the wanted columns, and how t
 def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     """Return the rows of CSV; the options are those of a `Dialect`."""
     dialect = Dialect(**options)
-    parser = _parser(source)
+    fast = fast_parser(source, "csv", _LARGE)
     coming = chunks(source)
     queue: deque[str] = deque()
     blank = _skip_blank(source.name, coming, queue)
@@ -112,19 +112,15 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
         found = [each.name for each in wanted]
         if not dialect.header and not set(found) <= set(names):
             # Rows without names have the wanted columns in their order; a row of another width is bad.
-            cutter.names = found
-            texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
-            return numbers_of(texts, list(enumerate(wanted)))
-        positions = rows.positions(found)
-        settle()
+            cutter.names, chosen = found, list(enumerate(wanted))
+        else:
+            positions = rows.positions(found)
+            settle()
+            chosen = [(places[i], each) for i, each in zip(positions, wanted, strict=True)]
         texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
-        chosen = [places[i] for i in positions]
-        return numbers_of(texts, list(zip(chosen, wanted, strict=True)))
-
-    def numbers_of(texts: Iterator[str], chosen: _Chosen) -> Iterator[Floats]:
         # A cell that is copied is read once, beside the numbers of its row.
-        is_copied = any(isinstance(each, Copied) for _, each in chosen)
-        parse, threads = (_plain, 0) if is_copied else parser
+        is_copied = any(isinstance(each, Copied) for each in wanted)
+        parse, threads = (fast, allowed_threads()) if fast and not is_copied else (_plain, 0)
         blocks = _blocks(source.name, texts, cutter, chosen, (parse, threads), on_error)
         return joined(blocks, BLOCK_NUMBERS) if threads else blocks
 
@@ -188,14 +184,12 @@ def _usual_width(first_lines: list[str], dialect: Dialect) -> int:
 
 def _header(source: str, coming: Iterator[str], cutter: Cutter, queue: deque[str]) -> list[str]:
     """Return the names in the first record; leave the lines after it in the queue."""
-    found, head = None, queue[0]
-    while found is None:
-        found = next((each for each in cutter.cut(queue) if each[1]), None)
-        text = next(coming, None) if found is None else ""
-        if text is None:
+    head = queue[0]
+    while (found := next((each for each in cutter.cut(queue) if each[1]), None)) is None:
+        if (text := next(coming, None)) is None:
             found = next(cutter.end(queue), (0, []))
-        elif text:
-            queue.extend(lines(text))
+            break
+        queue.extend(lines(text))
     line, record = found
     if isinstance(record, TableError):
         hint = "; if blanks separate the columns, say --separator ' '" if '" "' in head else ""
@@ -255,7 +249,8 @@ def _blocks(
             if block is not None and not cutter.begun:
                 row += len(block)
                 cutter.line += chunk.count("\n")
-                yield from (block[i : i + _rows_of(block)] for i in range(0, len(block), _rows_of(block)))
+                step = max(1, BLOCK_NUMBERS // len(chosen))
+                yield from (block[i : i + step] for i in range(0, len(block), step))
             else:
                 queue.extend(lines(chunk))
                 yield from assembled(source, _PLACE, numbered(cutter.cut(queue)), pick, on_error, kept)
@@ -306,22 +301,6 @@ def _next_records(cutter: Cutter, queue: deque[str], texts: Iterator[str]) -> li
             break
         queue.extend(lines(text))
     return found[:FIRST_ROWS]
-
-
-def _rows_of(block: Floats) -> int:
-    return max(1, BLOCK_NUMBERS // int(block.shape[1]))
-
-
-def _parser(source: Source) -> _Parser:
-    """Return the parser of whole lines: NumPy's, or for a large file pyarrow's in threads."""
-    if source.path is None or source.path.stat().st_size < _LARGE:
-        return _plain, 0
-    try:
-        with extra("parquet", "pyarrow reads large files"):
-            from .arrow_csv import Parser
-    except HousingError:
-        return _plain, 0
-    return Parser(), allowed_threads()
 
 
 def _plain(chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> _Pieces | None:

@@ -8,7 +8,7 @@ from itertools import chain, count, islice
 from typing import Any
 
 from ..checks.arrays import Floats
-from ..errors import HousingError, TableError, counted, extra, listed, quoted
+from ..errors import TableError, counted, listed, quoted
 from .cells import Cells, is_missing
 from .columns import Columns, positional_names
 from .copied import Copied
@@ -30,13 +30,11 @@ from .rows import (
     stop,
 )
 from .source import Source
-from .text import chunks, decoded, lines, undecoded, unreadable
+from .text import chunks, decoded, fast_parser, lines, undecoded, unreadable
 from .threads import allowed_threads, map_ahead
 
 _SAMPLE = 100  # rows from which the columns are determined
 _LARGE = 1 << 21  # bytes of JSON Lines from which the import of pyarrow pays
-# A parser of whole lines, and how many threads to start for it.
-_Parser = tuple[Callable[[str, Sequence[Cells]], list[tuple[str, Floats | None]] | None], int]
 _LARGEST = 64 << 20  # bytes of a document
 
 
@@ -90,7 +88,7 @@ def _hint(text: str, reason: str) -> str:
 def read_lines(source: Source, on_error: OnError) -> Rows:
     """Return the rows of JSON Lines."""
     numbered = count(1)
-    parser = _parser(source)
+    fast = fast_parser(source, "json", _LARGE)
     coming = chunks(source)
     first: list[Record] = []
     rows: list[Any] = []
@@ -127,8 +125,9 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
         yield from read(first)
         # Lines that are counted, or hold a cell that is copied, are read one by one.
         is_plain = passed is None and not any(isinstance(each, Copied) for each in wanted)
-        parse, threads = parser if is_plain else _BY_LINE
-        for chunk, pieces in map_ahead(lambda text: parse(text, wanted), coming, threads):
+        parser = fast if is_plain else None
+        threads = allowed_threads() if parser else 0
+        for chunk, pieces in map_ahead(lambda text: parser(text, wanted) if parser else None, coming, threads):
             for text, block in pieces or [(chunk, None)]:
                 if block is None:
                     yield from read(_records(text, numbered))
@@ -137,7 +136,7 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
                     yield block
 
     def joined_blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
-        return joined(blocks(wanted), BLOCK_NUMBERS) if parser[1] and passed is None else blocks(wanted)
+        return joined(blocks(wanted), BLOCK_NUMBERS) if fast and passed is None else blocks(wanted)
 
     passed: deque[int] | None = None
 
@@ -156,25 +155,6 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
 
     layout = Columns(columns, named)
     return Rows(source.name, layout, joined_blocks, sample, numbers=numbers, is_empty=lambda: not first)
-
-
-def _parser(source: Source) -> _Parser:
-    """Return the parser of whole lines: none, or for a large file pyarrow's in threads."""
-    if source.path is None or source.path.stat().st_size < _LARGE:
-        return _BY_LINE
-    try:
-        with extra("parquet", "pyarrow reads large files"):
-            from .arrow_json import Parser
-    except HousingError:
-        return _BY_LINE
-    return Parser(), allowed_threads()
-
-
-def _by_line(text: str, wanted: Sequence[Cells]) -> None:
-    """Parse no text at once."""
-
-
-_BY_LINE: _Parser = (_by_line, 0)
 
 
 def _sample(rows: Iterable[Any], columns: Sequence[str]) -> dict[str, list[Any]]:
