@@ -7,7 +7,7 @@ import numpy as np
 
 from ..checks.arrays import Floats
 from ..errors import TableError, quoted
-from .table import Table
+from .in_memory import Table
 
 FEATURES = (
     "MedInc",

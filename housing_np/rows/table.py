@@ -19,25 +19,9 @@ from .cells import UNKNOWN, Cells, cells_of, same_level
 from .chosen import choose, large_shares, missing_error, no_row_error
 from .columns import Columns
 from .in_memory import Block, Table
-from .kinds import in_csv
 from .selection import each_left_out, reasons, require_columns_of, with_columns
-from .stream import Stream
+from .stream import Stream as Stream
 from .survey import Missing, Survey
-
-__all__ = [
-    "Block",
-    "Missing",
-    "OnError",
-    "Stream",
-    "Table",
-    "files",
-    "in_csv",
-    "open_known",
-    "open_stream",
-    "open_table",
-    "read_rows",
-    "read_table",
-]
 
 OnError = Literal["stop", "skip"]
 SurveyFiles = Callable[[Stream, Survey], Survey]
