@@ -188,10 +188,7 @@ class _FileTotal(Generic[S]):
 
     def __add__(self, other: "_FileTotal[S]") -> "_FileTotal[S]":
         return _FileTotal(
-            self.sum + other.sum,
-            self.skipped | other.skipped,
-            self.dropped | other.dropped,
-            self.stamps | other.stamps,
+            self.sum + other.sum, self.skipped | other.skipped, self.dropped | other.dropped, self.stamps | other.stamps
         )
 
 

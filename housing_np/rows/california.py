@@ -9,16 +9,7 @@ from ..checks.arrays import Floats
 from ..errors import TableError, quoted
 from .in_memory import Table
 
-FEATURES = (
-    "MedInc",
-    "HouseAge",
-    "AveRooms",
-    "AveBedrms",
-    "Population",
-    "AveOccup",
-    "Latitude",
-    "Longitude",
-)
+FEATURES = ("MedInc", "HouseAge", "AveRooms", "AveBedrms", "Population", "AveOccup", "Latitude", "Longitude")
 TARGET = "MedHouseVal"
 _ROWS = 20640
 UNITS = {

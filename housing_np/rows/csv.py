@@ -200,12 +200,7 @@ def _header(source: str, coming: Iterator[str], cutter: Cutter, queue: deque[str
 
 
 def _blocks(
-    source: str,
-    texts: Iterator[str],
-    cutter: Cutter,
-    chosen: _Chosen,
-    parser: _Parser,
-    on_error: OnError,
+    source: str, texts: Iterator[str], cutter: Cutter, chosen: _Chosen, parser: _Parser, on_error: OnError
 ) -> Iterator[Floats]:
     row = 0
     decimal = cutter.dialect.decimal

@@ -58,9 +58,7 @@ _MISTAKES = (
     ),
     _Mistake(_OTHER_GROUPS, f"{_NOT} thousands separator; write {{}}", _ungrouped),
     _Mistake(
-        DECIMAL_COMMA,
-        f"{_NOT} decimal comma; say --decimal , or write {{}}",
-        lambda text: text.replace(",", "."),
+        DECIMAL_COMMA, f"{_NOT} decimal comma; say --decimal , or write {{}}", lambda text: text.replace(",", ".")
     ),
     _Mistake(re.compile(r"[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?"), f"{_NOT} decimal point where --decimal , was said"),
     _Mistake(
@@ -68,11 +66,7 @@ _MISTAKES = (
         f"{_NOT} currency sign; write {{}}",
         lambda text: _ungrouped(re.sub(rf"[{_CURRENCY} ]", "", text)),
     ),
-    _Mistake(
-        _PERCENT,
-        f"{_NOT} percent sign; write {{}} in every row",
-        lambda text: text[:-1].strip(),
-    ),
+    _Mistake(_PERCENT, f"{_NOT} percent sign; write {{}} in every row", lambda text: text[:-1].strip()),
     _Mistake(re.compile("[\"']+"), "is a quote alone, not a number; remove it"),
 )
 
