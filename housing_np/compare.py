@@ -82,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _own_rows(options: Namespace) -> Stream:
     stream = open_table(options.data, options.target, in_memory=True, **cli.table_options(options))
-    cli.notes(stream.told())
+    cli.notes(stream.all_notes())
     return stream
 
 

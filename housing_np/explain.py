@@ -99,7 +99,7 @@ def _fitted(options: Namespace, model: Model) -> tuple[LinearRegression, np.ndar
         raise HousingError("a model of several targets is explained against its float model: give it with --against")
     reading = {"on_error": options.on_error, **cli.reading(options)}
     stream = open_known(options.data, model.target_names_[0], model.columns, **reading)
-    cli.notes(stream.told())
+    cli.notes(stream.all_notes())
     table = stream.table()
     return LinearRegression().fit(table.X, table.y, columns=model.columns), table.X
 

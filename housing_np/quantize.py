@@ -174,7 +174,7 @@ def _calibration(model: LinearRegression, options: Namespace) -> Stream:
     if options.data is not None:
         reading = {"on_error": options.on_error, **cli.reading(options)}
         stream = open_known(options.data, model.target_names_[0], model.columns, **reading)
-        cli.notes(stream.told())
+        cli.notes(stream.all_notes())
         return stream
     if not is_of_bundled_data(options.model, model.feature_names):
         raise HousingError(

@@ -138,7 +138,7 @@ def _train(model: LinearRegression, table: Stream, make_pass: Pass, options: Nam
 def _first_pass(model: LinearRegression, table: Stream, make_pass: Pass, asked: Sequence[str]) -> FirstPass:
     """Return the sums of all rows; the notes on a table are complete once it has been read."""
     if table.rows is not None:
-        cli.notes(table.told(table.rows))
+        cli.notes(table.all_notes(table.rows))
     empty = FirstPass.of(table, model)
     empty.require_rows(table)
     first: FirstPass = make_pass(empty, "fit")
@@ -146,7 +146,7 @@ def _first_pass(model: LinearRegression, table: Stream, make_pass: Pass, asked: 
     if table.rows is None:
         if first.all_rows.rows > 1 and table.leave_out_constant(first.features.low, first.features.high, asked):
             return _first_pass(model, table, make_pass, asked)  # without them, as a table in memory is
-        cli.notes(table.told(int(first.all_rows.rows)))
+        cli.notes(table.all_notes(int(first.all_rows.rows)))
     first.require_variance(table.columns)
     return first
 

@@ -60,7 +60,7 @@ def as_numbers(values: Any, name: str) -> NDArray[Any]:
 
 
 def _names_of(values: Any, name: str) -> tuple[str, ...] | None:
-    """Return the names of a frame's columns, None for an array; refuse what is no array in memory without a mask."""
+    """Return the names of a frame's columns, None for an array; refuse lazy and sparse data, and masked entries."""
     if hasattr(values, "__dask_graph__"):
         raise HousingError(
             f"{name} is a Dask collection: fit it with housing_np.distributed.fit, or give {name}.compute()"

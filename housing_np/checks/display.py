@@ -50,14 +50,14 @@ def html_table(
     heads = list(islice(columns, _COLUMNS))
     rows = zip(names[:_ROWS], *(columns[head][:_ROWS] for head in heads), strict=True)
     cut = f"{min(len(names), _ROWS)} of {counted(len(names), 'row')}, {len(heads)} of {counted(len(columns), 'column')}"
-    lines = [*lines, *[f"shown: {cut}"] * (len(names) > _ROWS or len(columns) > _COLUMNS)]
     table = [
         "<table>",
         f"<tr>{''.join(map(_head, ['', *heads]))}</tr>",
         *(f"<tr>{_head(name, 'left')}{''.join(map(_cell, cells))}</tr>" for name, *cells in rows),
         "</table>",
     ]
-    below = [f"<p>{escape(line)}</p>" for line in lines]
+    is_cut = len(names) > _ROWS or len(columns) > _COLUMNS
+    below = [f"<p>{escape(line)}</p>" for line in [*lines, *([f"shown: {cut}"] if is_cut else [])]]
     return "\n".join(["<div>", f"<p>{escape(title)}</p>", *(table if heads else []), *below, "</div>"])
 
 

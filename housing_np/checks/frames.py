@@ -11,7 +11,7 @@ _MISSING_TYPES = ("NAType", "NaTType")  # pandas' own
 
 
 class NotNumbersError(TypeError):
-    """A value is no number: its place in the column, and the value."""
+    """A value is not a number: its place in the column, and the value."""
 
     def __init__(self, row: int, value: object) -> None:
         super().__init__(row, value)
@@ -78,7 +78,7 @@ def column_array(column: Any) -> NDArray[Any]:
     Raises
     ------
     NotNumbersError
-        For an object that is no number.
+        For an object that is not a number.
     """
     if isinstance(column, np.ndarray):
         array = column

@@ -8,14 +8,14 @@ from ..errors import HousingError, counted, listed, quoted
 
 
 def as_name(name: object, what: str) -> str:
-    """Return a name; refuse what is no text."""
+    """Return a name; raise HousingError for anything but a str."""
     if not isinstance(name, str):
         raise HousingError(f"{what} is {quoted(name)}: expected a name, as text")
     return str(name)
 
 
 def as_names(names: Any, what: str) -> tuple[str, ...]:
-    """Return names as a tuple, of one name, or none; refuse what is no text, and a set, which has no order.
+    """Normalize None, one name or a sequence of names to a tuple of str; refuse a set, which has no order.
 
     >>> as_names(["rooms", "age"], "features"), as_names("rooms", "features"), as_names(None, "features")
     (('rooms', 'age'), ('rooms',), ())
@@ -50,7 +50,7 @@ def composed(name: str) -> str:
 
 
 def require_option(value: object, known: Collection[str], what: str, error: type[HousingError] = HousingError) -> None:
-    """Refuse what is none of the names that an option may have."""
+    """Raise the error for a value that is not among those that an option may have."""
     if not isinstance(value, str) or value not in known:
         raise error(f"{what} is {quoted(value)}: expected one of {', '.join(known)}")
 

@@ -6,14 +6,13 @@ of them after losing a worker: no row counts twice.
 """
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any
 
 from ..checks.frames import names_of
 from ..checks.names import as_names
 from ..errors import HousingError, counted
 from ..fit.linear import LinearRegression
-from ..fit.summary import Summary
+from ..fit.passes import total
 from .cluster import import_dask, tree_sum
 
 
@@ -63,8 +62,8 @@ def fit(
     names = as_names(feature_names, "feature_names") or names_of(X)
     model = LinearRegression(**parameters)
     empty = model.empty_summary(feature_names=names, target_names=target_names)
-    part = dask.delayed(_summarize, pure=True)
-    leaves = [part(empty, list(block)) for block in zip(rows, targets, weights, strict=True)]
+    part = dask.delayed(total, pure=True)
+    leaves = [part(empty, [list(block)]) for block in zip(rows, targets, weights, strict=True)]
     return model.set_solution(dask.compute(tree_sum(leaves))[0])
 
 
@@ -80,9 +79,3 @@ def _partitions(collection: Any) -> list[Any]:
         raise HousingError(f"expected a Dask array or data frame, not {type(collection).__name__}: use fit instead")
     parts = collection.to_delayed()
     return list(parts.ravel()) if hasattr(parts, "ravel") else list(parts)
-
-
-def _summarize(empty: Summary, block: Sequence[Any]) -> Summary:
-    summary = deepcopy(empty)
-    summary.update(*block)
-    return summary

@@ -8,29 +8,18 @@ from numpy.typing import NDArray
 from ..checks.arrays import Floats
 
 
-def holdout_split(n: int, test_size: float = 0.2, seed: int = 42) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows to fit on and rows to test on, as ``sklearn.model_selection.train_test_split`` draws them.
+def holdout_split(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of n rows, at least 2, to fit on, and which fifth to test on.
 
-    Parameters
-    ----------
-    n : int
-        How many rows there are, at least 2.
-    test_size : float
-        The share to test on; rounded up to whole rows.
-    seed : int
-        `random_state` there.
-
-    Returns
-    -------
-    train, test : ndarray of int
+    As ``sklearn.model_selection.train_test_split(test_size=0.2, random_state=42)`` draws them.
 
     Examples
     --------
     >>> holdout_split(5)
     (array([4, 2, 0, 3]), array([1]))
     """
-    count = int(np.ceil(test_size * n))
-    order = np.random.RandomState(seed).permutation(n)
+    count = int(np.ceil(0.2 * n))
+    order = np.random.RandomState(42).permutation(n)
     return order[count:], order[:count]
 
 

@@ -91,8 +91,8 @@ def total(empty: S, blocks: Iterable[Block]) -> S:
     array([2.])
     """
     result = deepcopy(empty)
-    for X, y in _read_ahead(blocks):
-        result.update(X, y)
+    for block in _read_ahead(blocks):
+        result.update(*block)
     return result
 
 

@@ -20,7 +20,7 @@ def encoded(X: Any, columns: Columns) -> Any:
     Raises
     ------
     HousingError
-        For a level that the columns do not have, a missing cell without a fill, and what is no number.
+        For a level that the columns do not have, a missing cell without a fill, and a value that is not a number.
 
     Examples
     --------

@@ -108,7 +108,10 @@ def read(source: Source, on_error: OnError) -> Rows:
     def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
         chosen = rows.positions([each.name for each in wanted])
         wanted = [replace(each, name=columns[i]) for i, each in zip(chosen, wanted, strict=True)]
-        _refuse_text(source.name, array.dtype, [each.name for each in wanted if each.levels is None])
+        for each in wanted:
+            if names and each.levels is None and (kind := array.dtype[each.name]).kind not in "biuf":
+                problem = f"column {quoted(each.name)} holds {kind}; expected real numbers"
+                raise TextColumnError(f"{source.name}: {problem}", [each.name])
         return _blocks(source.name, chain(first, parts), columns, list(zip(chosen, wanted, strict=True)), on_error)
 
     def sample() -> dict[str, list[Any]]:
@@ -177,12 +180,6 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     header = text.encode("latin-1", "backslashreplace")
     whole = BytesIO(len(header).to_bytes(4, "little") + header)
     return np.lib.format.read_array_header_2_0(whole, max_header_size=len(header))
-
-
-def _refuse_text(source: str, dtype: np.dtype[Any], names: Sequence[str]) -> None:
-    for name in names:
-        if name in (dtype.names or ()) and dtype[name].kind not in "biuf":
-            raise TextColumnError(f"{source}: column {quoted(name)} holds {dtype[name]}; expected real numbers", [name])
 
 
 def _blocks(

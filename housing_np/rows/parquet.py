@@ -39,10 +39,11 @@ def read(source: Source, on_error: OnError, most: int | None = None) -> Rows:
         _refuse_large_footer(source.name, content, most)
         file = pyarrow.parquet.ParquetFile(content, **options)
         schema = file.schema_arrow
-        if texts := _texts(schema):
+        names = schema.names
+        kinds = dict(zip(names, schema.types, strict=True))
+        if texts := [name for name in names if _is(kinds[name], "string", "binary", "large_string", "large_binary")]:
             # Each text once: a short file may repeat a long one in every row.
             file = pyarrow.parquet.ParquetFile(content, metadata=file.metadata, read_dictionary=texts, **options)
-        names = schema.names
     except UnicodeDecodeError:
         raise TableError(f"{source.name}: the name of a column is not UTF-8; write the file again") from None
     except broken as error:
@@ -51,7 +52,6 @@ def read(source: Source, on_error: OnError, most: int | None = None) -> Rows:
     columns = tuple(name for name in names if name not in index)
     check_names(source.name, columns)
 
-    kinds = dict(zip(schema.names, schema.types, strict=True))
     others = {kind for kind in set(kinds.values()) if not _is_numeric(kind)}
 
     def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
@@ -65,13 +65,13 @@ def read(source: Source, on_error: OnError, most: int | None = None) -> Rows:
         return read_batches(names, wanted)
 
     def sample() -> dict[str, list[Any]]:
-        names = [name for name in columns if kinds[name] in others and not _is_nested(kinds[name])]
-        found: dict[str, list[Any]] = {name: [[]] for name in columns if _is_nested(kinds[name])}
+        nested = {name for name in columns if _is(kinds[name], "nested")}
+        names = [name for name in columns if kinds[name] in others and name not in nested]
         batch = None
         if names and any(islice(_measured_groups(source, content, file.metadata, names, most), 1)):
             with reading(0):
                 batch = next(file.iter_batches(SAMPLE_ROWS, columns=names), None)
-        return found | {name: _values(batch, name) for name in names}
+        return {name: [[]] if name in nested else _values(batch, name) for name in (*nested, *names)}
 
     @contextmanager
     def reading(start: int) -> Iterator[None]:
@@ -184,27 +184,16 @@ def _index_columns(schema: Any) -> dict[str, str]:
     return dict.fromkeys(found, "the index that pandas wrote")
 
 
+def _is(kind: Any, *names: str) -> bool:
+    """Whether a column's type is any of these, as pyarrow calls them."""
+    from pyarrow import types
+
+    return any(getattr(types, f"is_{name}")(kind) for name in names)
+
+
 def _is_numeric(kind: Any) -> bool:
-    from pyarrow import types
-
-    if types.is_dictionary(kind):
-        kind = kind.value_type
-    tests = (types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_null)
-    return any(test(kind) for test in tests)
-
-
-def _texts(schema: Any) -> list[str]:
-    """Return the columns of text."""
-    from pyarrow import types
-
-    tests = (types.is_string, types.is_binary, types.is_large_string, types.is_large_binary)
-    return [name for name, kind in zip(schema.names, schema.types, strict=True) if any(test(kind) for test in tests)]
-
-
-def _is_nested(kind: Any) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_nested(kind))
+    kind = kind.value_type if _is(kind, "dictionary") else kind
+    return _is(kind, "boolean", "integer", "floating", "decimal", "null")
 
 
 def _reason(error: Exception, damage: str) -> str:

@@ -213,7 +213,7 @@ class Stream:
         takes = self.takes_missing
         return [Cells(name, {} if most else None, takes, most) for name, most in others if name not in names]
 
-    def told(self, rows: int | None = None) -> list[str]:
+    def all_notes(self, rows: int | None = None) -> list[str]:
         """Return notes for the user: dialect, columns that are left out or filled, and the bad rows so far.
 
         They say where bad rows are many beside these good ones.
