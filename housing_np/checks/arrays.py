@@ -135,14 +135,14 @@ def _is_a(value: object) -> str:
     return f"is {quoted(value)}, a {kind}; an argument must be a number, not a string that looks like a number"
 
 
-def as_matrix(values: Any, name: str = "X") -> NDArray[Any]:
+def as_matrix(values: Any) -> NDArray[Any]:
     """Return rows (n, p), p at least 1, as an array of numbers in their own type."""
-    array = as_numbers(values, name)
+    array = as_numbers(values, "X")
     if array.ndim != 2 or not array.shape[1]:
         none = f"; 0 feature(s) (shape={array.shape}) while a minimum of 1 is required." if array.ndim == 2 else ""
         raise HousingError(
-            f"{name} has shape {array.shape}: expected (rows, features); {name}.reshape(-1, 1) makes one feature, "
-            f"{name}.reshape(1, -1) one row. Reshape your data{none}"
+            f"X has shape {array.shape}: expected (rows, features); X.reshape(-1, 1) makes one feature, "
+            f"X.reshape(1, -1) one row. Reshape your data{none}"
         )
     return array
 
@@ -155,7 +155,7 @@ def as_number(value: Any, name: str) -> float:
     return float(array)
 
 
-def as_rows(values: Any, feature_names: Sequence[str], name: str = "X", named: bool = True) -> Floats:
+def as_rows(values: Any, feature_names: Sequence[str], named: bool = True) -> Floats:
     """Return rows (n, p) in float64, with a column for each of these features; NaN and infinity pass.
 
     A frame's columns have to have these names, in this order, if the features are `named`; where they are called x0,
@@ -168,15 +168,15 @@ def as_rows(values: Any, feature_names: Sequence[str], name: str = "X", named: b
     """
     if type(values) is np.ndarray and values.dtype is _FLOAT64 and values.shape[1:] == (len(feature_names),):
         return values  # one row is answered in microseconds: not one call is spare
-    array = as_matrix(values, name)
+    array = as_matrix(values)
     if named or _is_other_order(values, feature_names):
-        require_names(values, feature_names, name)
+        require_names(values, feature_names, "X")
     if array.shape[1] != len(feature_names):
         raise HousingError(
-            f"{name} has {counted(array.shape[1], 'column')}, expected {len(feature_names)}: {listed(feature_names)} "
-            f"({name} has {array.shape[1]} features, but model is expecting {len(feature_names)} features as input)"
+            f"X has {counted(array.shape[1], 'column')}, expected {len(feature_names)}: {listed(feature_names)} "
+            f"(X has {array.shape[1]} features, but model is expecting {len(feature_names)} features as input)"
         )
-    refuse_inexact(array, name, feature_names)
+    refuse_inexact(array, "X", feature_names)
     return array.astype(np.float64, copy=False)
 
 
