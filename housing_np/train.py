@@ -28,7 +28,7 @@ from .quantized.calibration import Calibration
 from .quantized.model import Model, QuantizedLinear
 from .quantized.schemes import SCHEMES
 from .rows.california import bundled_file, load_california
-from .rows.table import Stream, files, open_stream, open_table
+from .rows.table import Stream, files, open_table
 from .store.artifact import to_bytes, write_set
 from .store.report import Sums, report_of
 from .store.report_file import NAME as _REPORT
@@ -90,7 +90,7 @@ def _rows(options: Namespace) -> Iterator[tuple[Stream, Pass, Sums]]:
 
         with connect(options.dask) as client:
             survey = partial(survey_on_cluster, client, watch=_files_done("columns"))
-            stream = open_stream(options.data, options.target, survey=survey, **reading)
+            stream = open_table(options.data, options.target, in_memory=False, survey=survey, **reading)
             # Only the workers read the files, so there are no checksums.
             yield stream, lambda empty, name: total_on_cluster(client, stream, empty, _files_done(name)), Sums([])
         return

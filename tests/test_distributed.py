@@ -27,7 +27,7 @@ from housing_np.fit.linear import LinearRegression
 from housing_np.fit.passes import total
 from housing_np.quantized.calibration import Calibration
 from housing_np.rows.columns import Columns
-from housing_np.rows.table import Stream, open_stream
+from housing_np.rows.table import Stream, open_table
 
 distributed = pytest.importorskip("distributed")
 # A cluster that waits for what does not come waits for ever.
@@ -197,7 +197,7 @@ def test_training_on_a_cluster_equals_training_here(client, parts, tmp_path, cap
 
 def test_the_held_out_fifth_on_a_cluster_is_that_of_a_pass_here_over_the_same_files(client, parts, tmp_path, capsys):
     there = trained(capsys, tmp_path / "there", "--data", parts, "--dask", client.scheduler.address)
-    stream = open_stream(parts, "price")
+    stream = open_table(parts, "price", in_memory=False)
     model = LinearRegression()
     first = total(FirstPass.of(stream, model), stream)
     second = total(SecondPass.of({}, model.set_solution(first.all_rows), first), stream)

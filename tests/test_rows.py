@@ -21,7 +21,7 @@ from housing_np.rows.columns import Columns
 from housing_np.rows.formats import titles
 from housing_np.rows.numbered import numbered
 from housing_np.rows.rows import BLOCK_NUMBERS
-from housing_np.rows.table import open_stream, open_table
+from housing_np.rows.table import open_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -255,7 +255,6 @@ def test_a_block_of_numbered_features_is_no_larger_and_stays_in_step():
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_a_block_of_features_to_train_on_is_no_larger(in_memory, tmp_path):
     (tmp_path / "t.csv").write_text(OF_LEVELS)
-    opened = open_table if in_memory else open_stream
-    blocks = list(opened(tmp_path / "t.csv", "y", categories=["k"]))
+    blocks = list(open_table(tmp_path / "t.csv", "y", categories=["k"], in_memory=in_memory))
     assert max(X.size for X, _ in blocks) <= BLOCK_NUMBERS
     assert np.concatenate([y for _, y in blocks]).tolist() == list(range(2000))

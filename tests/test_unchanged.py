@@ -10,7 +10,7 @@ from running import assert_refused, run
 from housing_np.checks.unchanged import stamp
 from housing_np.errors import TableError
 from housing_np.fit.linear import LinearRegression
-from housing_np.rows.table import open_stream
+from housing_np.rows.table import open_table
 from housing_np.store.report import Sums
 
 CHANGED = "rows.npy changed while it was read; run again"
@@ -105,7 +105,7 @@ def test_the_same_file_twice_is_a_training(folder, between):
 @pytest.mark.parametrize("how", CHANGES)
 def test_a_file_that_changes_while_it_is_read_is_named(how, folder, monkeypatch):
     monkeypatch.setattr("housing_np.rows.npy.BLOCK_NUMBERS", 1000)
-    blocks = iter(open_stream(folder / "rows.npy", "x1"))
+    blocks = iter(open_table(folder / "rows.npy", "x1", in_memory=False))
     next(blocks)
     CHANGES[how](folder / "rows.npy")
     with pytest.raises(TableError, match=CHANGED):

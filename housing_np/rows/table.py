@@ -103,28 +103,6 @@ def read_table(
     return open_table(path, target, features, ignore, on_error, **reading).table()
 
 
-def open_stream(
-    path: str | Path,
-    target: str,
-    features: Sequence[str] | None = None,
-    ignore: Sequence[str] = (),
-    on_error: OnError = "stop",
-    *,
-    categories: Sequence[str] = (),
-    missing: Missing = "stop",
-    survey: SurveyFiles = Stream.surveyed,
-    **reading: Any,
-) -> Stream:
-    """Return the rows of files, which stay there; the arguments are those of `read_table`.
-
-    They are read once where there are categories or fills, by ``survey``, which adds the cells of a stream to a survey.
-    """
-    stream = _stream(path, target, on_error, missing, reading)
-    with stream.open_first() as (stream, rows):
-        stream, kinds = with_columns(stream, rows, features, ignore, categories)
-    return _settled_in_files(stream, kinds, features, survey)
-
-
 def open_table(
     path: str | Path,
     target: str,
@@ -134,23 +112,36 @@ def open_table(
     *,
     categories: Sequence[str] = (),
     missing: Missing = "stop",
-    in_memory: bool = False,
+    in_memory: bool | None = None,
+    survey: SurveyFiles = Stream.surveyed,
     **reading: Any,
 ) -> Stream:
-    """Return the rows of files, in memory unless they are many; the arguments are those of `read_table`."""
-    stream = _stream(path, target, on_error, missing, reading)
+    """Return the rows of files; the other arguments are those of `read_table`.
+
+    Parameters
+    ----------
+    in_memory : bool, optional
+        Whether the rows are held in memory, or stay in their files. By default they are held unless they are many.
+    survey : callable
+        Adds the cells of a stream to a survey, where there are categories or fills and the rows stay in their files.
+    """
+    require_option(missing, get_args(Missing), "missing", TableError)
+    target = as_name(target, "target")
+    stream = Stream(files(path), Columns(()), target, skip=on_error == "skip", reading=reading, missing=missing)
     with stream.open_first() as (stream, rows):
         stream, kinds = with_columns(stream, rows, features, ignore, categories)
+        if in_memory is False:
+            return _in_files(stream, kinds, features, survey)
         wanted = _cells(stream, kinds)
         # Grown in place, so that many rows are not in memory twice.
         X, y, others = array("d"), array("d"), replace(stream, paths=stream.paths[1:])
         for cells in chain(stream.cells(rows, wanted), others.cells_of_files(wanted)):
             X.frombytes(np.ascontiguousarray(cells[:, :-1]).data.cast("B"))
             y.frombytes(np.ascontiguousarray(cells[:, -1]).data.cast("B"))
-            if len(X) + len(y) > _MEMORY_NUMBERS and not in_memory:
+            if len(X) + len(y) > _MEMORY_NUMBERS and in_memory is None:
                 if not Path(stream.paths[0]).is_file():  # standard input or a pipe, which cannot be read twice
                     raise TableError(f"{rows.source}: more than {_MEMORY_NUMBERS} numbers; give them in a file")
-                return _settled_in_files(stream, kinds, features, Stream.surveyed)
+                return _in_files(stream, kinds, features, survey)
     if not y:
         plain = Columns(tuple(name for name in stream.columns.names if name not in kinds), stream.columns.named)
         raise _without_rows(rows.source, replace(stream, columns=plain))
@@ -176,22 +167,14 @@ def open_known(path: str | Path, target: str, columns: Columns, on_error: OnErro
     return replace(stream, columns=Columns(columns.feature_names, columns.named), held=(X, y))
 
 
-def _stream(path: str | Path, target: str, on_error: OnError, missing: Missing, reading: Mapping[str, Any]) -> Stream:
-    """Return a stream without columns."""
-    require_option(missing, get_args(Missing), "missing", TableError)
-    target = as_name(target, "target")
-    return Stream(files(path), Columns(()), target, skip=on_error == "skip", reading=reading, missing=missing)
-
-
 def _cells(stream: Stream, kinds: Mapping[str, int]) -> list[Cells]:
     """Return how the cells of a first pass are read, the target last."""
     names = (*stream.columns.names, stream.target_name)
     return [Cells(name, {} if name in kinds else None, stream.takes_missing, kinds.get(name, 0)) for name in names]
 
 
-def _settled_in_files(
-    stream: Stream, kinds: Mapping[str, int], features: Sequence[str] | None, survey: SurveyFiles
-) -> Stream:
+def _in_files(stream: Stream, kinds: Mapping[str, int], features: Sequence[str] | None, survey: SurveyFiles) -> Stream:
+    """Return the stream of rows that stay in their files."""
     if not kinds and stream.missing != "mean":
         return stream
     return _settled(stream, _cells(stream, kinds), features, lambda empty: survey(stream, empty))
