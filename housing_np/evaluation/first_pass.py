@@ -27,22 +27,10 @@ class TargetCalibration(Calibration):
 
 @dataclass
 class FirstPass(CombinedSums):
-    """What a first pass over rows collects.
+    """What a first pass over rows collects."""
 
-    Attributes
-    ----------
-    all_rows : Summary
-        For the fit to all rows.
-    four_fifths : FilteredSum of a Summary
-        For the fit to all rows but the held-out fifth.
-    features : Calibration
-    target : TargetCalibration
-    head : Head
-    sample : Sample
-    """
-
-    all_rows: Summary
-    four_fifths: FilteredSum[Summary]
+    all_rows: Summary  # for the fit to all rows
+    four_fifths: FilteredSum[Summary]  # for the fit to all rows but the held-out fifth
     features: Calibration
     target: TargetCalibration
     head: Head

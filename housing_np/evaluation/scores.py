@@ -15,24 +15,13 @@ from ..rows.in_memory import Block
 
 
 class Figures(NamedTuple):
-    """The errors of a model on rows with known targets, and its deviation from the float model.
-
-    Attributes
-    ----------
-    r2 : float
-    mse : float
-        In squared target units.
-    largest_deviation, rms_deviation : float
-        From the predictions of the float model, in target units.
-    mae : float
-        In target units.
-    """
+    """The errors of a model on rows with known targets, and its deviation from the float model."""
 
     r2: float
-    mse: float
-    largest_deviation: float
+    mse: float  # in squared target units
+    largest_deviation: float  # from the predictions of the float model, in target units
     rms_deviation: float
-    mae: float = nan
+    mae: float = nan  # in target units
 
 
 def require_figures(figures: Figures, target_name: str) -> None:

@@ -18,20 +18,11 @@ _FOUR_FIFTHS = "in the four fifths that the held-out figures are fitted to, "
 
 @dataclass
 class SecondPass(CombinedSums):
-    """What a second pass over rows collects.
+    """What a second pass over rows collects."""
 
-    Attributes
-    ----------
-    scores : Scores
-        Of the models on all rows.
-    leave_one_out : LeaveOneOut
-    held_out : FilteredSum of Scores
-        Of a model fitted to four fifths of the rows, on the other fifth.
-    """
-
-    scores: Scores
+    scores: Scores  # of the models on all rows
     leave_one_out: LeaveOneOut
-    held_out: FilteredSum[Scores]
+    held_out: FilteredSum[Scores]  # of a model fitted to four fifths of the rows, on the other fifth
 
     @classmethod
     def of(cls, models: Mapping[str, Model], model: LinearRegression, first: FirstPass) -> "SecondPass":

@@ -27,46 +27,23 @@ NOISE_SHARE = 2.0**-80  # of a sum's terms; a smaller sum is only their rounding
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Solution:
-    """The least-squares solution for p features and k targets, and what its statistics need.
+    """The least-squares solution for p features and k targets, and what its statistics need."""
 
-    Attributes
-    ----------
-    coef : (p, k) array
-    intercept : (k,) array
-    rows : int, or float
-        The sum of the rows' weights: their number, where they have none.
-    rank : int
-        Without the intercept.
-    tolerance : float
-        What rounding can make of a singular value that is 0.
-    distinct : bool
-        False where full rank and deficiency cannot be told apart.
-    means, target_means : Doubled, (p,) and (k,)
-        Of the columns; 0 without an intercept.
-    norms : (p,) array
-        Of the columns after centring.
-    residual_norm, total_norm : (k,) arrays
-        Of the residuals and of the (centred) targets.
-    design : (p, p) array
-        R, upper triangular, with R'R the Gram matrix of the centred and scaled columns; in double-double of few rows.
-    rough_inverse : (p, p) array
-        Its pseudo-inverse, as far as double precision gives it.
-    """
-
-    coef: Floats
-    intercept: Floats
-    rows: float
+    coef: Floats  # (p, k)
+    intercept: Floats  # (k,)
+    rows: float  # the sum of the rows' weights: their number, where they have none
     fit_intercept: bool
-    rank: int
-    tolerance: float
-    distinct: bool
-    means: Doubled
-    target_means: Doubled
-    norms: Floats
-    residual_norm: Floats
-    total_norm: Floats
+    rank: int  # without the intercept
+    tolerance: float  # what rounding can make of a singular value that is 0
+    distinct: bool  # False where full rank and deficiency cannot be told apart
+    means: Doubled  # (p,), of the columns; 0 without an intercept
+    target_means: Doubled  # (k,)
+    norms: Floats  # (p,), of the columns after centring
+    residual_norm: Floats  # (k,)
+    total_norm: Floats  # (k,), of the (centred) targets
+    # The triangular factor R (p, p), with R'R the Gram matrix of the centred and scaled columns; in double-double of few rows.
     design: Floats | Doubled
-    rough_inverse: Floats
+    rough_inverse: Floats  # (p, p), its pseudo-inverse, as far as double precision gives it
 
     @property
     def mean(self) -> Floats:

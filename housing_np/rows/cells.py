@@ -31,19 +31,6 @@ class UnknownLevelError(TableError):
 class Cells:
     """How the cells of one column are read.
 
-    Attributes
-    ----------
-    name : str
-        Of the column.
-    levels : dict of str to int, optional
-        The positions of a category's levels; None for a column of numbers.
-    takes_missing : bool
-        Whether a missing cell is NaN, and not an error.
-    most : int
-        Up to so many levels, a new one gets the next position. Further ones are all `UNKNOWN` and no error.
-    is_full : bool
-        Whether there were more levels than `most`.
-
     Examples
     --------
     >>> sea = Cells("sea", {"far": 0, "near": 1})
@@ -51,11 +38,11 @@ class Cells:
     (1.0, nan)
     """
 
-    name: str
-    levels: dict[str, int] | None = None
-    takes_missing: bool = False
-    most: int = 0
-    is_full: bool = field(default=False, init=False)
+    name: str  # of the column
+    levels: dict[str, int] | None = None  # the positions of a category's levels; None for a column of numbers
+    takes_missing: bool = False  # whether a missing cell is NaN, and not an error
+    most: int = 0  # up to so many levels, a new one gets the next position; further ones are `UNKNOWN` and no error
+    is_full: bool = field(default=False, init=False)  # whether there were more levels than `most`
 
     @property
     def is_plain(self) -> bool:

@@ -16,24 +16,14 @@ _LARGE = 0.2  # the share of the rows above which a fill is worth a warning
 
 
 class Chosen(NamedTuple):
-    """The columns that become features.
-
-    Attributes
-    ----------
-    columns : Columns
-    left_out : dict of str to str
-        The others, and why they are left out.
-    filled : dict of str to int
-        How many missing cells were filled in each column that gets a fill or the level ``(missing)``; 0 if all of them
-        were in rows without a target.
-    counts : dict of str to dict
-        How often each level of a category occurs, by its name.
-    """
+    """The columns that become features."""
 
     columns: Columns
-    left_out: dict[str, str]
+    left_out: dict[str, str]  # the others, and why they are left out
+    # How many missing cells were filled in each column that gets a fill or the level (missing); 0 if all of them were
+    # in rows without a target.
     filled: dict[str, int]
-    counts: dict[str, dict[str, int]]
+    counts: dict[str, dict[str, int]]  # how often each level of a category occurs, by its name
 
 
 def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> Chosen:

@@ -28,24 +28,12 @@ _OTHER_ORDER = (
 
 @dataclass(frozen=True)
 class Dialect:
-    """The dialect of a CSV file.
+    """The dialect of a CSV file."""
 
-    Attributes
-    ----------
-    separator : str, optional
-        One character. None: detected from the first line.
-    decimal : {".", ","}
-        The decimal mark of numbers.
-    header : bool
-        Whether the first line has the names of the columns.
-    blanks : bool
-        Whether one or more blanks separate columns.
-    """
-
-    separator: str | None = None
-    decimal: str = "."
-    header: bool = True
-    blanks: bool = False
+    separator: str | None = None  # one character; None: detected from the first line
+    decimal: str = "."  # the decimal mark of numbers, or ","
+    header: bool = True  # whether the first line has the names of the columns
+    blanks: bool = False  # whether one or more blanks separate columns
 
     def __post_init__(self) -> None:
         if self.separator is not None and (

@@ -13,33 +13,15 @@ Format = Literal["csv", "json", "jsonl", "npy", "parquet"]
 
 @dataclass(frozen=True)
 class RowFormat:
-    """How rows of one format are recognized and read.
+    """How rows of one format are recognized and read."""
 
-    Attributes
-    ----------
-    name : str
-        As in ``--format`` and `open_rows`.
-    title : str
-        What texts for users call it.
-    reader : str
-        A module of this package and a function in it; imported only if there is a file of this format.
-    endings : tuple of str
-        The endings of file names, with the point, in lower case.
-    media_types : tuple of str
-        The values of ``Content-Type``, the usual one first.
-    magic : bytes
-        The first bytes of a binary format; empty for text.
-    answer_type : str
-        The ``Content-Type`` of predictions in this format; empty if they are not written in it.
-    """
-
-    name: Format
-    title: str
-    reader: str
-    endings: tuple[str, ...]
-    media_types: tuple[str, ...]
-    magic: bytes = b""
-    answer_type: str = ""
+    name: Format  # as in --format and `open_rows`
+    title: str  # what texts for users call it
+    reader: str  # a module of this package and a function in it; imported only if there is a file of this format
+    endings: tuple[str, ...]  # of file names, with the point, in lower case
+    media_types: tuple[str, ...]  # the values of Content-Type, the usual one first
+    magic: bytes = b""  # the first bytes of a binary format; empty for text
+    answer_type: str = ""  # the Content-Type of predictions in this format; empty if they are not written in it
 
     def load(self) -> Callable[..., Rows]:
         """Import and return the reader."""

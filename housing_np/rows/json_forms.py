@@ -17,27 +17,14 @@ _Objects = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Found:
-    """The rows of a document.
+    """The rows of a document."""
 
-    Attributes
-    ----------
-    rows : list
-        Objects or lists, not checked yet.
-    columns : tuple of str
-        The names of the columns if they stand apart from the rows.
-    protocol, request_id : str
-        "v2" and the id for a request of the Open Inference Protocol.
-    index : tuple of str
-        The columns that are the index of a data frame.
-    objects : mapping of str to mapping
-        Instead of rows: objects in an object, which are rows or columns as the wanted names decide.
-    """
-
-    rows: list[Any]
-    columns: tuple[str, ...] = ()
-    protocol: str = ""
+    rows: list[Any]  # objects or lists, not checked yet
+    columns: tuple[str, ...] = ()  # the names of the columns if they stand apart from the rows
+    protocol: str = ""  # "v2" for a request of the Open Inference Protocol
     request_id: str = ""
-    index: tuple[str, ...] = ()
+    index: tuple[str, ...] = ()  # the columns that are the index of a data frame
+    # Instead of rows: objects in an object, which are rows or columns as the wanted names decide.
     objects: _Objects = field(default_factory=dict)
 
 

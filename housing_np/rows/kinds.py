@@ -28,21 +28,11 @@ _TYPES_OF_TIME = (datetime.date, datetime.time, datetime.timedelta)
 
 
 class Kind(NamedTuple):
-    """What a column holds.
+    """What a column holds; by default numbers."""
 
-    Attributes
-    ----------
-    is_category : bool
-        Whether it is text of few levels.
-    left_out : str
-        Why it is neither a number nor a category, with what to do; empty if it is one of them.
-    mixed : str
-        What it holds if many cells are numbers and many are not, with what to do; empty otherwise.
-    """
-
-    is_category: bool = False
-    left_out: str = ""
-    mixed: str = ""
+    is_category: bool = False  # text of few levels
+    left_out: str = ""  # why it is neither a number nor a category, with what to do
+    mixed: str = ""  # what it holds if many cells are numbers and many are not, with what to do
 
 
 def kind_of(name: str, values: Sequence[Any], has_types: bool = True) -> Kind:

@@ -16,23 +16,12 @@ from .rows import Rows, feature_parts
 
 
 class Numbered(NamedTuple):
-    """A block of rows.
+    """A block of n rows."""
 
-    Attributes
-    ----------
-    X : ndarray, shape (good rows, features)
-    is_good : ndarray of bool, shape (n,)
-        False for the bad rows, if on_error keeps them.
-    numbers : list of int, length n
-        From 1, as the messages of errors count rows.
-    copied : list, length n
-        The cells of the column to copy; empty without one.
-    """
-
-    X: Floats
-    is_good: NDArray[np.bool_]
-    numbers: list[int]
-    copied: list[Copy]
+    X: Floats  # (good rows, features)
+    is_good: NDArray[np.bool_]  # (n,), False for the bad rows, if on_error keeps them
+    numbers: list[int]  # (n,), from 1, as the messages of errors count rows
+    copied: list[Copy]  # (n,), the cells of the column to copy; empty without one
 
 
 def numbered(rows: Rows, columns: Columns, copy: str | None = None) -> Iterator[Numbered]:

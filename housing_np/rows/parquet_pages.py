@@ -19,34 +19,18 @@ _I32, _STRUCT = 5, 12
 
 
 class Page(NamedTuple):
-    """What the header of a page says.
-
-    Attributes
-    ----------
-    is_dictionary : bool
-    size : int
-        Bytes of the page without compression.
-    values : int
-    """
+    """What the header of a page says."""
 
     is_dictionary: bool
-    size: int
+    size: int  # bytes, without compression
     values: int
 
 
 class Group(NamedTuple):
-    """What the pages of some columns of a row group say.
+    """What the pages of some columns of a row group hold, in bytes without compression."""
 
-    Attributes
-    ----------
-    size : int
-        Bytes of all pages without compression.
-    at_once : int
-        Bytes of the dictionaries, and of the largest page of each column, which are in memory at the same time.
-    """
-
-    size: int
-    at_once: int
+    size: int  # of all pages
+    at_once: int  # of the dictionaries, and of the largest page of each column: in memory at the same time
 
 
 def measured(file: BinaryIO, group: Any, columns: Sequence[int]) -> Group:

@@ -125,48 +125,22 @@ def feature_parts(rows: int, columns: Columns) -> Iterator[slice]:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows that can be read once, in order.
+    """Rows that can be read once, in order."""
 
-    Attributes
-    ----------
-    source : str
-        The name of the source in messages.
-    layout : Columns
-    read : callable
-        Returns the blocks of the wanted columns, in numbers as `Cells` has them.
-    sample : callable, optional
-        Returns the first values of each column that may hold more than numbers, by name.
-    has_types : bool
-        Whether the format tells numbers from text that looks like one.
-    left_out : mapping of str to str
-        The columns that are not part of the table, and why: an index that pandas wrote.
-    notes : tuple of str
-        The detected dialect.
-    hint : str
-        The likely cause of a missing column.
-    protocol, request_id : str
-        Those of a request to a server, which is answered in the same form. Empty for a file of rows.
-    numbers : callable
-        Called before the rows are read; returns their numbers, in step with them if on_error leaves none out: from 1,
-        or those of lines.
-    is_empty : callable
-        Returns whether there are no rows; it may have to wait for the first.
-    choose : callable, optional
-        Returns the rows that have the wanted columns, where a document can be read in two ways; these have none then.
-    """
-
-    source: str
+    source: str  # the name of the source in messages
     layout: Columns
-    read: Callable[[Sequence[Cells]], Iterator[Floats]]
-    sample: Callable[[], dict[str, list[Any]]] = dict
-    has_types: bool = True
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    hint: str = ""
-    protocol: str = ""
+    read: Callable[[Sequence[Cells]], Iterator[Floats]]  # the wanted columns, in numbers as `Cells` has them
+    sample: Callable[[], dict[str, list[Any]]] = dict  # first values of columns that may hold more than numbers
+    has_types: bool = True  # whether the format tells numbers from text that looks like one
+    left_out: Mapping[str, str] = field(default_factory=dict)  # columns that are not part of the table, and why
+    notes: tuple[str, ...] = ()  # the detected dialect
+    hint: str = ""  # the likely cause of a missing column
+    protocol: str = ""  # of a request to a server, which is answered in the same form; empty for a file
     request_id: str = ""
+    # Called before the rows are read: their numbers from 1, or those of lines; in step if on_error leaves none out.
     numbers: Callable[[], Iterator[int]] = lambda: count(1)
-    is_empty: Callable[[], bool] = bool
+    is_empty: Callable[[], bool] = bool  # may have to wait for the first row
+    # The rows that have the wanted columns, where a document can be read in two ways; these have none then.
     choose: Callable[[Columns], "Rows"] | None = None
 
     @property

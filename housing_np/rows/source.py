@@ -46,29 +46,15 @@ _LONGEST_MARK = max(map(len, _MARKS))
 
 @dataclass
 class Source:
-    """The bytes of rows, which can be read once.
+    """The bytes of rows, which can be read once."""
 
-    Attributes
-    ----------
-    name : str
-        The name of the source in messages.
-    format : str or None
-        The format that the first bytes tell; None for text.
-    encoding : str
-        The encoding of text without a byte order mark.
-    path : Path or None
-        The file with exactly these bytes; None for a pipe and for compressed bytes.
-    compressed : bool
-        Whether these bytes come out of gzip.
-    """
-
-    name: str
+    name: str  # the name of the source in messages
     stream: Any  # read1 is all that standard input needs to have
-    path: Path | None = None
-    format: str | None = None
-    encoding: str = UTF8
-    head: bytes = b""
-    compressed: bool = False
+    path: Path | None = None  # the file with exactly these bytes; None for a pipe and for compressed bytes
+    format: str | None = None  # the format that the first bytes tell; None for text
+    encoding: str = UTF8  # of text without a byte order mark
+    head: bytes = b""  # what has been read already
+    compressed: bool = False  # whether these bytes come out of gzip
 
     def __post_init__(self) -> None:
         while self._may_be_marked() and (more := self._read()):

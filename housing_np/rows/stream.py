@@ -24,56 +24,27 @@ _LONGEST_ADVICE = 400  # characters of the names in an advice
 
 @dataclass
 class Stream:
-    """The rows of files as blocks (X, y): one block in memory, or read from the files in each iteration.
+    """The rows of files as blocks (X, y): one block in memory, or read from the files in each iteration."""
 
-    Attributes
-    ----------
-    paths : tuple of str
-        Files with the same columns.
-    columns : Columns
-        What the features are made of.
-    target_name : str
-    left_out : tuple of str
-        All other columns.
-    notes : tuple of str
-        The detected dialect of the first file, the columns that are left out, and what is filled.
-    skip : bool
-        Whether bad rows are skipped, and counted in `skipped` by file; otherwise the first one raises.
-    reading : mapping
-        The options of `open_rows`.
-    held : block, optional
-        All cells and targets, if they are held in memory.
-    missing : {"stop", "skip", "mean"}
-        What is done to missing cells: an error; their rows are left out, and counted in `dropped` by file; or they are
-        filled, as `columns` says.
-    filled : mapping of str to int
-        How many cells of each column are filled.
-    counts : mapping of str to mapping
-        How often each level of a category occurs.
-    checked : mapping of str to int
-        The columns of the first pass where bad rows are skipped, and how many levels each may have: a bad cell of one
-        that is left out since then makes its row a bad one in all passes.
-    source : str
-        The name of the first file in messages.
-    stamps : dict
-        Size and time of change of each file when it was first read. One that changed since then raises TableError.
-    """
-
-    paths: tuple[str, ...]
-    columns: Columns
+    paths: tuple[str, ...]  # files with the same columns
+    columns: Columns  # what the features are made of
     target_name: str
-    left_out: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    skip: bool = False
-    reading: Mapping[str, Any] = field(default_factory=dict)
-    held: Block | None = None
-    skipped: dict[str, Skipped] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()  # all other columns
+    notes: tuple[str, ...] = ()  # the dialect of the first file, the columns that are left out, and what is filled
+    skip: bool = False  # whether bad rows are skipped, and counted in `skipped`; otherwise the first one raises
+    reading: Mapping[str, Any] = field(default_factory=dict)  # the options of `open_rows`
+    held: Block | None = None  # all cells and targets, if they are held in memory
+    skipped: dict[str, Skipped] = field(default_factory=dict)  # by file
+    # Missing cells are an error; or their rows are left out, and counted in `dropped`; or they are filled.
     missing: Missing = "stop"
-    dropped: dict[str, Skipped] = field(default_factory=dict)
-    filled: Mapping[str, int] = field(default_factory=dict)
-    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    dropped: dict[str, Skipped] = field(default_factory=dict)  # by file
+    filled: Mapping[str, int] = field(default_factory=dict)  # how many cells of each column are filled
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # how often each level of a category occurs
+    # The columns of the first pass where bad rows are skipped, and how many levels each may have: a bad cell of one
+    # that is left out since then makes its row a bad one in all passes.
     checked: Mapping[str, int] = field(default_factory=dict)
-    source: str = ""
+    source: str = ""  # the name of the first file in messages
+    # Size and time of change of each file when it was first read. One that changed since then raises TableError.
     stamps: dict[str, Stamp | None] = field(default_factory=dict)
 
     @property

@@ -17,25 +17,14 @@ Missing = Literal["stop", "skip", "mean"]
 
 @dataclass
 class Figures:
-    """The figures of the cells in some rows, for each column.
-
-    Attributes
-    ----------
-    rows : int
-    missing : ndarray of int
-        How many cells are missing.
-    low, high, mean : ndarray of float64
-        Of the others.
-    levels : list of Counter
-        How often each level occurs; empty for a column of numbers.
-    """
+    """The figures of the cells in some rows, for each column."""
 
     rows: int
-    missing: NDArray[np.intp]
-    low: Floats
+    missing: NDArray[np.intp]  # how many cells are missing
+    low: Floats  # of the others, as are the next ones
     high: Floats
     mean: Floats
-    levels: list[Counter[str]]
+    levels: list[Counter[str]]  # how often each level occurs; empty for a column of numbers
 
     @classmethod
     def of(cls, block: Floats, cells: Sequence[Cells]) -> "Figures":
