@@ -229,18 +229,9 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def refuse_nonfinite(array: NDArray[Any], name: str, columns: Sequence[str] | None = None, first_row: int = 0) -> None:
-    """Refuse NaN and infinity, naming the first.
+    """Refuse NaN and infinity in real numbers of any shape, naming the first.
 
-    Parameters
-    ----------
-    array : ndarray
-        Real numbers, of any shape.
-    name : str
-        What the message calls the array.
-    columns : sequence of str, optional
-        The names of the columns of rows (n, p).
-    first_row : int
-        How many rows stand before these.
+    Rows (n, p) may have names of columns; ``first_row`` is how many rows stand before these.
     """
 
     def problem(value: Any) -> str:

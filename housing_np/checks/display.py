@@ -37,15 +37,8 @@ def html_table(
 ) -> str:
     """Return a table as HTML, in the font and colours of the page around it.
 
-    Parameters
-    ----------
-    title : str
-    names : sequence, length n
-        The names of the rows.
-    columns : mapping of str to sequences of length n
-        Numbers or text, by the head of the column.
-    lines : iterable of str
-        Paragraphs below the table. A large table is cut to its first rows and columns; a last paragraph says so.
+    The rows have ``names``, and columns are numbers or text, by their heads; ``lines`` are paragraphs below the table.
+    A large table is cut to its first rows and columns, and a last paragraph says so.
     """
     heads = list(islice(columns, _COLUMNS))
     rows = zip(names[:_ROWS], *(columns[head][:_ROWS] for head in heads), strict=True)

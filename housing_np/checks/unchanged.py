@@ -31,11 +31,7 @@ def stamp(path: str | os.PathLike[str]) -> Stamp | None:
 def unchanged(path: str, stamps: dict[str, Stamp | None]) -> Iterator[None]:
     """Read a file in the block; raise TableError if it changed since its stamp was taken, or changes meanwhile.
 
-    Parameters
-    ----------
-    path : str
-    stamps : dict
-        The stamps of earlier readings, by path; the first reading adds one.
+    ``stamps`` are those of earlier readings, by path; the first reading adds one.
     """
     known = stamps.setdefault(path, stamp(path))
     try:

@@ -43,14 +43,7 @@ class Table(NamedTuple):
 def grouped(columns: Columns, rows: Sequence[Sequence[Any]], baseline: Sequence[Any]) -> list[list[Any]]:
     """Return the rows of a table of features with the levels of each category below its name, the baseline too.
 
-    Parameters
-    ----------
-    columns : Columns
-        What the features are made of.
-    rows : sequence of sequences
-        The name and the cells of each feature.
-    baseline : sequence
-        The cells of a baseline.
+    Each row is the name and the cells of a feature; ``baseline`` are the cells of one.
 
     Examples
     --------

@@ -41,7 +41,7 @@ class Solution:
     norms: Floats  # (p,), of the columns after centring
     residual_norm: Floats  # (k,)
     total_norm: Floats  # (k,), of the (centred) targets
-    # The triangular factor R (p, p), with R'R the Gram matrix of the centred and scaled columns; in double-double of few rows.
+    # The factor R (p, p), where R'R is the Gram matrix of the centred and scaled columns; in double-double of few rows.
     design: Floats | Doubled
     rough_inverse: Floats  # (p, p), its pseudo-inverse, as far as double precision gives it
 

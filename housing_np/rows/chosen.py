@@ -27,23 +27,10 @@ class Chosen(NamedTuple):
 
 
 def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> Chosen:
-    """Return the features that a survey of the columns leaves.
+    """Return the features that a survey of the columns leaves, whose last is the target.
 
-    Parameters
-    ----------
-    survey : Survey
-        Its last column is the target.
-    named : bool
-        Whether the names of the columns are the user's.
-    asked : collection of str
-        The columns that the user names: they stay, even if they never vary.
-    source : str
-        The name of the source in messages.
-
-    Raises
-    ------
-    TableError
-        For a category with too many levels that the user names.
+    The ``asked`` columns are those that the user names: they stay, even if they never vary, and a category with too
+    many levels among them raises TableError.
     """
     fills, levels, left_out = dict[str, float](), dict[str, tuple[str, ...]](), dict[str, str]()
     filled, counts, constant = dict[str, int](), dict[str, dict[str, int]](), dict[str, str]()

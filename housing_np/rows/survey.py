@@ -48,29 +48,17 @@ class Figures:
 
 
 class Survey:
-    """A sum over blocks of cells, whose last column is the target.
+    """A sum over blocks of cells, read as ``cells`` say, the target last.
 
-    Parameters
-    ----------
-    cells : sequence of Cells
-        How the cells of the blocks are read, the target last.
-    missing : {"stop", "skip", "mean"}
-        With "skip", rows with a missing cell do not count; rows without a target never do.
-
-    Attributes
-    ----------
-    missing : ndarray of int
-        How many cells of each column are missing, in all rows.
-    kept : Figures
-        Of the rows that count.
+    Rows without a target do not count; with the policy "skip", neither do rows with a missing cell.
     """
 
     def __init__(self, cells: Sequence[Cells], missing: Missing) -> None:
         self.cells = list(cells)
         self.policy: Missing = missing
         self.rows = 0
-        self.missing: NDArray[np.intp] = np.zeros(len(cells), np.intp)
-        self.kept = Figures.of(np.empty((0, len(cells))), self.cells)
+        self.missing: NDArray[np.intp] = np.zeros(len(cells), np.intp)  # cells of each column, in all rows
+        self.kept = Figures.of(np.empty((0, len(cells))), self.cells)  # of the rows that count
 
     def update(self, block: Floats) -> None:
         """Add a block of cells."""
