@@ -231,7 +231,6 @@ def _stages(
 
 def _samples(models: Mapping[str, Model], head: Head) -> list[dict[str, Any]]:
     """Return the first rows: the true value, and each model's prediction."""
-    assert head.X is not None and head.y is not None
     columns = {"actual": head.y.tolist(), **{name: model.predict(head.X).tolist() for name, model in models.items()}}
     rows = zip(*columns.values(), strict=True)
     return [{"row": number, **dict(zip(columns, row, strict=True))} for number, row in enumerate(rows, 1)]

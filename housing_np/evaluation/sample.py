@@ -1,6 +1,6 @@
 """Some of the rows, kept for what needs them all at once: the first, and a random sample."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,8 @@ SAMPLE_SIZE = 1 << 18  # numbers, 2 MiB
 class Head:
     """The first `SAMPLES` rows."""
 
-    X: Floats | None = None
-    y: Floats | None = None
+    X: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    y: Floats = field(default_factory=lambda: np.empty(0))
 
     def update(self, X: Floats, y: Floats) -> None:
         """Add a block of rows."""
@@ -25,8 +25,8 @@ class Head:
 
     def __add__(self, other: "Head") -> "Head":
         """Return the first rows of both."""
-        if self.X is None or self.y is None or other.X is None or other.y is None:
-            return other if self.X is None else self
+        if not len(self.y) or not len(other.y):
+            return self if len(self.y) else other
         return Head(np.concatenate([self.X, other.X])[:SAMPLES], np.concatenate([self.y, other.y])[:SAMPLES])
 
 
@@ -37,9 +37,9 @@ class Sample:
     Each row gets a random key, and the rows with the smallest keys are kept.
     """
 
-    keys: NDArray[np.float32] | None = None
-    X: Floats | None = None
-    y: Floats | None = None
+    keys: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    X: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    y: Floats = field(default_factory=lambda: np.empty(0))
     rows: int = 0  # how many the sample is drawn from
 
     def update(self, X: Floats, y: Floats) -> None:
@@ -54,15 +54,13 @@ class Sample:
     def __add__(self, other: "Sample") -> "Sample":
         """Return a sample of the rows of both."""
         a, b = self.least(), other.least()
-        if a.keys is None or a.X is None or a.y is None or b.keys is None or b.X is None or b.y is None:
-            return b if a.keys is None else a
+        if not a.rows or not b.rows:
+            return a if a.rows else b
         keys, X, y = np.concatenate([a.keys, b.keys]), np.concatenate([a.X, b.X]), np.concatenate([a.y, b.y])
         return Sample(keys, X, y, a.rows + b.rows).least()
 
     def least(self, rows: int | None = None) -> "Sample":
         """Return a sample of at most `rows` of these rows, in their order; default: what `SAMPLE_SIZE` allows."""
-        if self.keys is None or self.X is None or self.y is None:
-            return self
         rows = max(SAMPLE_SIZE // (self.X.shape[1] + 1), 1) if rows is None else rows
         if len(self.keys) <= rows:
             return self

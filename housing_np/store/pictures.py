@@ -36,7 +36,6 @@ def import_matplotlib() -> Any:
 def pictures(report: Mapping[str, Any], model: LinearRegression, sample: Sample) -> dict[str, str]:
     """Return the pictures of a report by name, as SVG to stand in a page of HTML."""
     drawn = sample.least(_POINTS)
-    assert drawn.X is not None and drawn.y is not None
     predicted, actual = model.predict(drawn.X), drawn.y
     of_rows = "" if len(actual) == sample.rows else f" ({len(actual):,} of {sample.rows:,} rows, drawn at random)"
     target = report["target"]["name"]

@@ -59,7 +59,6 @@ def report_of(
         percentiles, quartiles and bounds are those of ``sampled`` rows, which are all rows if they are few.
     """
     X, y = first.sample.X, first.sample.y
-    assert X is not None and y is not None
     return {
         KEY: FORMAT,
         "versions": {"housing_np": __version__, "python": platform.python_version(), "numpy": np.__version__},
