@@ -288,3 +288,12 @@ def test_columns_are_found_by_name_and_those_without_names_by_position_too(colum
 def test_a_stream_knows_whether_its_names_are_the_users(name, content, write):
     stream = open_table(write(content, name), "price" if name == "homes.csv" else "x1")
     assert stream.columns == (Columns(("a",)) if name == "homes.csv" else Columns(("x0",), named=False))
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_missing_level_makes_a_bad_row_of_an_array_too(in_memory, tmp_path):
+    rows = [("a", 1.0), ("", 9.0), ("b", 2.0), ("a", 3.0), ("b", 5.0)]
+    np.save(tmp_path / "t.npy", np.array(rows, [("k", "U1"), ("y", float)]))
+    stream = open_table(tmp_path / "t.npy", "y", on_error="skip", in_memory=in_memory)
+    assert [y for _, block in stream for y in block] == [1, 2, 3, 5]
+    assert (stream.columns.levels, stream.all_skipped.count) == ({"k": ("a", "b")}, 1)

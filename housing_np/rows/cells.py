@@ -96,9 +96,9 @@ class Cells:
         """Return a column (n,) as numbers, and which of them are bad; masked entries are missing."""
         if self.levels is not None:
             levels = _levels(column)
-            known = {level: self._code_or_unknown(level) for level in dict.fromkeys(levels)}
+            known = {level: self._code_or_none(level) for level in dict.fromkeys(levels)}
             codes = np.array([known[level] for level in levels], np.float64)
-            return codes, ~(np.isfinite(codes) | (np.isnan(codes) & self.takes_missing) | bool(self.most))
+            return codes, np.array([known[level] is None for level in levels], np.bool_)
         values = np.ma.filled(column, 0)
         found = values.astype(np.float64)
         rounded = rounded_by_float64(values)
@@ -124,11 +124,11 @@ class Cells:
             text = f"{value} is not a finite number; fill it in"
         return TableError(f", column {quoted(self.name)}: {text}", self.name)
 
-    def _code_or_unknown(self, value: Any) -> float:
+    def _code_or_none(self, value: Any) -> float | None:
         try:
             return self.of_level(as_level(value))
         except TableError:
-            return UNKNOWN
+            return None
 
     def _new(self, text: str | None) -> float:
         """Return what stands for a text that is none of the known levels."""
