@@ -85,3 +85,24 @@ def names_or_defaults(given: Sequence[str] | None, defaults: Sequence[str], othe
     if len(names) != count or len(set(names)) != count:
         raise HousingError(f"{len(set(names))} different names for {counted(count, 'column')}: {listed(names, quoted)}")
     return names
+
+
+def shell(*names: str) -> str:
+    """Return names as a value of an option, quoted as a shell needs it.
+
+    >>> shell("age"), shell("Individual ID", "Sex")
+    ('age', "'Individual ID,Sex'")
+    """
+    from shlex import quote  # imported here because predict must start fast
+
+    return quote(in_csv(names))
+
+
+def in_csv(names: Sequence[str]) -> str:
+    """Return names as a line of CSV, which no command takes for an option."""
+    return ",".join(
+        '"' + name.replace('"', '""') + '"'
+        if set(name) & set('",\r\n') or name.startswith("-") or name != name.strip()
+        else name
+        for name in names
+    )

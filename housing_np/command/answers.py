@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.arrays import Floats
-from ..checks.names import apart_from
+from ..checks.names import apart_from, in_csv
 from ..quantized.model import Model, is_quantized
 from ..rows.formats import FORMATS
-from ..rows.kinds import in_csv
 from ..rows.numbered import Numbered
 
 _PIECE = 1 << 14  # numbers of JSON that are written at a time

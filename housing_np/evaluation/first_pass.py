@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks.names import shell
 from ..errors import HousingError, counted, quoted
 from ..fit.linear import LinearRegression
 from ..fit.passes import CombinedSums, FilteredSum
 from ..fit.summary import Summary, require_determined
 from ..quantized.calibration import Calibration
 from ..rows.columns import Columns
-from ..rows.kinds import shell
 from ..rows.table import Stream
 from .sample import Head, Sample
 from .split import is_fitted

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.arrays import Floats, inexact, rounded_by_float64
+from ..checks.names import shell
 from ..errors import TableError, listed, quoted
 from . import numbers
 from .columns import MISSING, Columns
@@ -158,8 +159,6 @@ class Cells:
         return TableError(f", column {quoted(self.name)}{problem}{hint}", self.name)
 
     def _ignore_hint(self) -> str:
-        from .kinds import shell  # imported here because it imports this module
-
         return f"; train with --ignore {shell(self.name)} if it is an identifier, else give it as a decimal to round it"
 
 

@@ -5,10 +5,11 @@ from collections.abc import Collection, Mapping
 from math import isfinite
 from typing import NamedTuple
 
+from ..checks.names import shell
 from ..errors import TableError, counted, quoted
 from .cells import same_level
 from .columns import MISSING, Columns
-from .kinds import FEW_LEVELS, MOST_LEVELS, shell, too_many_levels
+from .kinds import FEW_LEVELS, MOST_LEVELS, too_many_levels
 from .rows import Skipped, by_count
 from .survey import Survey
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ..checks.names import shell
 from ..errors import cut, quoted
 from .cells import as_level
 from .numbers import AMOUNT, DATE, DECIMAL_COMMA, MISSING, TRUTH
@@ -123,24 +124,3 @@ def _form(value: Any) -> str:
         return "amount"
     # Numbers that are written in another way: the error of the first says how they are read.
     return "number" if DECIMAL_COMMA.fullmatch(text) or _NUMBER.fullmatch(text) else "text"
-
-
-def shell(*names: str) -> str:
-    """Return names as a value of an option, quoted as a shell needs it.
-
-    >>> shell("age"), shell("Individual ID", "Sex")
-    ('age', "'Individual ID,Sex'")
-    """
-    from shlex import quote  # imported here because predict must start fast
-
-    return quote(in_csv(names))
-
-
-def in_csv(names: Sequence[str]) -> str:
-    """Return names as a line of CSV, which no command takes for an option."""
-    return ",".join(
-        '"' + name.replace('"', '""') + '"'
-        if set(name) & set('",\r\n') or name.startswith("-") or name != name.strip()
-        else name
-        for name in names
-    )

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from ..checks.names import as_name, as_names
+from ..checks.names import as_name, as_names, in_csv
 from ..errors import TableError, cut, quoted
 from . import Rows
 from .chosen import left_out_notes
 from .columns import Columns
-from .kinds import FEW_LEVELS, MOST_LEVELS, Kind, in_csv, kind_of, target_problem
+from .kinds import FEW_LEVELS, MOST_LEVELS, Kind, kind_of, target_problem
 from .partitions import sampled
 from .stream import Stream
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..checks.arrays import Floats
+from ..checks.names import shell
 from ..checks.unchanged import Stamp, unchanged
 from ..errors import TableError, counted, quoted
 from . import Rows, Skipped, TextColumnError, open_rows, stop
@@ -15,7 +16,6 @@ from .cells import Cells, cells_of, under_spelling
 from .chosen import left_out_notes, many_skipped, missing_error, no_row_error, same_value
 from .columns import Columns
 from .in_memory import Block, Table
-from .kinds import shell
 from .rows import by_count, feature_parts
 from .survey import Missing, Survey
 
