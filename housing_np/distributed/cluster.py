@@ -109,20 +109,10 @@ def total_on_cluster(
     """Return the sum of the rows of files, each summed on a worker that sees it.
 
     The sums are values and adding makes new ones, so Dask may compute any of them again after losing a worker: no row
-    counts twice.
+    counts twice. What each file's own stream notes of bad rows and stamps goes to this one.
 
-    Parameters
-    ----------
-    client : distributed.Client
-    stream : Stream
-        The bad rows that the workers skip are counted in its `skipped`, and the stamps of the files go to its `stamps`.
-    empty : Sum
-    watch : callable, optional
-        Called with an iterable of the files as they are done; returns one of the same.
-    timeout : float
-        Seconds after which the cluster is asked again whether it still has a worker.
-    add : callable
-        Returns the sum of the rows of a stream, for an empty sum.
+    ``watch`` is called with an iterable of the files as they are done, and returns one of the same; every ``timeout``
+    seconds the cluster is asked whether it still has a worker; ``add`` returns the sum of a stream for an empty one.
 
     Raises
     ------

@@ -70,10 +70,7 @@ class FirstPass(CombinedSums):
 
     def _require_determined(self, rows: int, columns: Columns) -> None:
         unknowns = len(columns.feature_names) + self.all_rows.fit_intercept
-        try:
-            require_determined(rows, unknowns)
-        except HousingError as error:
-            raise HousingError(f"{error}{_large_categories(columns, unknowns - rows)}") from None
+        require_determined(rows, unknowns, advice=_large_categories(columns, unknowns - rows))
 
 
 def _large_categories(columns: Columns, surplus: int) -> str:

@@ -211,12 +211,14 @@ class Summary:
         return [(rows.X, "X", self.feature_names), (rows.y, "y", self.target_names)]
 
 
-def require_determined(rows: float, unknowns: int, weighted: str = "", seen: int | None = None) -> None:
+def require_determined(
+    rows: float, unknowns: int, weighted: str = "", seen: int | None = None, advice: str = ""
+) -> None:
     """Refuse fewer rows than unknowns."""
     if rows < unknowns:
         raise HousingError(
             f"{counted(rows, 'row')}{weighted} cannot determine {unknowns} unknowns: give more rows or fewer features "
-            f"(n_samples={rows if seen is None else seen})"
+            f"(n_samples={rows if seen is None else seen}){advice}"
         )
 
 
