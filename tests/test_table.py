@@ -297,3 +297,10 @@ def test_a_missing_level_makes_a_bad_row_of_an_array_too(in_memory, tmp_path):
     stream = open_table(tmp_path / "t.npy", "y", on_error="skip", in_memory=in_memory)
     assert [y for _, block in stream for y in block] == [1, 2, 3, 5]
     assert (stream.columns.levels, stream.all_skipped.count) == ({"k": ("a", "b")}, 1)
+
+
+def test_too_many_levels_below_the_first_rows_of_an_array_leave_its_column_out(tmp_path):
+    rows = [(f"L{i % (2 if i < 2000 else 40)}", i % 7, i % 11) for i in range(4000)]
+    np.save(tmp_path / "t.npy", np.array(rows, [("k", "U3"), ("x", float), ("y", float)]))
+    stream = open_table(tmp_path / "t.npy", "y")
+    assert (stream.columns.names, stream.left_out) == (("x",), ("k",))

@@ -107,7 +107,9 @@ def read(source: Source, on_error: OnError) -> Rows:
 
     def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
         chosen = rows.positions([each.name for each in wanted])
-        wanted = [replace(each, name=columns[i]) for i, each in zip(chosen, wanted, strict=True)]
+        # No copy unless it has another name: the caller looks whether there were too many levels.
+        pairs = [(columns[i], each) for i, each in zip(chosen, wanted, strict=True)]
+        wanted = [each if each.name == name else replace(each, name=name) for name, each in pairs]
         for each in wanted:
             if names and each.levels is None and (kind := array.dtype[each.name]).kind not in "biuf":
                 problem = f"column {quoted(each.name)} holds {kind}; expected real numbers"
