@@ -1,9 +1,8 @@
 """Cells as numbers: a number as it stands, the level of a category as its position, NaN for what is missing."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from copy import copy
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
 
@@ -162,13 +161,10 @@ class Cells:
         return f"; train with --ignore {shell(self.name)} if it is an identifier, else give it as a decimal to round it"
 
 
-def under_spelling(layout: Columns, wanted: Sequence[Cells]) -> list[Cells]:
-    """Return how the wanted cells are read, under the names that a table has for their columns."""
-    spelling = layout.spelling([each.name for each in wanted])
-    found = [copy(each) if each.name in spelling else each for each in wanted]
-    for each in found:
-        each.name = spelling.get(each.name, each.name)
-    return found
+def renamed(wanted: Sequence[Cells], names: Mapping[str, str]) -> list[Cells]:
+    """Return the wanted cells under other names of their columns; those that keep theirs are not copied."""
+    others = {name: other for name, other in names.items() if other != name}
+    return [replace(each, name=others[each.name]) if each.name in others else each for each in wanted]
 
 
 def cells_of(columns: Columns) -> list[Cells]:

@@ -1,7 +1,7 @@
 """Rows of an .npy array, plain or structured, read a block at a time: they may exceed the memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import SEEK_END, BytesIO
 from itertools import chain, islice, repeat, takewhile
 from math import prod
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..checks.arrays import Floats
 from ..errors import TableError, quoted
-from .cells import Cells, as_level
+from .cells import Cells, as_level, renamed
 from .columns import Columns, positional_names
 from .rows import BLOCK_NUMBERS, SAMPLE_ROWS, OnError, Rows, TextColumnError, check_width, checked
 from .source import CHUNK_BYTES, MOST_HELD, Source
@@ -107,9 +107,7 @@ def read(source: Source, on_error: OnError) -> Rows:
 
     def blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
         chosen = rows.positions([each.name for each in wanted])
-        # No copy unless it has another name: the caller looks whether there were too many levels.
-        pairs = [(columns[i], each) for i, each in zip(chosen, wanted, strict=True)]
-        wanted = [each if each.name == name else replace(each, name=name) for name, each in pairs]
+        wanted = renamed(wanted, {each.name: columns[i] for i, each in zip(chosen, wanted, strict=True)})
         for each in wanted:
             if names and each.levels is None and (kind := array.dtype[each.name]).kind not in "biuf":
                 problem = f"column {quoted(each.name)} holds {kind}; expected real numbers"

@@ -12,7 +12,7 @@ from ..checks.names import shell
 from ..checks.unchanged import Stamp, unchanged
 from ..errors import TableError, counted, quoted
 from . import Rows, Skipped, TextColumnError, open_rows, stop
-from .cells import Cells, cells_of, under_spelling
+from .cells import Cells, cells_of, renamed
 from .chosen import left_out_notes, many_skipped, missing_error, no_row_error, same_value
 from .columns import Columns
 from .in_memory import Block, Table
@@ -165,7 +165,7 @@ class Stream:
         others = self._checked_beside({each.name for each in wanted})
         try:
             both = [*others, *wanted]
-            respelled = under_spelling(rows.layout, both)
+            respelled = renamed(both, rows.layout.spelling([each.name for each in both]))
             yield from (block[:, len(others) :] for block in rows.read(respelled))
             for cells, read in zip(both, respelled, strict=True):
                 cells.is_full |= read.is_full
