@@ -59,10 +59,7 @@ def with_partitions(rows: Rows, found: Mapping[str, str], on_error: OnError) -> 
         counted = [Cells(rows.columns[0], {}, takes_missing=True, most=1)]
         return _beside(rows.read(of_file or counted), wanted, found, rows.source, on_error)
 
-    def sample() -> dict[str, list[Any]]:
-        return rows.sample() | {name: _values([text]) for name, text in found.items()}
-
-    return replace(rows, layout=replace(rows.layout, names=(*own, *found)), read=read, sample=sample)
+    return replace(rows, layout=replace(rows.layout, names=(*own, *found)), read=read)
 
 
 def _beside(
