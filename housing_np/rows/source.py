@@ -72,12 +72,12 @@ class Source:
                 (name for mark, name in _ENCODINGS.items() if self.head.startswith(mark)), self.encoding
             )
 
-    def wait(self) -> None:
-        """Wait for a whole first piece, or the end."""
-        pieces, size = [self.head], len(self.head)
-        while size < CHUNK_BYTES and (more := self._read()):
+    def wait(self, size: int = CHUNK_BYTES) -> None:
+        """Wait for so many first bytes, by default a whole piece, or the end."""
+        pieces, known = [self.head], len(self.head)
+        while known < size and (more := self._read()):
             pieces.append(more)
-            size += len(more)
+            known += len(more)
         self.head = b"".join(pieces)
 
     def pieces(self) -> Iterator[bytes]:
@@ -139,13 +139,11 @@ class Source:
             return False
         if not mark.isalnum():
             return True
-        while len(self.head) < _LOOK and (more := self._read()):
-            self.head += more
+        self.wait(_LOOK)
         return any(byte < 9 or 13 < byte < 32 or byte > 126 for byte in self.head[:_LOOK])
 
     def _zipped(self) -> str:
-        while len(self.head) < 128 and (more := self._read()):
-            self.head += more
+        self.wait(128)
         name = self.head[30 : 30 + int.from_bytes(self.head[26:28], "little")]
         if name.startswith(_EXCEL_MEMBERS):
             return "it is an Excel workbook: save it as CSV"
