@@ -120,7 +120,7 @@ WRONG = {
     "promised": '("per-tensor", 8)',
     "float32_bytes": "36",
     "trained": '"housing-np train --data flats.csv --target rent --missing mean --out own"',
-    "predicted": '"housing-np predict models/float64.npz new.csv"',
+    "predicted": '"housing-np predict own/uint8-per-channel.npz flats.csv"',
     "in_c": '"housing-np export own/uint8-integer.npz -o flats.c"',
     "in_container": '"docker run flats"',
 }
@@ -166,6 +166,10 @@ def test_each_wrong_answer_gets_its_hint_and_the_solution_is_right_after_it(cour
 def test_an_answer_of_another_kind_is_wrong(answer, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     checks = module("checks")
+    # An earlier answer was right.
+    Path("own").mkdir()
+    left = {"categories": ["heating", "zip"], "filled": ["heating", "year"]}
+    Path("own/report.json").write_text(json.dumps({"data": left}))
     checks.check(**dict.fromkeys(checks.CHECKS, answer))
     assert re.findall(r"^(\w+): wrong", capsys.readouterr().out, re.M) == list(checks.CHECKS)
 

@@ -1,4 +1,4 @@
-"""Says of each answer of the class that it is right, or wrong and why, or not done yet."""
+"""Checks of the class: an answer is right, wrong, with a hint, or not done yet."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class Check(NamedTuple):
 
 
 def check(**answers: Any) -> None:
-    """Print for each answer whether it is right; of numbers three digits have to be."""
+    """Print for each answer whether it is right; numbers need three correct digits."""
     for name, answer in answers.items():
         expected, hint, figure, shown = CHECKS[name]
         is_right, result = False, ""
@@ -69,9 +69,9 @@ def _run(command: str) -> subprocess.CompletedProcess[str]:
 
 
 def _shown(command: str, done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
-    lines = done.stdout.splitlines()
+    lines, notes = done.stdout.splitlines(), done.stderr.splitlines()[-6:]
     more = [f"… and {len(lines) - 12} more lines"] if len(lines) > 12 else []
-    print("\n".join([f"$ {command}", *lines[:12], *more, *done.stderr.splitlines(), f"(status {done.returncode})"]))
+    print("\n".join([f"$ {command}", *lines[:12], *more, *notes, f"(status {done.returncode})"]))
     return done
 
 
