@@ -118,7 +118,7 @@ WRONG = {
     "noticed_by": '"float64.npz"',
     "smallest": '("per-channel", 7)',
     "promised": '("per-tensor", 8)',
-    "float32_bytes": "36",
+    "float32_bytes": "8 * 4",
     "trained": '"housing-np train --data flats.csv --target rent --missing mean --out own"',
     "predicted": '"housing-np predict own/uint8-per-channel.npz flats.csv"',
     "in_c": '"housing-np export own/uint8-integer.npz -o flats.c"',

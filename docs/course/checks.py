@@ -173,7 +173,7 @@ CHECKS = {
     "noticed_by": Check("models.sha256", "which file in models has a checksum of each of the others?"),
     "smallest": Check(("per-tensor", 8), "of those with a deviation of at most 0.6, the fewest bytes.", tuple),
     "promised": Check(("per-channel", 7), "the same with bound instead of deviation.", tuple),
-    "float32_bytes": Check(40, "eight weights of four bytes, an intercept of eight."),
+    "float32_bytes": Check(36, "32 bits are how many bytes? And there is an intercept."),
     "trained": Check(
         (["heating", "zip"], ["heating", "year"]), "--missing mean, --categories zip, --out own.", _columns
     ),
