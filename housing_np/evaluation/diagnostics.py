@@ -11,6 +11,7 @@ Fox, Monette, "Generalized collinearity diagnostics", Journal of the American St
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import exp, inf, log1p, nan, sqrt
 from typing import NamedTuple, Self
 
@@ -21,7 +22,7 @@ from ..fit.linear import LinearRegression
 from ..fit.solution import Solution
 from ..rows.columns import Columns
 
-_POWERS = (2, 3)  # of the predictions
+_POWERS = 2  # of the predictions: the square and the cube
 _HANDFUL = 5  # rows
 _NOTABLE = 0.01  # a leverage; rows of a smaller one determine no weight
 _EXACT = 1e-20  # 1 - R² of a fit whose residuals are rounding
@@ -94,14 +95,25 @@ class Diagnostics:
     model: LinearRegression
 
     def __post_init__(self) -> None:
-        p, powers = self.model.n_features_in_, len(_POWERS)
+        p = self.model.n_features_in_
         self.largest, self.dfbetas = np.zeros((_HANDFUL, p)), np.zeros(p)
-        # Products of the powers with the basis, with the column of ones, with each other and with the residuals.
-        self._products = np.zeros((p + 1 + powers + 1, powers))
+        # Products of the square and the cube with the basis, with a column of ones, each other and the residuals.
+        self._products = np.zeros((p + 1 + _POWERS + 1, _POWERS))
 
     @property
     def _solution(self) -> Solution:
         return self.model.require_solution("diagnostics")
+
+    @cached_property
+    def _fitted(self) -> Floats:
+        """The predictions (p,) less their mean in the basis, of deviation 1."""
+        along = self._solution.factor @ (self._solution.norms * np.atleast_2d(self.model.coef_)[0])
+        return np.asarray(along / np.linalg.norm(along) * sqrt(self._solution.rows))
+
+    @cached_property
+    def _variances(self) -> Floats:
+        """The variances (p,) of the weights, of scaled columns and for residuals of deviation 1."""
+        return np.asarray(np.square(self._solution.inverse).sum(axis=1))
 
     def update(self, basis: Floats, leverage: Floats, residual: Floats) -> None:
         """Add rows: in the basis of the solution (n, p), their leverages (n,) and residuals (n,)."""
@@ -110,13 +122,13 @@ class Diagnostics:
             self._add_influence(basis, leverage, residual)
 
     def _add_powers(self, basis: Floats, residual: Floats) -> None:
-        solution = self._solution
-        residual = residual / solution.residual_norm[0]
-        along = solution.factor @ (solution.norms * np.atleast_2d(self.model.coef_)[0])
-        fitted = basis @ (along / np.linalg.norm(along)) * sqrt(solution.rows)  # of mean 0 and deviation 1
-        powers = np.stack([fitted**power for power in _POWERS], axis=1)
-        ones = np.full(len(basis), float(solution.fit_intercept) / sqrt(solution.rows))
-        self._products += np.column_stack([basis, ones, powers, residual]).T @ powers
+        solution, fitted = self._solution, basis @ self._fitted
+        square = fitted * fitted
+        powers = np.stack([square, square * fitted])
+        one = float(solution.fit_intercept) / sqrt(solution.rows)
+        scaled = residual / solution.residual_norm[0]
+        products = powers @ basis, one * powers.sum(axis=1), powers @ powers.T, powers @ scaled
+        self._products += np.column_stack(products).T
 
     def _add_influence(self, basis: Floats, leverage: Floats, residual: Floats) -> None:
         solution = self._solution
@@ -130,7 +142,7 @@ class Diagnostics:
         some = (centred > _NOTABLE) | (centred * moved > 1)
         if some.any():
             weights = basis[some] @ solution.inverse.T
-            shares = np.nan_to_num(np.square(weights) / np.square(solution.inverse).sum(axis=1))
+            shares = np.nan_to_num(np.square(weights) / self._variances)
             self.largest = np.sort(np.concatenate([self.largest, shares]), axis=0)[-_HANDFUL:]
             self.dfbetas = np.maximum(self.dfbetas, np.sqrt(shares * moved[some, np.newaxis]).max(axis=0))
 
@@ -144,7 +156,7 @@ class Diagnostics:
 
     def reset(self) -> Reset | None:
         """Return Ramsey's test; None if there are too few rows or predictions for it, or the fit is exact."""
-        solution, powers = self._solution, len(_POWERS)
+        solution, powers = self._solution, _POWERS
         *_, target = np.split(self._products, [len(self._products) - 1])
         across, own = np.split(self._products[:-1], [len(self._products) - 1 - powers])
         degrees = solution.rows - solution.rank - solution.fit_intercept - powers

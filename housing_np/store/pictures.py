@@ -4,7 +4,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from io import StringIO
-from math import isfinite
+from math import isfinite, log10
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,28 +13,27 @@ from ..checks.arrays import Floats
 from ..errors import counted, extra
 from ..evaluation.sample import Sample
 from ..quantized.model import Model, QuantizedLinear, is_quantized
-from .report_text import deviation_of, number, with_unit
+from .report_text import deviation_of, number, power_of_ten, with_unit
 
 _POINTS = 1500
 _FEATURES = 20
-_NAME = 24  # characters
+_NAME, _LABEL = 24, 36  # characters of a feature's name, and of a label
 _PANELS = 2  # beside each other
 # The variables of the page's style that stand for these.
-INK, LINE, OURS, OTHER = COLORS = "#1f2328", "#d1d9e0", "#0969da", "#bc4c00"
-_VARIABLES = dict(zip(COLORS, ("ink", "line", "ours", "other"), strict=True))
+_INK, _LINE, _OURS = "#1f2328", "#d1d9e0", "#0969da"
+_VARIABLES = {_INK: "ink", _LINE: "line", _OURS: "ours"}
 _STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # names are names
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "axes.formatter.use_mathtext": False,
-    "axes.edgecolor": LINE,
-    "grid.color": LINE,
+    "axes.edgecolor": _LINE,
+    "grid.color": _LINE,
     "grid.linewidth": 0.6,
     "font.size": 10,
     "path.simplify": False,
-} | dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
+} | dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), _INK)
 
 
 class Picture(NamedTuple):
@@ -67,7 +66,7 @@ def pictures(report: Mapping[str, Any], models: Mapping[str, Model], sample: Sam
     sample : Sample
         Rows of the training.
     """
-    drawn, target = sample.least(_POINTS), with_unit(report, report["target"]["name"])
+    drawn, target = sample.least(_POINTS), _cut(with_unit(report, report["target"]["name"]), _LABEL)
     assert drawn.X is not None and drawn.y is not None
     predicted, actual = models["float64"].predict(drawn.X), drawn.y
     of_rows = counted(sample.rows, "row")
@@ -124,14 +123,14 @@ def _themed(style: str) -> str:
     return style
 
 
-def _points(axes: Any, x: Floats, y: Floats, color: str = OURS) -> None:
+def _points(axes: Any, x: Floats, y: Floats) -> None:
     """Draw points as one path of lines without length, which takes a fifth of the bytes that markers take."""
     matplotlib = import_matplotlib()
     ends = np.repeat(np.column_stack([x, y]), 2, axis=0)
     codes = np.tile([matplotlib.path.Path.MOVETO, matplotlib.path.Path.LINETO], len(x))
     path = matplotlib.path.Path(ends, codes)
     axes.add_patch(
-        matplotlib.patches.PathPatch(path, edgecolor=color, facecolor="none", linewidth=2, capstyle="round", alpha=0.5)
+        matplotlib.patches.PathPatch(path, edgecolor=_OURS, facecolor="none", linewidth=2, capstyle="round", alpha=0.5)
     )
     axes.autoscale_view()
 
@@ -139,14 +138,16 @@ def _points(axes: Any, x: Floats, y: Floats, color: str = OURS) -> None:
 def _predicted(axes: Any, predicted: Floats, actual: Floats, target: str) -> None:
     _points(axes, actual, predicted)
     ends = [min(actual.min(), predicted.min()), max(actual.max(), predicted.max())]
-    axes.plot(ends, ends, color=INK, linewidth=0.8)
+    axes.plot(ends, ends, color=_INK, linewidth=0.8)
     axes.set(xlabel=f"actual {target}", ylabel="predicted")
+    _write_numbers(axes.xaxis, axes.yaxis)
 
 
 def _residuals(axes: Any, predicted: Floats, actual: Floats, target: str) -> None:
     _points(axes, predicted, actual - predicted)
-    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.axhline(0, color=_INK, linewidth=0.8)
     axes.set(xlabel=f"predicted {target}", ylabel="actual − predicted")
+    _write_numbers(axes.xaxis, axes.yaxis)
 
 
 def _bounds(models: Mapping[str, QuantizedLinear], expected: Floats, X: Floats, target: str) -> str:
@@ -167,11 +168,11 @@ def _bounds(models: Mapping[str, QuantizedLinear], expected: Floats, X: Floats, 
                 high = bound[some].max()
                 low = min(np.percentile(deviation[some], 1), bound[some].min(), high / 2)
                 _points(axes, bound[some], np.maximum(deviation[some], low))
-                axes.plot([low, high], [low, high], color=INK, linewidth=0.8)
+                axes.plot([low, high], [low, high], color=_INK, linewidth=0.8)
                 axes.set(xlim=(low, high), ylim=(low, high))
             for axis in (axes.xaxis, axes.yaxis):
-                axis.set_major_locator(ticker.LogLocator(numticks=4))
-                axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: _power(value)))
+                axis.set_major_locator(ticker.LogLocator(numticks=3))
+                axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: power_of_ten(round(log10(value)))))
                 axis.set_minor_locator(ticker.NullLocator())
             axes.set_title(name, fontsize=10)
         for axes in panels[len(models) :]:
@@ -180,11 +181,6 @@ def _bounds(models: Mapping[str, QuantizedLinear], expected: Floats, X: Floats, 
         figure.supylabel("deviation from the float model", fontsize=10)
 
     return _svg("bounds", draw, 0.5 + 2.3 * -(-len(models) // _PANELS))
-
-
-def _power(value: float) -> str:
-    """Return a power of ten as the ticks of an axis have it."""
-    return number(value, 1).removeprefix("1 × ")
 
 
 def _effects(report: Mapping[str, Any], target: str) -> Picture:
@@ -200,11 +196,12 @@ def _effects(report: Mapping[str, Any], target: str) -> Picture:
     def draw(figure: Any) -> None:
         axes, places = figure.subplots(), range(len(shown))
         effects, reaches = zip(*(known[name] for name in shown), strict=True) if shown else ((), ())
-        axes.axvline(0, color=INK, linewidth=0.8)
+        axes.axvline(0, color=_INK, linewidth=0.8)
         reach = np.nan_to_num(reaches, posinf=0.0)
-        axes.errorbar(effects, places, xerr=reach, fmt="o", color=OURS, markersize=4, elinewidth=2, capsize=3)
+        axes.errorbar(effects, places, xerr=reach, fmt="o", color=_OURS, markersize=4, elinewidth=2, capsize=3)
         axes.set_yticks(places, [_label(report, name) for name in shown], fontsize=9)
         axes.invert_yaxis()
+        _write_numbers(axes.xaxis)
         axes.grid(axis="x")
         figure.supxlabel(f"effect on {target}", fontsize=10)
 
@@ -217,4 +214,15 @@ def _effects(report: Mapping[str, Any], target: str) -> Picture:
 
 
 def _label(report: Mapping[str, Any], name: str) -> str:
-    return f"{name if len(name) <= _NAME else name[: _NAME - 1] + '…'}\nper {deviation_of(report, name)}"
+    return f"{_cut(name, _NAME)}\nper {deviation_of(report, name)}"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _write_numbers(*axes: Any) -> None:
+    """Write the numbers at axes as the page does, without a factor at their end."""
+    for axis in axes:
+        axis.get_major_locator().set_params(nbins=5)
+        axis.set_major_formatter(lambda value, _: number(value, 6))

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from .pictures import Picture
 
 _STYLE = (
-    ":root{--page:#fff;--ink:#1f2328;--line:#d1d9e0;--ours:#0969da;--other:#bc4c00;color-scheme:light}"
+    ":root{--page:#fff;--ink:#1f2328;--line:#d1d9e0;--ours:#0969da;color-scheme:light}"
     "@media screen and (prefers-color-scheme:dark){:root{--page:#0d1117;--ink:#e6edf3;--line:#3d444d;--ours:#58a6ff;"
-    "--other:#f0883e;color-scheme:dark}}"
+    "color-scheme:dark}}"
     "body{max-width:62rem;margin:2rem auto;padding:0 1rem;font:1rem/1.5 system-ui,sans-serif;overflow-wrap:break-word;"
     "color:var(--ink);background:var(--page)}"
     "h1{font-size:1.7rem;line-height:1.2}h2{margin:2.5rem 0 .75rem;font-size:1.25rem;break-after:avoid}"
@@ -25,14 +25,14 @@ _STYLE = (
     ".table{margin:1rem 0;overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
     "th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}"
     "thead th{vertical-align:bottom;white-space:normal}"
-    "th:first-child{padding-left:0;text-align:left}tbody th{font-weight:400}"
+    "th:first-child{padding-left:0;text-align:left}"
+    "tbody th{min-width:10rem;font-weight:400;white-space:normal;overflow-wrap:anywhere}"
     ".pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:1.5rem;"
     "margin:1.5rem 0}"
     "figure{margin:0;break-inside:avoid}figcaption{margin-bottom:.5rem;font-weight:600}"
     "svg{display:block;max-width:100%;height:auto}"
-    "@media print{body{max-width:none;margin:0;font-size:10pt}.table{overflow:visible}th,td{padding:.15rem .4rem}"
-    "tbody th{white-space:normal}"
-    "tr{break-inside:avoid}}"
+    "@media print{body{max-width:none;margin:0;font-size:10pt}.table{overflow:visible;font-size:.85em}"
+    "th,td{padding:.15rem .4rem;white-space:normal}tbody th{min-width:6rem}tr{break-inside:avoid}}"
 )
 
 

@@ -20,8 +20,17 @@ def number(value: float | None, digits: int = 4) -> str:
     if is_exponential and 1 <= abs(value) < 1e9:
         text = f"{value:,.0f}"
     elif is_exponential:
-        text = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+        text = f"{mantissa} × {power_of_ten(int(exponent))}"
     return text.replace("-", "−")
+
+
+def power_of_ten(exponent: int) -> str:
+    """Return a power of ten; in full from 0.001 to 1,000.
+
+    >>> power_of_ten(3), power_of_ten(-6)
+    ('1,000', '10⁻⁶')
+    """
+    return f"{10.0**exponent:,g}" if abs(exponent) <= 3 else f"10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
 def share(value: float) -> str:
