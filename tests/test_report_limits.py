@@ -16,8 +16,8 @@ TOLD = {
     "a cap": "If it is a cap",
     "a bend": "The residuals bend",
     "few rows": "depend on a handful",
-    "dependence": "predict the rows as well",
-    "overlap": "nearly one, or a sum of others",
+    "dependence": "do not determine the weights",
+    "overlap": "nearly repeat each other",
 }
 
 
@@ -168,7 +168,7 @@ def test_each_defect_of_the_bundled_data_is_told_with_its_number(models):
     page = "\n".join(limits(strict((models / "report.json").read_text())))
     assert "965 rows (4.7 %) have the largest MedHouseVal, 5.00001" in page
     assert "explain 9.6 % of what the model leaves unexplained (Ramsey's RESET: F 1,098, p < 0.001)" in page
-    assert "0.24 in the lowest tenth, −0.058 between and 0.22 in the highest tenth" in page
+    assert "0.24 in the lowest tenth of the predictions, −0.058 in the middle and 0.22 in the highest tenth" in page
     assert "AveOccup (98 %, 4.1)" in page
     assert "Latitude and Longitude (correlation −0.92, variance inflation 9.3 and 9)" in page
     assert "smallest MedHouseVal" not in page and "HouseAge (" not in page
@@ -195,7 +195,7 @@ def test_weights_that_the_rows_do_not_determine_are_named(tmp_path):
     X, y = np.random.default_rng(9).normal(size=(3, 50)).T, np.random.default_rng(10).normal(size=50)
     X[:, 2] = 3 * X[:, 1] + 1
     lines = told(tmp_path, X, y)
-    assert "they mean nothing: x1, x2" in lines["dependence"] and "overlap" not in lines
+    assert "weights of x1, x2: these" in lines["dependence"] and "overlap" not in lines
 
 
 @pytest.mark.parametrize(

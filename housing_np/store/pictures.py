@@ -15,7 +15,7 @@ from ..evaluation.sample import Sample
 from ..quantized.model import Model, QuantizedLinear, is_quantized
 from .report_text import deviation_of, number, power_of_ten, with_unit
 
-_POINTS = 1500
+_POINTS, _FEW = 1500, 300
 _FEATURES = 20
 _NAME, _LABEL = 24, 36  # characters of a feature's name, and of a label
 _PANELS = 2  # beside each other
@@ -128,10 +128,9 @@ def _points(axes: Any, x: Floats, y: Floats) -> None:
     matplotlib = import_matplotlib()
     ends = np.repeat(np.column_stack([x, y]), 2, axis=0)
     codes = np.tile([matplotlib.path.Path.MOVETO, matplotlib.path.Path.LINETO], len(x))
-    path = matplotlib.path.Path(ends, codes)
-    axes.add_patch(
-        matplotlib.patches.PathPatch(path, edgecolor=_OURS, facecolor="none", linewidth=2, capstyle="round", alpha=0.5)
-    )
+    style = {"edgecolor": _OURS, "facecolor": "none", "capstyle": "round", "alpha": 0.5}
+    size = 2 if len(x) > _FEW else 5
+    axes.add_patch(matplotlib.patches.PathPatch(matplotlib.path.Path(ends, codes), linewidth=size, **style))
     axes.autoscale_view()
 
 
@@ -151,29 +150,20 @@ def _residuals(axes: Any, predicted: Floats, actual: Floats, target: str) -> Non
 
 
 def _bounds(models: Mapping[str, QuantizedLinear], expected: Floats, X: Floats, target: str) -> str:
-    """Draw deviation against bound, row by row, a panel for each model.
-
-    The smallest hundredth of the deviations is moved to the edge; those of 0 have no place on a logarithmic axis.
-    """
+    """Draw deviation against bound, row by row, a panel for each model."""
 
     def draw(figure: Any) -> None:
-        ticker = import_matplotlib().ticker
         panels = list(figure.subplots(-(-len(models) // _PANELS), _PANELS, squeeze=False).flat)
         for (name, model), axes in zip(models.items(), panels, strict=False):
             with np.errstate(over="ignore", invalid="ignore"):
                 bound, deviation = model.error_bound(X), np.abs(model.predict(X) - expected)
-            some = np.isfinite(bound) & (deviation > 0)
-            axes.set(aspect="equal", xscale="log", yscale="log")
+            some = np.isfinite(bound) & np.isfinite(deviation) & (deviation > 0)
             if some.any():
-                high = bound[some].max()
-                low = min(np.percentile(deviation[some], 1), bound[some].min(), high / 2)
-                _points(axes, bound[some], np.maximum(deviation[some], low))
-                axes.plot([low, high], [low, high], color=_INK, linewidth=0.8)
-                axes.set(xlim=(low, high), ylim=(low, high))
-            for axis in (axes.xaxis, axes.yaxis):
-                axis.set_major_locator(ticker.LogLocator(numticks=3))
-                axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: power_of_ten(round(log10(value)))))
-                axis.set_minor_locator(ticker.NullLocator())
+                _panel(axes, bound[some], deviation[some])
+            else:
+                axes.set(xticks=[], yticks=[])
+                axes.text(0.5, 0.5, "no deviation", ha="center", transform=axes.transAxes)
+            axes.set_box_aspect(1)
             axes.set_title(name, fontsize=10)
         for axes in panels[len(models) :]:
             axes.remove()
@@ -181,6 +171,20 @@ def _bounds(models: Mapping[str, QuantizedLinear], expected: Floats, X: Floats, 
         figure.supylabel("deviation from the float model", fontsize=10)
 
     return _svg("bounds", draw, 0.5 + 2.3 * -(-len(models) // _PANELS))
+
+
+def _panel(axes: Any, bound: Floats, deviation: Floats) -> None:
+    """Draw a panel of rows that deviate; the smallest hundredth of the deviations is at its edge."""
+    ticker = import_matplotlib().ticker
+    high = bound.max()
+    low = min(np.percentile(deviation, 1), bound.min(), high / 20)
+    _points(axes, bound, np.maximum(deviation, low))
+    axes.plot([low, high], [low, high], color=_INK, linewidth=0.8)
+    axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(ticker.LogLocator(numticks=3))
+        axis.set_major_formatter(lambda value, _: power_of_ten(round(log10(value))))
+        axis.set_minor_locator(ticker.NullLocator())
 
 
 def _effects(report: Mapping[str, Any], target: str) -> Picture:

@@ -25,8 +25,8 @@ def _of_any_model(report: Mapping[str, Any]) -> Iterator[str]:
     yield "It adds up one weight times each feature: it cannot model curves or interactions."
     yield "It describes correlations in these rows, not causes."
     yield (
-        "Nothing is known of rows outside the ranges in the table of the data: predictions there extrapolate. "
-        "Predictions may leave the range of the target."
+        "Outside the ranges in the table of the data it extrapolates: nothing is known there. Predictions may leave "
+        "the range of the target."
     )
     if unseen["r2"] is not None:
         yield (
@@ -40,7 +40,7 @@ def _of_any_model(report: Mapping[str, Any]) -> Iterator[str]:
 def _of_the_target(report: Mapping[str, Any]) -> Iterator[str]:
     target = report["target"]
     for end, size, low, high in (("high", "largest", "above", "low"), ("low", "smallest", "below", "high")):
-        if is_capped(report, end):
+        if _is_capped(report, end):
             rows = target[f"rows_at_{end}"]
             yield (
                 f"{counted(rows, 'row')} ({share(rows / report['data']['rows'])}) have the {size} {target['name']}, "
@@ -49,7 +49,7 @@ def _of_the_target(report: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def is_capped(report: Mapping[str, Any], end: str) -> bool:
+def _is_capped(report: Mapping[str, Any], end: str) -> bool:
     """Whether many rows have the smallest target, for the end "low", or the largest, for "high"."""
     portion = report["target"][f"rows_at_{end}"] / report["data"]["rows"]
     return bool(portion >= max(_CAPPED, _CAPPED_VALUES / report["target"]["values"]))
@@ -58,18 +58,14 @@ def is_capped(report: Mapping[str, Any], end: str) -> bool:
 def _of_the_residuals(report: Mapping[str, Any]) -> Iterator[str]:
     bend = report["curvature"]
     if bend is not None and bend["p"] < _UNLIKELY and bend["share"] >= _BENT:
-        places = ("lowest_tenth", "the lowest tenth"), ("between", "between"), ("highest_tenth", "the highest tenth")
-        means = [f"{number(bend[key], 2)} in {where}".replace("in between", "between") for key, where in places]
+        means = [number(bend[place], 2) for place in ("lowest_tenth", "between", "highest_tenth")]
         yield (
             f"The residuals bend: squares and cubes of the predictions would explain {share(bend['share'])} of what "
-            f"the model leaves unexplained (Ramsey's RESET: F {number(bend['f'])}, p {_probability(bend['p'])}). Along "
-            f"the predictions, actual minus predicted is in the mean {means[0]}, {means[1]} and {means[2]}. A feature "
-            "that is transformed, such as its logarithm or its square, may follow the curve."
+            f"the model leaves unexplained (Ramsey's RESET: F {number(bend['f'])}, p < {_UNLIKELY}). In the mean, "
+            f"actual minus predicted is {means[0]} in the lowest tenth of the predictions, {means[1]} in the "
+            f"middle and {means[2]} in the highest tenth. A transformed feature, such as a logarithm or a square, may "
+            "follow the curve."
         )
-
-
-def _probability(p: float) -> str:
-    return "< 0.001" if p < _UNLIKELY else f"= {number(p, 2)}"
 
 
 def _of_the_weights(report: Mapping[str, Any]) -> Iterator[str]:
@@ -84,11 +80,14 @@ def _of_the_weights(report: Mapping[str, Any]) -> Iterator[str]:
             "(DFBETAS). Look at the rows that are extreme in these features before the weights are used."
         )
     if unknown := [name for name, each in weights.items() if isnan(_known(each["variance_inflation"]))]:
-        yield f"Other weights of these features predict the rows as well, so that they mean nothing: {listed(unknown)}."
+        yield (
+            f"The rows do not determine the weights of {listed(unknown)}: these features depend on each other, and "
+            "other weights predict as well. Do not interpret them."
+        )
     if pairs := _overlaps(weights):
         yield (
-            f"These features are nearly one, or a sum of others: {listed(pairs)}. The rows hardly tell their weights "
-            "apart: do not read them one by one, and do not trust predictions where such features move apart."
+            f"These features nearly repeat each other: {listed(pairs)}. The rows hardly tell their weights apart: do "
+            "not interpret them one by one, and do not rely on predictions for rows in which such features part."
         )
 
 
