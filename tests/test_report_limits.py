@@ -171,7 +171,20 @@ def test_each_defect_of_the_bundled_data_is_told_with_its_number(models):
     assert "0.24 in the lowest tenth of the predictions, −0.058 in the middle and 0.22 in the highest tenth" in page
     assert "AveOccup (98 %, 4.1)" in page
     assert "Latitude and Longitude (correlation −0.92, variance inflation 9.3 and 9)" in page
-    assert "smallest MedHouseVal" not in page and "HouseAge (" not in page
+    assert page.count("correlation ") == 2  # each pair once
+    # One row moves the weight of MedInc by 1.8 standard errors, which is 2 % of it.
+    assert "smallest MedHouseVal" not in page and "HouseAge (" not in page and "MedInc (" not in page
+
+
+def test_what_is_small_is_not_told(models):
+    report = strict((models / "report.json").read_text())
+    report["curvature"]["share"] = 0.009  # of 20,640 rows that is far from chance, and of no use
+    report["data"]["rows"] = 99  # of which five are no handful
+    for weight in report["coefficients"].values():
+        weight |= {"dfbetas": 0.99, "variance_inflation": 4.99}
+    report["target"]["rows_at_low"] = report["target"]["rows_at_high"] = 0
+    page = "\n".join(limits(report))
+    assert not any(start in page for start in TOLD.values())
 
 
 def test_rows_of_a_linear_model_have_no_defect(tmp_path):
