@@ -37,9 +37,10 @@ from .rows import (
     FIRST_ROWS,
     SAMPLE_ROWS,
     OnError,
+    Picker,
+    Piece,
     Record,
     Rows,
-    assembled,
     bad_row,
     check_names,
     joined,
@@ -56,8 +57,7 @@ _PLACE = "row {} (line {})"
 _ROW_NAMES = "; are the first cells names of rows, as R writes them? write.table(…, col.names=NA) names their column"
 _INDEX = "an index that pandas wrote? to_csv(index=False) writes none"
 # A parser of whole lines, and how many threads to start for it.
-_Parser = tuple[Callable[[str, int, "_Chosen", Dialect], "_Pieces | None"], int]
-_Pieces = list[tuple[str, Floats | None]]  # texts with their numbers, None for one that must be cut into records
+_Parser = tuple[Callable[[str, int, "_Chosen", Dialect], list[Piece] | None], int]
 _Chosen = list[tuple[int, Cells]]  # the places of the wanted columns, and how their cells are read
 
 
@@ -225,7 +225,7 @@ def _blocks(
             return [each.of_text(record[i], decimal) for i, each in chosen]
         except TableError:
             if row == 1 and on_error is stop:
-                first = [record, *_next_records(cutter, queue, (chunk for chunk, _ in coming))]
+                first = [record, *_next_records(cutter, queue, (piece.text for piece in coming))]
                 refuse_text(
                     source, [[each[i] for i, _ in numbers_only] for each in first], [name for _, name in numbers_only]
                 )
@@ -236,34 +236,43 @@ def _blocks(
             raise record
         return [each.of_text(record[i], decimal) for i, each in chosen if each in some]
 
-    kept = bad_row([each for _, each in chosen], pick_some)
+    def single_records(piece: Piece, count: int) -> Iterator[tuple[int, Record]]:
+        nonlocal row
+        first, line = row, cutter.line
+        for at, before, text in piece.singly:
+            row, cutter.line = first + at, line + before
+            queue.extend(lines(text))
+            (record,) = numbered(chain(cutter.cut(queue), cutter.end(queue)))
+            yield at, record
+        row, cutter.line = first + count, line + piece.text.count("\n")
+
+    picker = Picker(source, _PLACE, pick, on_error, bad_row([each for _, each in chosen], pick_some))
     queue: deque[str] = deque()
     # Closed, so that after an error no thread of it is left to the collector of garbage, which may run in that thread.
     with closing(_pieces(texts, parser, chosen, cutter)) as coming:
-        for chunk, block in coming:
-            if block is not None and not cutter.begun:
-                row += len(block)
-                cutter.line += chunk.count("\n")
-                step = max(1, BLOCK_NUMBERS // len(chosen))
+        for piece in coming:
+            # What a bad first row says depends on the rows after it.
+            is_ending = bool(piece.singly) and not row and on_error is stop
+            if piece.block is None or cutter.begun or is_ending:
+                queue.extend(lines(piece.text))
+                yield from picker.assembled(numbered(cutter.cut(queue)))
+                continue
+            step = max(1, BLOCK_NUMBERS // len(chosen))
+            for block in picker.completed(piece.block, single_records(piece, len(piece.block))):
                 yield from (block[i : i + step] for i in range(0, len(block), step))
-            else:
-                queue.extend(lines(chunk))
-                yield from assembled(source, _PLACE, numbered(cutter.cut(queue)), pick, on_error, kept)
-    yield from assembled(source, _PLACE, numbered(cutter.end(queue)), pick, on_error, kept)
+    yield from picker.assembled(numbered(cutter.end(queue)))
 
 
-def _pieces(
-    texts: Iterator[str], parser: _Parser, chosen: _Chosen, cutter: Cutter
-) -> Generator[tuple[str, Floats | None]]:
-    """Yield texts with their numbers, None for a text that must be cut into records; most of it is parsed at once."""
+def _pieces(texts: Iterator[str], parser: _Parser, chosen: _Chosen, cutter: Cutter) -> Generator[Piece]:
+    """Yield the texts in pieces, most of them parsed at once."""
     parse, threads = parser
     how = (len(cutter.names), chosen, cutter.dialect)
     for chunk, found in map_ahead(lambda text: parse(text, *how), texts, threads):
         parts = [] if found is not None else _parts(chunk)
         if len(parts) > 1:
-            yield from ((part, None if cutter.begun else _plain_block(part, *how)) for part in parts)
+            yield from (Piece(part, None if cutter.begun else _plain_block(part, *how)) for part in parts)
         else:
-            yield from found or [(chunk, None)]
+            yield from found or [Piece(chunk)]
 
 
 def _parts(chunk: str) -> list[str]:
@@ -298,9 +307,9 @@ def _next_records(cutter: Cutter, queue: deque[str], texts: Iterator[str]) -> li
     return found[:FIRST_ROWS]
 
 
-def _plain(chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> _Pieces | None:
+def _plain(chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> list[Piece] | None:
     block = _plain_block(chunk, width, chosen, dialect)
-    return None if block is None else [(chunk, block)]
+    return None if block is None else [Piece(chunk, block)]
 
 
 def _plain_block(chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> Floats | None:

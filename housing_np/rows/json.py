@@ -18,9 +18,9 @@ from .rows import (
     FIRST_ROWS,
     SAMPLE_ROWS,
     OnError,
+    Picker,
     Record,
     Rows,
-    assembled,
     bad_row,
     check_names,
     check_width,
@@ -117,23 +117,21 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
         length = None if named else len(columns)
         pick = _first_checked(source.name, first_rows, wanted, _picker(wanted, length), on_error)
         kept = bad_row(wanted, lambda some, text: _picker(some, length)(_line(text)))
-
-        def read(records: list[Record]) -> Iterator[Floats]:
-            placed = map(place, records)
-            return assembled(source.name, "line {}", placed, lambda text: pick(_line(text)), on_error, kept)
-
-        yield from read(first)
+        picker = Picker(source.name, "line {}", lambda text: pick(_line(text)), on_error, kept)
+        yield from picker.assembled(map(place, first))
         # Lines that are counted, or hold a cell that is copied, are read one by one.
         is_plain = passed is None and not any(isinstance(each, Copied) for each in wanted)
         parser = fast if is_plain else None
         threads = allowed_threads() if parser else 0
-        for chunk, pieces in map_ahead(lambda text: parser(text, wanted) if parser else None, coming, threads):
-            for text, block in pieces or [(chunk, None)]:
-                if block is None:
-                    yield from read(_records(text, numbered))
-                else:
-                    next(islice(numbered, text.count("\n") - 1, None))
-                    yield block
+        for text, piece in map_ahead(lambda text: parser(text, wanted) if parser else None, coming, threads):
+            if piece is None:
+                yield from picker.assembled(map(place, _records(text, numbered)))
+                continue
+            line = next(numbered)
+            singly = ((at, ((line + before,), text.rstrip("\n"))) for at, before, text in piece.singly)
+            yield from picker.completed(piece.block, singly)
+            rest = text.count("\n") - 1
+            next(islice(numbered, rest, rest), None)
 
     def joined_blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
         return joined(blocks(wanted), BLOCK_NUMBERS) if fast and passed is None else blocks(wanted)
@@ -265,9 +263,8 @@ def _rows(source: str, found: Found, on_error: OnError) -> Rows:
         how = (None if named else len(columns), found.columns)
         pick = _first_checked(source, lambda: found.rows[:FIRST_ROWS], wanted, _picker(wanted, *how), on_error)
         kept = bad_row(wanted, lambda some, row: _picker(some, *how)(row))
-
         records = (((number,), row) for number, row in enumerate(found.rows, start=1))
-        return assembled(source, "row {}", records, pick, on_error, kept)
+        return Picker(source, "row {}", pick, on_error, kept).assembled(records)
 
     index = dict.fromkeys(found.index, "the index that pandas wrote")
     rows = Rows(
