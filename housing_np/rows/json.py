@@ -124,7 +124,8 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
         parser = fast if is_plain else None
         threads = allowed_threads() if parser else 0
         for text, piece in map_ahead(lambda text: parser(text, wanted) if parser else None, coming, threads):
-            if piece is None:
+            # A line of blanks is no row.
+            if piece is None or not all(line.strip() for _, _, line in piece.singly):
                 yield from picker.assembled(map(place, _records(text, numbered)))
                 continue
             line = next(numbered)
