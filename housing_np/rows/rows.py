@@ -239,42 +239,22 @@ def check_names(source: str, columns: Sequence[Any]) -> None:
 
 
 class Piece(NamedTuple):
-    """Whole lines of a file, and their rows as numbers.
-
-    Attributes
-    ----------
-    text : str
-    block : ndarray (rows, columns) of float64, optional
-        None if all lines must be read singly.
-    singly : sequence of (int, int, str)
-        The rows of the block that must be read singly: their position, the lines before them, and their text.
-    """
+    """Whole lines of a file, and their rows as numbers."""
 
     text: str
-    block: Floats | None = None
+    block: Floats | None = None  # (rows, columns); None if all lines must be read singly
+    # The rows of the block that must be read singly: their position, the number of lines before them, and their text.
     singly: Sequence[tuple[int, int, str]] = ()
 
 
 class Picker(NamedTuple):
-    """Reads records singly.
+    """Reads records singly."""
 
-    Attributes
-    ----------
-    source, place : str
-        What an error says of a record before its problem: the file, and the form of its place.
-    pick : callable
-        Finds the numbers of a record.
-    on_error : callable
-        Is told of a bad record; returns True if it is kept.
-    kept : callable
-        Returns the row of a bad record that is kept.
-    """
-
-    source: str
-    place: str
-    pick: Callable[[Any], list[float]]
-    on_error: OnError
-    kept: Callable[[Any], list[float]]
+    source: str  # what an error says first
+    place: str  # the form of a record's place in an error
+    pick: Callable[[Any], list[float]]  # finds the numbers of a record
+    on_error: OnError  # is called for a bad record, and returns True if it is kept
+    kept: Callable[[Any], list[float]]  # returns the row of a bad record that is kept
 
     def row(self, where: tuple[int, ...], record: Any) -> list[float] | None:
         """Return the numbers of a record, None if it is bad and left out; raise if it ends the reading."""
