@@ -206,7 +206,7 @@ def _blocks(
     decimal = cutter.dialect.decimal
     is_plain = all(each.is_plain for _, each in chosen)
     of_chosen = _getter([i for i, _ in chosen])
-    numbers_only = [(i, each.name) for i, each in chosen if each.levels is None]
+    numbers_only = {each.name: i for i, each in chosen if each.levels is None}
 
     def numbered(found: Iterable[tuple[int, list[str] | TableError]]) -> Iterator[Record]:
         nonlocal row
@@ -226,9 +226,7 @@ def _blocks(
         except TableError:
             if row == 1 and on_error is stop:
                 first = [record, *_next_records(cutter, queue, (piece.text for piece in coming))]
-                refuse_text(
-                    source, [[each[i] for i, _ in numbers_only] for each in first], [name for _, name in numbers_only]
-                )
+                refuse_text(source, [[each[i] for i in numbers_only.values()] for each in first], list(numbers_only))
             raise
 
     def pick_some(some: Sequence[Cells], record: list[str] | TableError) -> list[float]:
