@@ -325,7 +325,7 @@ class LinearRegression(Estimator):
         if self._solution is None:
             raise HousingError(f"this model was built from coefficients: only a fitted model has {what}; fit it")
         if self._solution.positive:
-            raise HousingError(f"a fit with positive=True has no {what}, as weights at their limit of 0 do not vary")
+            raise HousingError(f"a fit with positive=True has no {what}; positive=False has, as no weight is held at 0")
         return self._solution
 
     def _repr_html_(self) -> str:
