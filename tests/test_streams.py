@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 from running import assert_refused, command, environment, run, run_process
 
-from housing_np import LinearRegression, load
+from housing_np import ArtifactError, LinearRegression, load
 from housing_np.__main__ import COMMANDS
 from housing_np.command import cli
 from housing_np.evaluation.scores import figures
@@ -241,6 +242,17 @@ def test_a_pipe_is_explained_and_served_by_its_content(quantized):
     assert served.facts.sha256 == sha256((quantized / "uint8.npz").read_bytes()).hexdigest()
     piped.stdout.close()
     piped.wait()
+
+
+def test_a_model_that_is_replaced_while_a_server_reads_its_files_is_refused(quantized):
+    os.mkfifo(quantized / "range.csv")
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(Served.read, Settings(str(quantized / "uint8.npz"), str(quantized / "range.csv")))
+        with (quantized / "range.csv").open("w") as rows:  # once the model is read
+            shutil.copy(quantized / "float64.npz", quantized / "uint8.npz")
+            rows.write(ROWS)
+        with pytest.raises(ArtifactError, match="it changed while it was read; start the server again"):
+            reading.result(60)
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,7 @@ class StandardStream:
         return self._try(self.stream.write, text) or 0
 
     def write_bytes(self, content: bytes) -> None:
-        """Write bytes after the text that was written before."""
-        self.flush()
+        """Write bytes."""
         self._try(self.stream.buffer.write, content)
 
     def flush(self) -> None:

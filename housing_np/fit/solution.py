@@ -309,7 +309,7 @@ def _nonnegative(design: Any, noise: Floats, least: float, right: Any) -> tuple[
         from scipy.optimize import nnls
     x = right * 0.0
     for target, column in enumerate(_high(right).T):
-        # Of length 1, as its limits are absolute.
+        # Of length 1: the limits of some versions of scipy are absolute.
         weights, _ = nnls(_high(design), column / (np.linalg.norm(column) or 1.0), maxiter=30 * len(column))
         part = design * (weights > 0).astype(np.float64)
         found, _ = _solved(part, _pseudo_inverse(part, noise, least)[0], right[:, target : target + 1])
