@@ -1,15 +1,16 @@
-"""The schemes: how a linear model is stored in uint8. A new scheme is a module in here and an entry below."""
+"""The schemes: how a linear model is stored in few bytes. A new scheme is a module in here and an entry below."""
 
 from typing import Literal, get_args
 
+from .float32 import Float32
 from .integer import Integer
 from .per_channel import PerChannel
 from .per_tensor import PerTensor
 from .scheme import Field, QuantizationScheme
 
-Scheme = Literal["per-tensor", "per-channel", "integer"]
+Scheme = Literal["per-tensor", "per-channel", "integer", "float32"]
 Rounding = Literal["nearest", "optimal"]
-_ALL = (PerTensor(), PerChannel(), Integer())
+_ALL = (PerTensor(), PerChannel(), Integer(), Float32())
 
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
