@@ -23,7 +23,6 @@ EDGES = [ALL_ZERO, CONSTANT, ALL_NEGATIVE, ONE_ELEMENT, SUBNORMAL, HUGE]
 EDGES += [edge.astype(np.float64) for edge in EDGES]
 
 BITS = st.integers(2, 8)
-INTEGERS = tuple(scheme for scheme in SCHEMES if scheme != "float32")  # the schemes whose weights are integers
 LARGEST = 2.0**100
 
 

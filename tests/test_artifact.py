@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.recfunctions import drop_fields
 from numpy.testing import assert_array_equal
-from strategies import INTEGERS, MODELS, linear, quantizable
+from strategies import MODELS, linear, quantizable
 
 from housing_np import ArtifactError, HousingError, LinearRegression, QuantizedLinear, load, save
-from housing_np.quantized.schemes import FIELDS, SCHEMES
+from housing_np.quantized.schemes import FIELDS, INTEGERS, SCHEMES
 from housing_np.rows.columns import Columns
 from housing_np.store.artifact import to_bytes
 

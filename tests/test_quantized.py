@@ -12,7 +12,6 @@ from strategies import (
     BITS,
     CONSTANT_FEATURES,
     CONSTANT_UP_TO_ROUNDING,
-    INTEGERS,
     MODELS,
     NO_INTERCEPT,
     SEVERAL_TARGETS,
@@ -29,7 +28,7 @@ from strategies import (
 from housing_np import Affine, HousingError, LinearRegression, QuantizedLinear
 from housing_np.fit.metrics import Score
 from housing_np.quantized.calibration import Calibration
-from housing_np.quantized.schemes import BY_NAME, ROUNDINGS, SCHEMES
+from housing_np.quantized.schemes import BY_NAME, INTEGERS, ROUNDINGS, SCHEMES
 
 FLOATS = ("per-tensor", "per-channel")
 

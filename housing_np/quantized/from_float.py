@@ -70,7 +70,7 @@ def calibration_for(model: LinearRegression, X: ArrayLike | Calibration, roundin
     return rows
 
 
-def needs_covariance(rounding: Rounding) -> bool:
+def needs_covariance(rounding: Rounding | None) -> bool:
     """Whether the covariance of the calibration rows is used."""
     return rounding == "optimal"
 

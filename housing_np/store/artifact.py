@@ -21,7 +21,7 @@ from ..errors import ArtifactError, HousingError, counted, cut, quoted
 from ..fit.linear import FittedLinear, LinearRegression
 from ..quantized.model import Model, QuantizedLinear, as_model, is_quantized
 from ..quantized.packing import packed, packed_size, unpacked
-from ..quantized.schemes import FIELDS, Scheme
+from ..quantized.schemes import FIELDS, INTEGERS, Scheme
 from ..quantized.schemes.scheme import Field
 from .columns_text import columns_of_text, columns_text
 from .files import write_all
@@ -290,8 +290,8 @@ def _format(kind: str, version: str = FORMAT) -> bytes:
 
 def _kind(format: bytes, version: str) -> tuple[str, str]:
     """Return the kind of model and the version: this one, or that of packed weights."""
-    for kind, fields in _FIELDS.items():
-        for known in (version, PACKED) if "bits" in fields else (version,):
+    for kind in _FIELDS:
+        for known in (version, PACKED) if kind in INTEGERS else (version,):
             if format == _format(kind, known):
                 return kind, known
     found = quoted(format.decode("ascii", "replace"))
