@@ -156,10 +156,89 @@ def test_edge_cases_come_back(path):
         assert_same(model, load(path))
 
 
+FEW_BITS = linear([[0.5, -0.03, 200.0], [1.5, 0.01, -90.0], [-0.25, 0.02, 0.0]], [4.0, -2.0, 0.0])
+
+
+def in_bits(weights, bits):
+    """The bytes of integers, the lowest bit first, by Python's own large integers."""
+    total = sum(int(q) << bits * i for i, q in enumerate(np.ravel(weights)))
+    return total.to_bytes((np.size(weights) * bits + 7) // 8, "little")
+
+
 @pytest.mark.parametrize("bits", range(2, 9))
-def test_bits_come_back(path, bits):
-    save(QuantizedLinear.from_linear(FLOAT, X, "integer", bits), path)
-    assert load(path).affine.bits == bits
+@pytest.mark.parametrize("scheme", INTEGERS)
+def test_weights_of_few_bits_are_packed_and_come_back(path, scheme, bits):
+    for float_model in (FLOAT, FEW_BITS):
+        model = QuantizedLinear.from_linear(float_model, X, scheme, bits)
+        size = save(model, path)
+        assert_same(model, load(path))
+        assert load(path).bits == bits
+        record = record_of_model(model)
+        assert record["format"].item().decode() == f"housing_np {3 if bits < 8 else 1} {scheme}"
+        assert record["weights"].tobytes() == in_bits(model.weights, bits)
+        assert model.payload_bytes == sum(record[name].nbytes for name in record.dtype.names[2:])
+        assert save(load(path), path) == size
+
+
+def test_four_bits_are_packed_as_onnx_packs_them(path):
+    helper = pytest.importorskip("onnx").helper
+    model = QuantizedLinear.from_linear(FEW_BITS, X, "per-channel", 4)
+    proto = helper.make_tensor("w", helper.onnx.TensorProto.UINT4, [9], model.weights.ravel().tolist())
+    packed = proto.raw_data or bytes(proto.int32_data)
+    assert record_of_model(model)["weights"].tobytes() == packed
+
+
+# Before packing, weights of fewer than 8 bits had a byte each.
+@pytest.mark.parametrize("bits", range(2, 9))
+@pytest.mark.parametrize("scheme", INTEGERS)
+@pytest.mark.parametrize("columns", [None, Columns(("age", "sea"), levels={"sea": ("far", "near", "out")})])
+def test_unpacked_weights_of_earlier_versions_are_read_for_good(path, scheme, bits, columns):
+    model = QuantizedLinear.from_linear(FLOAT, X, scheme, bits)
+    texts = [b"housing_np 1 " + scheme.encode(), b"x0\0x1\0x2\0y0"]
+    if columns:
+        texts = [
+            b"housing_np 2 " + scheme.encode(),
+            b"age\0sea=near\0sea=out\0y0",
+            b'[null,["sea","far","near","out"]]',
+        ]
+    head = [(name, f"S{len(text)}") for name, text in zip(("format", "names", "columns"), texts, strict=False)]
+    numbers = [(name, field.type, field.shape((3,))) for name, field in FIELDS[scheme].items()]
+    record = np.zeros((), head + numbers)
+    for name, value in zip(record.dtype.names, [*texts, *model.numbers().values()], strict=True):
+        record[name] = value
+    write_record(path, record)
+    found = load(path)
+    assert found.columns.names == (columns.names if columns else model.feature_names)
+    np.testing.assert_array_equal(found.predict(X), model.predict(X))
+    assert all(np.array_equal(value, found.numbers()[name]) for name, value in model.numbers().items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": [0, 0xF0]}, "the last byte of weights holds bits of no weight: expected 0 after 12"),
+        ({"bits": 8}, "bits is 8: expected 2 to 7 in housing_np 3"),
+        ({"bits": 1}, "bits is 1: expected 2 to 7 in housing_np 3"),
+        ({"bits": 7}, "the record is ('weights', '|u1', (2,)) where ('weights', '|u1', (3,)) is expected"),
+        ({"format": b"housing_np 3 float64"}, "expected 'housing_np 1' and one of"),
+        ({"format": b"housing_np 1 per-tensor"}, "4 names, expected 3 that are not empty"),
+        ({"names": b"a\0b\0c\0d\0e\0y"}, "where ('weights', '|u1', (3,)) is expected"),
+    ],
+)
+def test_packed_weights_are_those_of_their_names_and_bits(path, changes, message):
+    record = record_of_model(QuantizedLinear.from_linear(FLOAT, X, "per-tensor", 4))
+    for name, value in changes.items():
+        record[name] = value
+    write_record(path, record)
+    assert message in refusal(path)
+
+
+def test_packed_weights_of_columns_come_back(path):
+    columns = Columns(("age", "sea"), levels={"sea": ("far", "near", "out")}, fills={"age": 3.5})
+    model = LinearRegression.from_coefficients([1.0, 2.0, -3.0], 0.5, columns.feature_names, ["y"], columns)
+    save(QuantizedLinear.from_linear(model, X, bits=3), path)
+    assert record_of_model(load(path))["format"].item() == b"housing_np 3 per-channel"
+    assert (load(path).columns, load(path).bits) == (columns, 3)
 
 
 @pytest.mark.parametrize(

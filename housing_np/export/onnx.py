@@ -100,8 +100,8 @@ def _graph(model: Model, x: str) -> Graph:
         constants = {"weights": np.atleast_2d(model.coef_), "bias": np.atleast_1d(model.intercept_)}
         return Graph(9, [_weighted_sum(x)], constants)
     if model.scheme == "float32":
-        singles = {"singles": np.atleast_2d(model.weights), "bias": np.atleast_1d(model.intercept)}
-        return Graph(9, [Node("Cast", ("singles",), "weights", {"to": DOUBLE}), _weighted_sum(x)], singles)
+        narrow = {"float32_weights": np.atleast_2d(model.weights), "bias": np.atleast_1d(model.intercept)}
+        return Graph(9, [Node("Cast", ("float32_weights",), "weights", {"to": DOUBLE}), _weighted_sum(x)], narrow)
     return _integer(model, x) if model.scheme == "integer" else _dequantized(model, x)
 
 
