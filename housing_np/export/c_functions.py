@@ -203,7 +203,7 @@ static inline uint8_t @unpacked(int t, int i) {
     uint32_t bit = BITSu * ((uint32_t)t * @FEATURES + (uint32_t)i);
     return (uint8_t)((BYTES >> (bit % 8)) & LARGESTu);
 }"""
-_BYTE, _TWO_BYTES = "@weights[bit / 8]", "(@weights[bit / 8] | (uint32_t)@weights[bit / 8 + 1] << 8)"
+_BYTE, _TWO_BYTES = "(uint32_t)@weights[bit / 8]", "(@weights[bit / 8] | (uint32_t)@weights[bit / 8 + 1] << 8)"
 
 
 def _integer(model: QuantizedLinear) -> str:
