@@ -919,6 +919,43 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def packed_zeros(features, targets, names):
+    numbers = {"bits": 2, "weights": np.zeros((targets, features), np.uint8), "scale": np.float32(1), "zero_point": 0}
+    numbers |= {"radius": np.float32(0.5), "slack": np.zeros(targets, np.float32), "intercept": np.zeros(targets)}
+    named = tuple(names.format(i) for i in range(features))
+    return QuantizedLinear.from_numbers("per-tensor", numbers, named, tuple(f"y{i}" for i in range(targets)))
+
+
+def test_packed_weights_behind_names_that_are_longer_than_the_head_of_a_file_come_back(path):
+    # Two bits of all of these weights take more than a quarter of the largest number of weights.
+    model = packed_zeros(15_000, 1_000, "the name of a feature, {}")
+    assert sum(map(len, model.feature_names)) > 1 << 18
+    save(model, path)
+    assert load(path).weights.shape == (1_000, 15_000)
+
+
+def test_more_weights_than_a_file_is_read_with_are_not_saved(path):
+    with pytest.raises(HousingError, match=r"^the model has 16785409 weights: a file holds 16777216 at most$"):
+        save(packed_zeros(4097, 4097, "x{}"), path)
+
+
+@pytest.mark.parametrize("bits_of", [2, 7])
+@pytest.mark.parametrize("layout", [("S15000000", 2), ("S7", 15_000_000), ("S200000", 15_000_000)])
+def test_a_small_packed_file_that_holds_much_is_refused_before_it_is_inflated(layout, bits_of, path):
+    fields = [("format", "S23"), ("names", layout[0]), ("bits", "u1"), ("weights", "u1", (layout[1],))]
+    fields += [("scale", "<f4"), ("zero_point", "u1"), ("radius", "<f4"), ("slack", "<f4"), ("intercept", "<f8")]
+    record = np.zeros((), fields)
+    record["format"], record["bits"] = b"housing_np 3 per-tensor", bits_of
+    write_record(path, record)
+    del record
+    tracemalloc.start()
+    try:
+        refusal(path)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_several_targets_of_the_best_rounding_predict_the_same_bits_once_loaded(scheme, tmp_path):
     X = np.random.default_rng(0).normal(size=(50, 5))

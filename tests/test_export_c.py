@@ -206,6 +206,23 @@ def test_the_integers_take_no_float_and_no_division_on_a_cortex_m0(golden, tmp_p
     assert int(sizes[0]) < 160 and sizes[1:3] == ["0", "0"]
 
 
+def test_four_bits_take_half_the_flash_of_eight_on_a_cortex_m0_and_no_ram(tmp_path):
+    rng, sizes = np.random.default_rng(0), {}
+    X = rng.normal(size=(600, 512))
+    float_model = LinearRegression().fit(X, X @ rng.normal(size=(512, 10)))
+    for bits in (8, 4):
+        write(QuantizedLinear.from_linear(float_model, X, "integer", bits), tmp_path)
+        flags = ["-DMODEL_NO_DOUBLE", *C99, "-Os", "-mcpu=cortex-m0", "-mthumb", "-c"]
+        assert compile("arm-none-eabi-gcc", *flags, "model.c", cwd=tmp_path).returncode == 0
+        needed = compile("arm-none-eabi-nm", "--undefined-only", "model.o", cwd=tmp_path).stdout
+        assert needed.split() == ["U", "__aeabi_lmul"]
+        sizes[bits], *ram = map(
+            int, compile("arm-none-eabi-size", "model.o", cwd=tmp_path).stdout.splitlines()[1].split()[:3]
+        )
+        assert ram == [0, 0]
+    assert sizes[8] - sizes[4] >= 512 * 10 // 2 - 100 and sizes[4] <= 0.54 * sizes[8]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_cortex_m0_takes_every_scheme(name, golden, tmp_path):
     flags = [*C99, "-Os", "-mcpu=cortex-m0", "-mthumb", "-c"]

@@ -180,13 +180,16 @@ def _to_record(model: Model | FittedLinear) -> np.ndarray:
         if not np.isfinite(array).all():
             raise HousingError(f"{name} holds a number that is not finite in its file: rescale the features or targets")
     kind, bits = ours.scheme or _FLOAT, ours.bits if is_quantized(ours) else 64
+    shape = numbers["weights" if is_quantized(ours) else "coef"].shape
+    if prod(shape) > _SIZE_CAP:
+        raise HousingError(f"the model has {prod(shape)} weights: a file holds {_SIZE_CAP} at most")
     version = PACKED if bits < 8 else FORMAT if ours.columns.is_plain else WITH_COLUMNS
     head = {"format": _format(kind, version), "names": "\0".join((*ours.feature_names, *ours.target_names_)).encode()}
     if not ours.columns.is_plain:
         head["columns"] = columns_text(ours.columns)
     if bits < 8:
         numbers = numbers | {"weights": packed(numbers["weights"], bits)}
-    record = np.zeros((), _layout(kind, ours.coef_.shape, {name: len(text) for name, text in head.items()}, bits))
+    record = np.zeros((), _layout(kind, shape, {name: len(text) for name, text in head.items()}, bits))
     for name, value in (head | numbers).items():
         record[name] = value
     return record
@@ -212,12 +215,10 @@ def _declared(data: bytes, size: int) -> tuple[str, tuple[int, ...], np.dtype, m
     field, shapes = "coef" if kind == _FLOAT else "weights", {name: shape for name, _, shape in fields}
     weights, bits, is_known = shapes.get(field, ()), 8, True
     if version == PACKED:
-        # Bits and shape are known once the names are complete; until then the shape is the largest that it can be.
-        targets, is_known = shapes.get("slack", ()), len(numbers) > (place := sum(texts.values()))
-        features = names.count(0) + 1 - prod(targets) if is_known else 4 * prod(weights) // max(prod(targets), 1)
-        weights, bits = (*targets, features), numbers[place] if is_known else 2
-        if not 2 <= bits < 8:
-            raise HousingError(f"bits is {bits}: expected 2 to 7 in {PACKED}")
+        is_known = len(numbers) > (place := sum(texts.values()))
+        bits = numbers[place] if is_known else 7
+        count = names.count(0) + 1 if is_known else (texts["names"] + 1) // 2
+        weights = _unpacked_shape(prod(weights), shapes.get("slack", ()), count, bits)
     if len(weights) not in (1, 2) or not 0 < prod(weights) <= _SIZE_CAP:
         raise HousingError(f"{field} has shape {weights}, expected (features,) or (targets, features)")
     layout = _layout(kind, weights, texts, bits)
@@ -232,6 +233,19 @@ def _declared(data: bytes, size: int) -> tuple[str, tuple[int, ...], np.dtype, m
     if (is_known and texts["names"] < 2 * count - 1) or (len(names) < texts["names"] and names.count(0) >= count):
         raise HousingError(f"{texts['names']} bytes of names, expected {count} names that are not empty")
     return kind, weights, layout, numbers
+
+
+def _unpacked_shape(content: int, targets: tuple[int, ...], names: int, bits: int) -> tuple[int, ...]:
+    """Return the shape of weights that are packed in these bytes, for as many names of features and targets at most.
+
+    Names and bits are complete in the whole record; its head alone may give too many of either.
+    """
+    if not 2 <= bits < 8:
+        raise HousingError(f"bits is {bits}: expected 2 to 7 in {PACKED}")
+    features = min(names - prod(targets), min(4 * content, _SIZE_CAP) // max(prod(targets), 1))
+    if content > packed_size(prod(targets) * features, bits):
+        raise HousingError(f"{content} bytes of weights, more than {features} features have")
+    return (*targets, features)
 
 
 def _split(data: bytes) -> tuple[list[tuple[str, str, tuple[int, ...]]], memoryview]:
