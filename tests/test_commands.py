@@ -50,7 +50,7 @@ def test_train_prints_the_figures_of_the_original(trained):
     assert [line.split()[2] for line in lines[-5:]] == ["4.132", "3.977", "3.677", "3.242", "2.414"]
 
 
-def test_train_saves_four_models_their_sums_and_a_report(trained):
+def test_train_saves_its_models_their_sums_and_a_report(trained):
     folder, done = trained
     assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, REPORT, SUMS])
     for path in folder.glob("*.npz"):
