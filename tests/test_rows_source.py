@@ -221,7 +221,6 @@ def test_a_long_name_in_gzip_is_read_once(piece):
     content = gzip.compress(TEXT.encode())
     named = content[:3] + b"\x08" + content[4:10] + b"a" * 100_000 + b"\0" + content[10:]
     assert outcome(Pieces(named, [piece]), "csv", "stop") == (PLAIN, [], None)
-    assert source._Joined(b"abc", BytesIO(b"de")).read(2) == b"ab"
 
 
 def test_binary_rows_in_gzip_are_held_up_to_a_limit(monkeypatch):

@@ -15,8 +15,8 @@ from ..checks.arrays import Floats
 from ..checks.names import apart_from
 from ..quantized.model import Model, is_quantized
 from ..rows.formats import FORMATS
+from ..rows.kinds import in_csv
 from ..rows.numbered import Numbered
-from ..rows.table import in_csv
 
 _PIECE = 1 << 14  # numbers of JSON that are written at a time
 

@@ -3,6 +3,7 @@
 Source: Cook and Weisberg, "Residuals and Influence in Regression", 1982, section 2.2.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,21 +46,30 @@ def leave_one_out(
 
 
 def left_out(
-    model: "LinearRegression", rows: Floats, targets: Floats, weights: Floats | None = None
+    model: "LinearRegression",
+    rows: Floats,
+    targets: Floats,
+    weights: Floats | None = None,
+    visit: Callable[[Floats, Floats, Floats], object] = lambda basis, leverage, residual: None,
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the predictions of rows by fits to all others, and which rows have none: those of leverage 1."""
+    """Return the predictions of rows by fits to all others, and which rows have none: those of leverage 1.
+
+    `visit` is called with what is known of each chunk of rows: in the basis of the solution, leverages and residuals.
+    """
     solution = model.require_solution("leverages")
     out, is_alone = np.empty_like(targets), np.empty(len(rows), np.bool_)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         step = max(_LEAST_ROWS, min(_CHUNK_ROWS, _PRODUCTS // rows.shape[1] ** 2))
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
-            leverage = solution.leverage(rows[part])
+            basis = solution.basis(rows[part])
+            leverage = solution.leverage(rows[part], basis)
             room = 1 - (leverage if weights is None else leverage * weights[part])
             residual = solution.residual(rows[part], targets[part], model.coef_)
             refuse_nonfinite_rows(residual, rows[part], model.feature_names)
             out[part] = targets[part] - (residual.T / room).T
             is_alone[part] = room < _NO_ROOM
+            visit(basis, leverage, residual)
     return out, is_alone
 
 

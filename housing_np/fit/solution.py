@@ -104,10 +104,14 @@ class Solution:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(np.square(self.residual_norm / self.total_norm))
 
-    def leverage(self, X: Floats) -> Floats:
+    def basis(self, X: Floats) -> Floats:
+        """Return rows X (n, p) in an orthonormal basis of the centred columns: Q of their QR decomposition."""
+        return np.asarray(np.dot(self.centred(X), self.inverse / self.norms[:, None]))
+
+    def leverage(self, X: Floats, basis: Floats | None = None) -> Floats:
         """Return the leverages (n,) of rows X (n, p): how much each row's own target counts in its prediction."""
-        spread = np.dot(self.centred(X), self.inverse / self.norms[:, None])
-        return np.asarray(np.einsum("ij,ij->i", spread, spread) + float(self.fit_intercept) / self.rows)
+        Q = self.basis(X) if basis is None else basis
+        return np.asarray(np.einsum("ij,ij->i", Q, Q) + float(self.fit_intercept) / self.rows)
 
     def unit_stderr(self) -> Floats:
         """Return standard errors of [intercept, coefficients] (p + 1,) for residuals of standard deviation 1.

@@ -119,11 +119,8 @@ class Summary:
         if mine != theirs or self.fit_intercept != other.fit_intercept:
             raise HousingError(f"cannot add up rows of different columns: {mine} and {theirs}")
         total = copy(self)
-        total.rows, total._seen, total._kept = (
-            self.rows + other.rows,
-            self._seen + other._seen,
-            self._kept + other._kept,
-        )
+        total.rows, total._seen = self.rows + other.rows, self._seen + other._seen
+        total._kept = self._kept + other._kept
         if other._first is not None:
             total._note_varying(other._varies, other._first)
         if other._shifted is not None:
