@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> int:
     name = f"nothing holds; the nearest is {best}" if options.smallest else best.scheme
     if broken := gates.failures(name, after, before, error_shares(quantized, model, rows)):
         if options.smallest:
-            cli.show(cli.dumps({"file": None, "tried": found}) if options.json else _table(order, found))
+            _show(options, {"file": None, "tried": found}, order)
         for line in broken:
             cli.say(line)
         return cli.GATE_FAILED
@@ -87,21 +87,23 @@ def main(arguments: Sequence[str]) -> int:
     _write(quantized, after, contents[best], table.X, options, loaded)
     report = {
         "file": options.out,
-        "scheme": best.scheme,
-        "bits": quantized.bits,
-        "rounding": best.rounding,
+        **_entry(best, quantized, after, contents[best]),
         "rows_skipped": stream.all_skipped.count,
         "proven_optimal": quantized.proven,
         "r2_float": before.r2,
-        **after._asdict(),
-        "payload_bytes": quantized.payload_bytes,
-        "file_bytes": len(contents[best]),
     }
-    if options.json:
-        cli.show(cli.dumps(report | {"tried": found} if options.smallest else report))
-    else:
-        cli.show("\n\n".join([_table(order, found), _text(report)] if options.smallest else [_text(report)]))
+    _show(options, report | ({"tried": found} if options.smallest else {}), order)
     return cli.DONE
+
+
+def _show(options: Namespace, report: dict[str, Any], order: Sequence[Way]) -> None:
+    """Print the report, and before it the table of what was tried; as notes where standard output gets the model."""
+    parts = [_table(order, report["tried"])] if "tried" in report else []
+    parts += [_text(report)] if report["file"] else []
+    if options.out == "-":
+        cli.notes("\n".join(parts).split("\n"))
+    else:
+        cli.show(cli.dumps(report) if options.json else "\n\n".join(parts))
 
 
 def _packed(
@@ -166,6 +168,9 @@ def _write(
 
     Raises HousingError if the float model is no longer that of its stamp: the report is then of another training.
     """
+    if options.out == "-":
+        cli.show_bytes(content)
+        return
     path, folder = as_path(options.out, ArtifactError), Path(options.model).parent
     contents = {path: content}
     # Commands look for the report beside the model: one elsewhere would never be asked for it.
@@ -185,7 +190,7 @@ def _write(
 
 def _text(report: dict[str, Any]) -> str:
     # Whether the integers are the best is known of optimal rounding alone.
-    return "\n".join(f"{_LABELS[name]}: {_shown(value)}" for name, value in report.items() if value is not None)
+    return "\n".join(f"{label}: {_shown(report[name])}" for name, label in _LABELS.items() if report[name] is not None)
 
 
 def _shown(value: Any) -> str:
@@ -216,7 +221,9 @@ def _options(arguments: Sequence[str]) -> Namespace:
     parser.add_argument(
         "--scheme", choices=SCHEMES, help="(default: per-channel; with --smallest, this and the next two: all)"
     )
-    parser.add_out("--out", metavar="FILE", required=True, help="where the quantized model goes (no default)")
+    parser.add_out(
+        "--out", metavar="FILE", required=True, help="where the quantized model goes; - for stdout (no default)"
+    )
     parser.add_argument(
         "--data",
         metavar="FILE",
@@ -240,6 +247,8 @@ def _options(arguments: Sequence[str]) -> Namespace:
     parser.add_limits()
     parser.add_json()
     options = parser.parse(arguments)
+    if options.out == "-" and options.json:
+        parser.error("--json tells what was written: name a file with --out")
     if options.smallest and options.max_r2_drop is None and options.max_deviation is None:
         parser.error("--smallest needs a limit: --max-deviation D, --max-r2-drop D or both")
     scheme = options.scheme or ("integer" if options.smallest else "per-channel")

@@ -121,7 +121,7 @@ class Terminal(io.TextIOWrapper):
 
 def test_bytes_are_not_for_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Terminal(io.BytesIO()))
-    with pytest.raises(HousingError, match="^ONNX is nothing for a terminal: name a file with --out$"):
+    with pytest.raises(HousingError, match="^a binary file is nothing for a terminal: name a file with --out, or pipe"):
         command._print(b"content")
     assert sys.stdout.buffer.getvalue() == b""
 
@@ -129,6 +129,7 @@ def test_bytes_are_not_for_a_terminal(monkeypatch):
 def test_a_terminal_gets_nothing_that_it_would_obey(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Terminal(io.BytesIO()))
     command._print("a\n\x1b[31mb\n")
+    sys.stdout.flush()
     assert sys.stdout.buffer.getvalue() == b"a\n\\x1b[31mb\n"
 
 

@@ -138,13 +138,18 @@ def _is_a(value: object) -> str:
 def as_matrix(values: Any, name: str = "X") -> NDArray[Any]:
     """Return rows (n, p), p at least 1, as an array of numbers in their own type."""
     array = as_numbers(values, name)
+    require_matrix(array, name)
+    return array
+
+
+def require_matrix(array: Any, name: str = "X") -> None:
+    """Refuse what has another shape than (n, p), p at least 1."""
     if array.ndim != 2 or not array.shape[1]:
         none = f"; 0 feature(s) (shape={array.shape}) while a minimum of 1 is required." if array.ndim == 2 else ""
         raise HousingError(
             f"{name} has shape {array.shape}: expected (rows, features); {name}.reshape(-1, 1) makes one feature, "
             f"{name}.reshape(1, -1) one row. Reshape your data{none}"
         )
-    return array
 
 
 def as_number(value: Any, name: str) -> float:

@@ -103,7 +103,8 @@ def dependence_note(solution: "Solution", columns: Columns) -> str:
         owners = [name for name in columns.names if not set(others).isdisjoint(columns.features_of(name))]
         number = len(names) - solution.rank - len(still) if set(others) == set(owners) else "one"
         advice.append(f"{listed(owners, quoted)} depend on each other: drop {number} of them")
+    which = "of one choice among several" if solution.positive else "of least norm in scaled units"
     return (
         f"the features have rank {solution.rank}, fewer than the {counted(len(names), 'coefficient')} to determine: "
-        f"this is the solution of least norm in scaled units; {'; '.join(advice)}"
+        f"this is the solution {which}; {'; '.join(advice)}"
     )

@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..checks.arrays import Floats, as_numbers, read_only, require_names
 from ..checks.names import as_names, require_apart, require_option
 from ..checks.objects import Rebuilt, Shown
+from ..checks.sparse import by_rows
 from ..errors import HousingError, counted, listed, quoted
-from ..fit.linear import FittedLinear, LinearRegression, as_targets
-from ..fit.metrics import r2_score
+from ..fit.linear import FittedLinear, LinearRegression
+from ..fit.metrics import as_targets, r2_score
 from ..rows.columns import Columns, positional_names, require_columns
 from .affine import Affine, as_bits
 from .calibration import Calibration
@@ -22,8 +23,8 @@ from .schemes import BY_NAME, ROUNDINGS, SCHEMES, Rounding, Scheme
 from .schemes.scheme import Field, QuantizationScheme, finite_rows
 
 # The types of what a scheme does not store, or stores under another name.
-_UNSTORED = {"bias": Field("<f8", "target"), "center": Field("<f4", "feature")}
-_UNSTORED |= {"radius": Field("<f4", "model"), "slack": Field("<f4", "target")}
+_UNSTORED = {"center": Field("<f4", "feature"), "radius": Field("<f4", "model"), "slack": Field("<f4", "target")}
+_BIAS = Field("<f8", "target")
 _CHECKED_ELSEWHERE = ("bits", "weights", "scale", "zero_point", "intercept")
 
 
@@ -81,8 +82,8 @@ class QuantizedLinear(Shown, Rebuilt):
         Added to the weighted sum: for "integer" int32, in steps of `affine.scale`; else in target units, in float64 and
         for "float32" in float32. Refitted to integer weights, so that the mean prediction stays.
     center : ndarray, shape (p,)
-        The row at which the deviation from the float model is at most `slack`: near the mean of the calibration rows;
-        uint8 in the units of the quantized inputs for "integer", zeros for "per-tensor" and "float32".
+        A row near the mean of the calibration rows, whose deviation from the float model is at most `slack`; uint8 in the
+        units of the quantized inputs for "integer", zeros for "per-tensor" and "float32".
     radius : float
         No weight is further than `radius` times its scale, or its size for "float32", from the float weight.
     slack : ndarray of float32, shape () or (k,)
@@ -131,12 +132,12 @@ class QuantizedLinear(Shown, Rebuilt):
         self._set_names()
         fields = {name: field for name, field in self._rules.fields.items() if name not in _CHECKED_ELSEWHERE}
         # The bias is checked as float64 first: the scheme says what is wrong with one beyond its own type.
-        for name, field in {**_UNSTORED, **fields, "bias": _UNSTORED["bias"]}.items():
+        for name, field in {**_UNSTORED, **fields, "bias": _BIAS}.items():
             self._set_checked(name, field)
         if self.radius < 0 or np.any(self.slack < 0):
             raise HousingError("radius and slack must not be negative")
         self._rules.check(self)
-        self._set_checked("bias", fields.get("bias", self._rules.fields.get("intercept", _UNSTORED["bias"])))
+        self._set_checked("bias", fields["bias"] if "bias" in fields else self._rules.fields["intercept"])
 
     def _set_checked(self, name: str, field: Field) -> None:
         stored = field.stored(getattr(self, name), name, self.weights.shape)
@@ -299,6 +300,7 @@ class QuantizedLinear(Shown, Rebuilt):
     def _kernel(self) -> Any:
         return self._rules.kernel(self)
 
+    @by_rows
     def predict(self, X: ArrayLike) -> Floats:
         """Return predictions for rows X (n, p), in target units; shape (n,) or (n, k)."""
         return self._rules.predict(self, X)
@@ -322,11 +324,13 @@ class QuantizedLinear(Shown, Rebuilt):
         predictions = self.predict(X)
         return r2_score(as_targets(self, y), predictions, sample_weight)
 
+    @by_rows
     def quantize_input(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Return rows X (n, p) as uint8, saturated to the calibrated range; only in the scheme "integer"."""
         steps = self._rules.input_steps(self, X)
         return np.clip(steps, 0, 255, out=steps).astype(np.uint8)
 
+    @by_rows
     def saturated(self, X: ArrayLike) -> NDArray[np.bool_]:
         """Return which rows of X (n, p) lie outside the calibrated range; shape (n,), only in the scheme "integer"."""
         steps = self._rules.input_steps(self, X)
@@ -343,6 +347,7 @@ class QuantizedLinear(Shown, Rebuilt):
             Xq = as_numbers(Xq, "Xq")
         return self._rules.predict_quantized(self, Xq)
 
+    @by_rows
     def error_bound(self, X: ArrayLike) -> Floats:
         """Return a bound on |quantized − float| for each prediction of rows X (n, p), in target units.
 
@@ -353,10 +358,9 @@ class QuantizedLinear(Shown, Rebuilt):
 
         Notes
         -----
-        With Δ the error of the weights, the deviation of a row x is Δ·(x − center) plus the deviation at the center:
-        at most ``radius · Σ scale_j · |x_j − center_j| + slack``; for "float32" the scale of a weight is its size. In
-        the scheme "integer" x is the quantized row, and the change by its rounding and saturation is added. The
-        rounding of float64 in both models is covered.
+        With Δ the error of the weights, the deviation of a row x is Δ·(x − center) plus the deviation at the center: at
+        most ``radius · Σ scale_j · |x_j − center_j| + slack``; in "float32" a weight's size is its scale. In "integer" x
+        is the quantized row, and the change by rounding and saturation is added. Rounding of float64 is covered.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             bound = self._rules.bound(self, finite_rows(self, X))
