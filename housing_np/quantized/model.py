@@ -82,8 +82,8 @@ class QuantizedLinear(Shown, Rebuilt):
         Added to the weighted sum: for "integer" int32, in steps of `affine.scale`; else in target units, in float64 and
         for "float32" in float32. Refitted to integer weights, so that the mean prediction stays.
     center : ndarray, shape (p,)
-        A row near the mean of the calibration rows, whose deviation from the float model is at most `slack`; uint8 in the
-        units of the quantized inputs for "integer", zeros for "per-tensor" and "float32".
+        A row near the mean of the calibration rows, whose deviation from the float model is at most `slack`; uint8 in
+        the units of the quantized inputs for "integer", zeros for "per-tensor" and "float32".
     radius : float
         No weight is further than `radius` times its scale, or its size for "float32", from the float weight.
     slack : ndarray of float32, shape () or (k,)
@@ -359,8 +359,8 @@ class QuantizedLinear(Shown, Rebuilt):
         Notes
         -----
         With Δ the error of the weights, the deviation of a row x is Δ·(x − center) plus the deviation at the center: at
-        most ``radius · Σ scale_j · |x_j − center_j| + slack``; in "float32" a weight's size is its scale. In "integer" x
-        is the quantized row, and the change by rounding and saturation is added. Rounding of float64 is covered.
+        most ``radius · Σ scale_j · |x_j − center_j| + slack``; in "float32" a weight's size is its scale. In "integer"
+        x is the quantized row, and the change by rounding and saturation is added. Rounding of float64 is covered.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             bound = self._rules.bound(self, finite_rows(self, X))
