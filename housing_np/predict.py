@@ -62,13 +62,13 @@ def main(arguments: Sequence[str]) -> int:
             f"{shown_path(path)} is a float model: bounds are for quantized ones, which can be off from it; "
             "name one of these, or leave out --bounds"
         )
-    gates = {
-        "--fail-outside": (options.fail_outside, "--range FILE or an integer model", options.range or has_range(model)),
-        "--fail-moved": (options.fail_moved, "--range FILE", options.range),
-    }
-    for gate, (is_set, what, is_known) in gates.items():
-        missing = [name for name, given in (("INPUT", inputs), (what, is_known)) if not given]
-        if is_set not in (None, False) and missing:
+    ranges = None
+    if options.fail_moved or options.fail_outside is not None:
+        is_known = options.range or (has_range(model) and not options.fail_moved)
+        ranges = None if is_known else _ranges_beside(path, model)
+        needed = {"INPUT": inputs, "--range FILE, as no report.json beside the model names it": is_known or ranges}
+        if missing := [name for name, given in needed.items() if not given]:
+            gate = "--fail-moved" if options.fail_moved else "--fail-outside"
             parser.error(f"{gate} needs {', and '.join(missing)}")
     if is_piped and not _is_given(path, model, options):
         inputs = []
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str]) -> int:
         _require_bundled(path, model)
     with _output(options.output) as out:
         if inputs:
-            _predict(model, inputs, options, out)
+            _predict(model, ranges, inputs, options, out)
         else:
             answer = Answer(tuple(model.target_names_), options.bounds, rows=options.rows)
             _samples(model, answer, out, _format(options))
@@ -152,7 +152,8 @@ def _parser() -> cli.Parser:
         "--range",
         metavar="FILE",
         help="count inputs outside the ranges of FILE, rows or the report.json of a training, and name the features "
-        "whose mean, and the levels whose share, has shifted (default: the integer model's own range)",
+        "whose mean, and the levels whose share, has shifted (default: for --fail-outside and --fail-moved the "
+        "report.json beside the model, if it names it; else the integer model's own range)",
     )
     parser.add_argument(
         "--fail-outside",
@@ -217,13 +218,13 @@ def _output(path: str | None) -> Iterator[TextIO]:
         raise HousingError(unwritten(path, error)) from None
 
 
-def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -> None:
+def _predict(model: Model, ranges: Calibration | None, inputs: list[str], options: Namespace, out: TextIO) -> None:
     """Answer the rows of all inputs, in their order."""
     skipped = Skipped()
     add = skipped.keep if _is_beside(options) else skipped.add
     reading = cli.reading(options) | {"on_error": stop if options.on_error == "stop" else add}
     others = reading | {"on_error": stop if options.on_error == "stop" else Skipped().add}
-    drift = Drift(model, _reference(options.range, model, partial(_of, reading=others)))
+    drift = Drift(model, ranges or _reference(options.range, model, partial(_of, reading=others)))
     with ExitStack() as opened:
         # One input is open at a time; the first decides the form of the answers.
         read = (_open(opened, name, reading) for name in inputs)
@@ -265,6 +266,14 @@ def _is_file(output: str | None) -> bool:
         return False
     path = Path(str(output))
     return path.is_file() or not path.exists()
+
+
+def _ranges_beside(path: str, model: Model) -> Calibration | None:
+    """Return the ranges of the training, if the report beside the model names it."""
+    from .store.report_file import training_of  # imported here because predict must start fast
+
+    training = training_of(path, model.feature_names)
+    return training.ranges if training else None
 
 
 def _reference(range: str | None, model: Model, of: Callable[[str], dict[str, Any]]) -> Calibration | None:

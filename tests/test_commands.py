@@ -740,7 +740,7 @@ def lots(tmp_path_factory):
     ],
 )
 def test_what_moved_is_a_gate(rows, moved, said, lots):
-    arguments = ["predict", "float64.npz", f"{rows}.csv", "--range", "report.json"]
+    arguments = ["predict", "float64.npz", f"{rows}.csv"]  # report.json is beside it
     assert run(*arguments, "--fail-outside", "0.2", cwd=lots).returncode == 0
     done = run(*arguments, "--fail-moved", "--output", "o.csv", cwd=lots)
     end = "; o.csv is not written" if moved else ""
@@ -756,18 +756,26 @@ def test_what_moved_is_a_gate(rows, moved, said, lots):
     assert all(set(each) == {"feature", "was", "mean", "effect"} for each in told["moved"])
 
 
-def test_a_gate_of_what_moved_needs_rows_to_compare_with(models, tmp_path):
-    done = run("predict", models / "uint8-integer.npz", "-", "--fail-moved", cwd=tmp_path, input="")
-    assert_refused(done, 2, "--fail-moved needs --range FILE;")
+def test_no_row_may_be_outside_where_the_share_is_0(lots):
+    (lots / "far.csv").write_text("lot,sea\n1e9,far\n")
+    done = run("predict", "float64.npz", "far.csv", "--fail-outside", "0", cwd=lots)
+    assert (done.returncode, "100 % of the rows are outside the range, over the limit of 0 %" in done.stderr) == (
+        1,
+        True,
+    )
 
 
 def test_a_gate_needs_a_range_and_a_share(models, tmp_path):
-    done = run("predict", models / "float64.npz", "-", "--fail-outside", "0.1", cwd=tmp_path, input="")
-    assert_refused(done, 2, "--fail-outside needs --range FILE or an integer model;")
-    done = run("predict", models / "uint8-integer.npz", "--fail-outside", "0.1", cwd=tmp_path)
+    for name in ("float64.npz", "uint8-integer.npz"):
+        shutil.copy(models / name, tmp_path)
+    done = run("predict", "uint8-integer.npz", "-", "--fail-moved", cwd=tmp_path, input="")
+    assert_refused(done, 2, "--fail-moved needs --range FILE, as no report.json beside the model names it;")
+    done = run("predict", "float64.npz", "-", "--fail-outside", "0", cwd=tmp_path, input="")
+    assert_refused(done, 2, "--fail-outside needs --range FILE,")
+    done = run("predict", "uint8-integer.npz", "--fail-outside", "0.1", cwd=tmp_path)
     assert_refused(done, 2, "--fail-outside needs INPUT;")
-    done = run("predict", models / "float64.npz", "--fail-outside", "0.1", cwd=tmp_path)
-    assert_refused(done, 2, "--fail-outside needs INPUT, and --range FILE or an integer model;")
+    done = run("predict", "float64.npz", "--fail-outside", "0.1", cwd=tmp_path)
+    assert_refused(done, 2, "--fail-outside needs INPUT, and --range FILE,")
     for share in ("1.5", "nan", "many"):
         done = run("predict", models / "uint8-integer.npz", "-", "--fail-outside", share, cwd=tmp_path, input="")
         assert_refused(done, 2, "expected a number from 0 to 1")
