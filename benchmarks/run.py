@@ -31,6 +31,7 @@ SECTIONS = {
     "worth": "worth",
     "size": "sizes",
     "elsewhere": "elsewhere",
+    "cortex": "cortex_m0",
     "serve": "serving",
 }
 

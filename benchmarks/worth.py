@@ -1,4 +1,4 @@
-"""Where uint8 pays: bytes and deviations of float64, float32 and each scheme, by features and targets."""
+"""Where uint8 pays: bytes and deviations of float64 and each scheme, by features and targets."""
 
 from itertools import product
 from pathlib import Path
@@ -13,7 +13,7 @@ from housing_np import LinearRegression, QuantizedLinear, save
 
 FEATURES, TARGETS = (8, 64, 512), (1, 10)
 ROWS, QUICK_ROWS = 5_000, 1_000
-SCHEMES = ("per-tensor", "per-channel", "integer")
+SCHEMES = ("float32", "per-tensor", "per-channel", "integer")
 
 
 def measure(quick: bool) -> dict[str, Any]:
@@ -30,21 +30,12 @@ def _shape(rows: int, features: int, targets: int, folder: Path) -> list[dict[st
     model = LinearRegression().fit(X, Y)
     expected = model.predict(X)
     small = {scheme: QuantizedLinear.from_linear(model, X, scheme) for scheme in SCHEMES}
-    files = {name: folder / f"{name}.npz" for name in ("float64", "float32", *SCHEMES)}
-    half = {"coef": model.coef_.astype(np.float32), "intercept": np.asarray(model.intercept_, np.float32)}
-    np.savez_compressed(files["float32"], **half)
-    for name, each in {"float64": model, **small}.items():
-        save(each, files[name])
-    predicted = {"float64": expected, "float32": X @ half["coef"].T.astype(float) + half["intercept"]}
-    predicted |= {scheme: each.predict(X) for scheme, each in small.items()}
-    count = model.coef_.size + targets
-    payloads = {"float64": 8 * count, "float32": 4 * count} | {name: each.payload_bytes for name, each in small.items()}
     unit = expected.std(axis=0)
     return [
         {"features": features, "targets": targets, "kind": name}
-        | {"payload_bytes": payloads[name], "file_bytes": path.stat().st_size}
-        | accuracy(Y / unit, expected / unit, predicted[name] / unit)
-        for name, path in files.items()
+        | {"payload_bytes": each.payload_bytes, "file_bytes": save(each, folder / f"{name}.npz")}
+        | accuracy(Y / unit, expected / unit, each.predict(X) / unit)
+        for name, each in {"float64": model, **small}.items()
     ]
 
 

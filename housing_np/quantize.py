@@ -1,4 +1,4 @@
-"""python -m housing_np.quantize: a saved float model to uint8, if it stays within the caller's limits."""
+"""python -m housing_np.quantize: a saved float model to few bytes, if it stays within the caller's limits."""
 
 if __name__ == "__main__":
     from .__main__ import script
@@ -14,16 +14,17 @@ from typing import Any
 from .checks.arrays import Floats
 from .checks.paths import as_path, shown_path
 from .checks.unchanged import Stamp, changed, stamp
-from .command import cli
+from .command import cli, tables
 from .errors import ArtifactError, HousingError
 from .evaluation.deviation import error_shares
 from .evaluation.gates import Gates, is_lossy, losses
 from .evaluation.scores import Figures, figures
+from .evaluation.smallest import Way, by_size, nearest, ways
 from .fit.linear import LinearRegression
 from .quantized.calibration import Calibration
 from .quantized.from_float import needs_covariance
 from .quantized.model import Model, QuantizedLinear
-from .quantized.schemes import ROUNDINGS, SCHEMES, Scheme
+from .quantized.schemes import INTEGERS, ROUNDINGS, SCHEMES, Scheme
 from .rows.california import load_california
 from .rows.table import Stream, open_known
 from .store.artifact import load, to_bytes
@@ -51,12 +52,7 @@ _LABELS = {
 
 def main(arguments: Sequence[str]) -> int:
     """Quantize a float model on rows like those that it will be used on."""
-    parser = _parser()
-    options = parser.parse(arguments)
-    if options.percentile != 100 and options.scheme != "integer":
-        parser.error(f"--percentile is for --scheme integer, not {options.scheme}")
-    if options.out == "-" and options.json:
-        parser.error("--json tells what was written: name a file with --out")
+    options = _options(arguments)
     loaded = stamp(options.model)
     model = load(options.model)
     if model.scheme is not None:
@@ -65,51 +61,122 @@ def main(arguments: Sequence[str]) -> int:
         )
     stream = _calibration(model, options)
     table = stream.table()
-    rows = Calibration.of(table.X, options.percentile, needs_covariance(options.rounding))
-    quantized = QuantizedLinear.from_linear(model, rows, options.scheme, options.bits, options.rounding)
-    before, after = figures({"float": model, "uint8": quantized}, model, table).values()
-    gates, shares = Gates(options.max_r2_drop, options.max_deviation), error_shares(quantized, model, rows)
-    broken = gates.failures(options.scheme, after, before, shares)
-    if broken:
+    tried = ways(options.scheme, options.bits, options.rounding) if options.smallest else [_way(options)]
+    rows = Calibration.of(table.X, options.percentile, any(map(needs_covariance, (way.rounding for way in tried))))
+    models, contents = _packed(model, rows, tried)
+    named: dict[str, Model] = {str(way): each for way, each in models.items()}
+    before, *others = figures({"float": model, **named}, model, table).values()
+    measured, gates = dict(zip(models, others, strict=True)), Gates(options.max_r2_drop, options.max_deviation)
+    order = by_size(models, measured)
+    best = next((way for way in order if gates.hold(measured[way], before)), nearest(measured, gates))
+    quantized, after = models[best], measured[best]
+    found = [
+        _entry(way, models[way], measured[way], contents[way]) | {"holds": gates.hold(measured[way], before)}
+        for way in order
+    ]
+    name = f"nothing holds; the nearest is {best}" if options.smallest else best.scheme
+    if broken := gates.failures(name, after, before, error_shares(quantized, model, rows)):
+        if options.smallest:
+            _show(options, {"file": None, "tried": found}, order)
         for line in broken:
             cli.say(line)
         return cli.GATE_FAILED
     if is_lossy(after, before):
-        others = figures(_others(model, rows, options), model, table)
-        cli.notes(losses({options.scheme: after}, before, others or {options.scheme: after}))
+        better = figures(_others(model, rows, best), model, table)
+        cli.notes(losses({best.scheme: after}, before, better or {best.scheme: after}))
+    _write(quantized, after, contents[best], table.X, options, loaded)
     report = {
         "file": options.out,
-        "scheme": options.scheme,
-        "bits": options.bits,
-        "rounding": options.rounding,
+        **_entry(best, quantized, after, contents[best]),
         "rows_skipped": stream.all_skipped.count,
         "proven_optimal": quantized.proven,
         "r2_float": before.r2,
-        **after._asdict(),
-        "payload_bytes": quantized.payload_bytes,
-        "file_bytes": _write(quantized, after, table.X, options, loaded),
     }
-    if options.out == "-":
-        cli.notes(_text(report).split("\n"))
-    else:
-        cli.show(cli.dumps(report) if options.json else _text(report))
+    _show(options, report | ({"tried": found} if options.smallest else {}), order)
     return cli.DONE
 
 
-def _write(quantized: QuantizedLinear, measured: Figures, X: Floats, options: Namespace, loaded: Stamp | None) -> int:
-    """Write the model, and with it the report that is beside both it and the float model; return the model's size.
+def _show(options: Namespace, report: dict[str, Any], order: Sequence[Way]) -> None:
+    """Print the report, and before it the table of what was tried; as notes where standard output gets the model."""
+    parts = [_table(order, report["tried"])] if "tried" in report else []
+    parts += [_text(report)] if report["file"] else []
+    if options.out == "-":
+        cli.notes("\n".join(parts).split("\n"))
+    else:
+        cli.show(cli.dumps(report) if options.json else "\n\n".join(parts))
+
+
+def _packed(
+    model: LinearRegression, rows: Calibration, tried: Sequence[Way]
+) -> tuple[dict[Way, QuantizedLinear], dict[Way, bytes]]:
+    """Return the models of all ways that can hold the float one, and their files; raise HousingError if none can."""
+    models: dict[Way, QuantizedLinear] = {}
+    contents: dict[Way, bytes] = {}
+    problems: dict[str, HousingError] = {}
+    for way in cli.Progress("quantization", "models", lambda _: 1)(tried):
+        try:
+            quantized = _quantized(model, rows, way)
+            contents[way] = to_bytes(quantized)  # raises HousingError for what no file can hold
+            models[way] = quantized
+        except HousingError as error:
+            problems[way.scheme] = error
+    if not models:
+        raise next(iter(problems.values()))
+    cli.notes(f"no model of the scheme {scheme}: {error}" for scheme, error in problems.items())
+    return models, contents
+
+
+def _quantized(model: LinearRegression, rows: Calibration, way: Way) -> QuantizedLinear:
+    return QuantizedLinear.from_linear(model, rows, way.scheme, way.bits or 8, way.rounding or "nearest")
+
+
+def _entry(way: Way, quantized: QuantizedLinear, measured: Figures, content: bytes) -> dict[str, Any]:
+    return {
+        "scheme": way.scheme,
+        "bits": quantized.bits,
+        "rounding": way.rounding,
+        **measured._asdict(),
+        "payload_bytes": quantized.payload_bytes,
+        "file_bytes": len(content),
+    }
+
+
+def _table(order: Sequence[Way], found: list[dict[str, Any]]) -> str:
+    head = ["scheme, bits, rounding", *tables.MEASURED, "holds"]
+    rows = zip(order, tables.measured(found), found, strict=True)
+    # Shorter than their names, so that the table has 80 columns.
+    return tables.table(
+        [head, *([str(way).replace(" bits", ""), *cells, _shown(each["holds"])] for way, cells, each in rows)]
+    )
+
+
+def _way(options: Namespace) -> Way:
+    """Return the way that the options ask for."""
+    scheme: Scheme = options.scheme or "per-channel"
+    return Way(scheme, options.bits or 8, options.rounding or "nearest") if scheme in INTEGERS else Way(scheme)
+
+
+def _write(
+    quantized: QuantizedLinear,
+    measured: Figures,
+    content: bytes,
+    X: Floats,
+    options: Namespace,
+    loaded: Stamp | None,
+) -> None:
+    """Write the model's file, and with it the report that is beside both it and the float model.
 
     Raises HousingError if the float model is no longer that of its stamp: the report is then of another training.
     """
-    content, path = to_bytes(quantized), as_path(options.out, ArtifactError)
     if options.out == "-":
         cli.show_bytes(content)
-        return len(content)
-    contents, folder = {path: content}, Path(options.model).parent
+        return
+    path, folder = as_path(options.out, ArtifactError), Path(options.model).parent
+    contents = {path: content}
     # Commands look for the report beside the model: one elsewhere would never be asked for it.
     if path.parent.resolve() != folder.resolve():
         write_all(contents, ArtifactError, make_folders=True, alone_in=path.parent)
-        return len(content)
+        return
     with locked(folder):
         if stamp(options.model) != loaded:
             raise changed(options.model, HousingError)
@@ -119,12 +186,11 @@ def _write(quantized: QuantizedLinear, measured: Figures, X: Floats, options: Na
             contents[path.with_name(NAME)] = f"{cli.dumps(record, indent=2)}\n".encode()
             contents |= sums_beside(contents)
         write_all(contents, ArtifactError)
-    return len(content)
 
 
 def _text(report: dict[str, Any]) -> str:
     # Whether the integers are the best is known of optimal rounding alone.
-    return "\n".join(f"{_LABELS[name]}: {_shown(value)}" for name, value in report.items() if value is not None)
+    return "\n".join(f"{label}: {_shown(report[name])}" for name, label in _LABELS.items() if report[name] is not None)
 
 
 def _shown(value: Any) -> str:
@@ -133,37 +199,44 @@ def _shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _others(model: LinearRegression, rows: Calibration, options: Namespace) -> dict[str, Model]:
+def _others(model: LinearRegression, rows: Calibration, taken: Way) -> dict[str, Model]:
     """Return the models that other options would make, by these options."""
-    choices: dict[str, tuple[Scheme, int]] = {
-        f"--scheme {scheme}": (scheme, options.bits) for scheme in SCHEMES if scheme != options.scheme
-    }
-    if options.bits < 8:
-        choices["--bits 8"] = options.scheme, 8
+    choices = {f"--scheme {scheme}": taken._replace(scheme=scheme) for scheme in INTEGERS if scheme != taken.scheme}
+    if taken.bits is not None and taken.bits < 8:
+        choices["--bits 8"] = taken._replace(bits=8)
     models: dict[str, Model] = {}
-    for name, (scheme, bits) in choices.items():
+    for name, way in choices.items():
         with suppress(HousingError):  # a scheme that cannot hold the model cannot be advised
-            models[name] = QuantizedLinear.from_linear(model, rows, scheme, bits, options.rounding)
+            models[name] = _quantized(model, rows, way)
     return models
 
 
-def _parser() -> cli.Parser:
+def _options(arguments: Sequence[str]) -> Namespace:
     parser = cli.Parser(
         "quantize",
-        "Quantize a saved float model to uint8, on rows like those that it will be used on.",
-        "models/float64.npz --scheme integer --percentile 99.9 --out small.npz",
+        "Quantize a saved float model to few bytes, on rows like those that it will be used on.",
+        "models/float64.npz --smallest --max-deviation 0.05 --out small.npz",
     )
     parser.add_argument("model", metavar="MODEL.npz", help="a float model, as train writes it (no default)")
-    parser.add_argument("--scheme", choices=SCHEMES, default="per-channel", help="(default: per-channel)")
-    parser.add_out("--out", metavar="FILE", required=True, help="where the uint8 model goes; - for stdout (no default)")
+    parser.add_argument(
+        "--scheme", choices=SCHEMES, help="(default: per-channel; with --smallest, this and the next two: all)"
+    )
+    parser.add_out(
+        "--out", metavar="FILE", required=True, help="where the quantized model goes; - for stdout (no default)"
+    )
     parser.add_argument(
         "--data",
         metavar="FILE",
         help="calibration rows with the target (default: the bundled data, for a model that was trained on them)",
     )
     parser.add_reading()
-    parser.add_argument("--bits", type=int, choices=range(2, 9), default=8, help="(default: 8)", metavar="2..8")
-    parser.add_argument("--rounding", choices=ROUNDINGS, default="nearest", help="(default: nearest)")
+    parser.add_argument("--bits", type=int, choices=range(2, 9), help="(default: 8)", metavar="2..8")
+    parser.add_argument("--rounding", choices=ROUNDINGS, help="(default: nearest)")
+    parser.add_argument(
+        "--smallest",
+        action="store_true",
+        help="try all schemes, bits and roundings; take the fewest bytes of numbers that hold the limits on these rows",
+    )
     parser.add_argument(
         "--percentile",
         metavar="P",
@@ -173,7 +246,17 @@ def _parser() -> cli.Parser:
     )
     parser.add_limits()
     parser.add_json()
-    return parser
+    options = parser.parse(arguments)
+    if options.out == "-" and options.json:
+        parser.error("--json tells what was written: name a file with --out")
+    if options.smallest and options.max_r2_drop is None and options.max_deviation is None:
+        parser.error("--smallest needs a limit: --max-deviation D, --max-r2-drop D or both")
+    scheme = options.scheme or ("integer" if options.smallest else "per-channel")
+    if options.percentile != 100 and scheme != "integer":
+        parser.error(f"--percentile is for --scheme integer, not {scheme}")
+    if scheme not in INTEGERS and (options.bits or options.rounding):
+        parser.error(f"--bits and --rounding are for weights that are integers, not for --scheme {scheme}")
+    return options
 
 
 def _calibration(model: LinearRegression, options: Namespace) -> Stream:

@@ -26,7 +26,7 @@ from .fit.linear import LinearRegression
 from .fit.passes import total
 from .quantized.calibration import Calibration
 from .quantized.model import Model, QuantizedLinear
-from .quantized.schemes import SCHEMES
+from .quantized.schemes import INTEGERS, SCHEMES, stage_of
 from .rows.california import bundled_file, load_california
 from .rows.table import Stream, files, open_table
 from .store.artifact import to_bytes, write_set
@@ -34,7 +34,8 @@ from .store.report import Sums, report_of
 from .store.report_file import NAME as _REPORT
 
 _OUT_OF_SAMPLE = (("r2", "R²", "{:.4f}".format), ("mse", "MSE", lambda mse: tables.number(mse, 4)))
-_UINT8 = {f"uint8-{scheme}": scheme for scheme in SCHEMES}  # the stages
+# The stages, and the scheme of each.
+_QUANTIZED = {stage_of(scheme): scheme for scheme in SCHEMES}
 # The options that decide the numbers, or whether there are any.
 _OPTIONS = (
     *("data", "target", "features", "ignore", "categories", "missing"),
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> cli.Parser:
     parser = cli.Parser(
         "train",
-        "Fit a linear model, evaluate it, quantize it to uint8 and save all of it.",
+        "Fit a linear model, evaluate it, quantize it and save all of it.",
         "--data housing.csv --target median_house_value --missing mean",
     )
     parser.add_data()
@@ -119,7 +120,8 @@ def _train(model: LinearRegression, table: Stream, make_pass: Pass, options: Nam
         for line in failures:
             cli.say(line)
         return cli.GATE_FAILED
-    cli.notes(losses({name: each for name, each in figures.items() if name in _UINT8}, figures["float64"]))
+    uint8 = {name: each for name, each in figures.items() if _QUANTIZED.get(name) in INTEGERS}
+    cli.notes(losses(uint8, figures["float64"]))
     # All that can fail comes before the first file is written.
     checksums = {
         Path(path).name if options.data is None else path: sum for path, sum in sums.found(table.stamps).items()
@@ -129,7 +131,7 @@ def _train(model: LinearRegression, table: Stream, make_pass: Pass, options: Nam
     report = _report(record, table, _stages(models, figures, contents, options.out), _samples(models, first.head))
     page = _page(options.report, record, first, models)
     # A scheme that does not fit gets no file, and that of an earlier run is removed.
-    files = {f"{name}.npz": contents.get(name) for name in ("float64", *_UINT8)}
+    files = {f"{name}.npz": contents.get(name) for name in ("float64", *_QUANTIZED)}
     write_set(files | {_REPORT: f"{cli.dumps(record, indent=2)}\n".encode()}, options.out, page)
     cli.show(cli.dumps(report) if options.json else _text(report))
     return cli.DONE
@@ -162,13 +164,13 @@ def _packed(model: LinearRegression, rows: Calibration) -> tuple[dict[str, Model
     """Return the float model and those of all schemes that can hold it, and their files, by the name of their stage."""
     models: dict[str, Model] = {"float64": model}
     contents = {"float64": to_bytes(model)}
-    for name, scheme in _UINT8.items():
+    for name, scheme in _QUANTIZED.items():
         try:
             quantized = QuantizedLinear.from_linear(model, rows, scheme)
             contents[name] = to_bytes(quantized)  # raises HousingError for what no file can hold
             models[name] = quantized
         except HousingError as error:
-            cli.note(f"no uint8 model of the scheme {scheme}: {error}")
+            cli.note(f"no {name.partition('-')[0]} model of the scheme {scheme}: {error}")
     return models, contents
 
 
@@ -265,7 +267,7 @@ def _text(report: dict[str, Any]) -> str:
     stages = [[file.name, *cells] for file, cells in zip(files, tables.measured(report["stages"]), strict=True)]
     columns = {"row": [str(row["row"]) for row in report["samples"]]}
     for name in list(report["samples"][0])[1:]:
-        columns[name] = tables.numbers([row[name] for row in report["samples"]], 4)
+        columns[name.removeprefix("uint8-")] = tables.numbers([row[name] for row in report["samples"]], 4)
     leave_one_out = report["leave_one_out_others"] or report["leave_one_out"]
     return "\n".join(
         [

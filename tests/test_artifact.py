@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from itertools import product
 
 import numpy as np
 import pytest
@@ -19,17 +20,20 @@ from numpy.testing import assert_array_equal
 from strategies import MODELS, linear, quantizable
 
 from housing_np import ArtifactError, HousingError, LinearRegression, QuantizedLinear, load, save
-from housing_np.quantized.schemes import FIELDS, SCHEMES
+from housing_np.quantized.schemes import FIELDS, INTEGERS, SCHEMES
 from housing_np.rows.columns import Columns
 from housing_np.store.artifact import to_bytes
 
 KINDS = ("float64", *SCHEMES)
+LAYOUTS = (*KINDS, "packed")
 X = np.random.default_rng(0).normal(size=(9, 3)) * [1.0, 30.0, 1e-3]
 FLOAT = linear([0.5, -0.03, 200.0], 4.0)
 CAP = 16 << 20
 
 
 def quantize(model, rows, kind):
+    if kind == "packed":
+        return QuantizedLinear.from_linear(model, rows, "per-channel", 3)
     return model if kind == "float64" else QuantizedLinear.from_linear(model, rows, kind)
 
 
@@ -37,7 +41,7 @@ def state(model):
     """All that a model is made of, by name."""
     names = {"features": model.feature_names_in_, "targets": model.target_names_}
     if isinstance(model, QuantizedLinear):
-        arrays = {"center": model.center, "bias": model.bias, "intercept": model.intercept}
+        arrays = {"center": model.center, "bias": model.bias, "intercept": model.intercept, "slack": model.slack}
         return names | model.numbers() | arrays | {"scheme": model.scheme, "radius": model.radius}
     return names | {"coef": model.coef_, "intercept": np.asarray(model.intercept_)}
 
@@ -158,10 +162,89 @@ def test_edge_cases_come_back(path):
         assert_same(model, load(path))
 
 
-@pytest.mark.parametrize("bits", range(2, 9))
-def test_bits_come_back(path, bits):
-    save(QuantizedLinear.from_linear(FLOAT, X, "integer", bits), path)
-    assert load(path).affine.bits == bits
+FEW_BITS = linear([[0.5, -0.03, 200.0], [1.5, 0.01, -90.0], [-0.25, 0.02, 0.0]], [4.0, -2.0, 0.0])
+
+
+def in_bits(weights, bits):
+    """The bytes of integers, the lowest bit first, by Python's own large integers."""
+    total = sum(int(q) << bits * i for i, q in enumerate(np.ravel(weights)))
+    return total.to_bytes((np.size(weights) * bits + 7) // 8, "little")
+
+
+@pytest.mark.parametrize("scheme", INTEGERS)
+def test_weights_of_few_bits_are_packed_and_come_back(path, scheme):
+    for float_model, bits in product((FLOAT, FEW_BITS), range(2, 9)):
+        model = QuantizedLinear.from_linear(float_model, X, scheme, bits)
+        save(model, path)
+        assert_same(model, load(path))
+        assert load(path).bits == bits
+        record = record_of_model(model)
+        assert record["format"].item().decode() == f"housing_np {3 if bits < 8 else 1} {scheme}"
+        assert record["weights"].tobytes() == in_bits(model.weights, bits)
+        assert model.payload_bytes == sum(record[name].nbytes for name in record.dtype.names[2:])
+
+
+def test_four_bits_are_packed_as_onnx_packs_them(path):
+    helper = pytest.importorskip("onnx").helper
+    model = QuantizedLinear.from_linear(FEW_BITS, X, "per-channel", 4)
+    proto = helper.make_tensor("w", helper.onnx.TensorProto.UINT4, [9], model.weights.ravel().tolist())
+    packed = proto.raw_data or bytes(proto.int32_data)
+    assert record_of_model(model)["weights"].tobytes() == packed
+
+
+def unpacked_record(model, *texts):
+    """The record of a model as it was written before weights of fewer than 8 bits were packed: a byte for each."""
+    scheme = model.scheme
+    head = [(name, f"S{len(text)}") for name, text in zip(("format", "names", "columns"), texts, strict=False)]
+    numbers = [(name, field.type, field.shape(model.weights.shape)) for name, field in FIELDS[scheme].items()]
+    record = np.zeros((), head + numbers)
+    for name, value in zip(record.dtype.names, [*texts, *model.numbers().values()], strict=True):
+        record[name] = value
+    return record
+
+
+@pytest.mark.parametrize("scheme", INTEGERS)
+def test_unpacked_weights_of_earlier_versions_are_read_for_good(path, scheme):
+    columns = [b"age\0sea=near\0sea=out\0y0", b'[null,["sea","far","near","out"]]']
+    for bits in range(2, 9):
+        model = QuantizedLinear.from_linear(FLOAT, X, scheme, bits)
+        for version, texts, names in (
+            (1, [b"x0\0x1\0x2\0y0"], ("x0", "x1", "x2")),
+            (2, columns, ("age", "sea")),
+        ):
+            write_record(path, unpacked_record(model, f"housing_np {version} {scheme}".encode(), *texts))
+            found = load(path)
+            assert (found.columns.names, found.bits) == (names, bits)
+            assert all(np.array_equal(value, found.numbers()[name]) for name, value in model.numbers().items())
+            np.testing.assert_array_equal(found.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": [0, 0xF0]}, "the last byte of weights holds bits of no weight: expected 0 after 12"),
+        ({"bits": 8}, "bits is 8: expected 2 to 7 in housing_np 3"),
+        ({"bits": 1}, "bits is 1: expected 2 to 7 in housing_np 3"),
+        ({"bits": 7}, "the record is ('weights', '|u1', (2,)) where ('weights', '|u1', (3,)) is expected"),
+        ({"format": b"housing_np 3 float64"}, "expected 'housing_np 1' and one of"),
+        ({"format": b"housing_np 1 per-tensor"}, "4 names, expected 3 that are not empty"),
+        ({"names": b"a\0b\0c\0d\0e\0y"}, "where ('weights', '|u1', (3,)) is expected"),
+    ],
+)
+def test_packed_weights_are_those_of_their_names_and_bits(path, changes, message):
+    record = record_of_model(QuantizedLinear.from_linear(FLOAT, X, "per-tensor", 4))
+    for name, value in changes.items():
+        record[name] = value
+    write_record(path, record)
+    assert message in refusal(path)
+
+
+def test_packed_weights_of_columns_come_back(path):
+    columns = Columns(("age", "sea"), levels={"sea": ("far", "near", "out")}, fills={"age": 3.5})
+    model = LinearRegression.from_coefficients([1.0, 2.0, -3.0], 0.5, columns.feature_names, ["y"], columns)
+    save(QuantizedLinear.from_linear(model, X, bits=3), path)
+    assert record_of_model(load(path))["format"].item() == b"housing_np 3 per-channel"
+    assert (load(path).columns, load(path).bits) == (columns, 3)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +319,7 @@ def test_equal_models_give_equal_bytes(tmp_path, kind):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LAYOUTS)
 def test_a_loaded_model_is_saved_to_the_same_bytes(tmp_path, kind):
     save(quantize(FLOAT, X, kind), tmp_path / "a.npz")
     save(load(tmp_path / "a.npz"), tmp_path / "b.npz")
@@ -249,12 +332,12 @@ def fixed(kind):
         return linear([0.1, -2e-300], 1 / 3)
     numbers = {
         "bits": 8,
-        "weights": np.array([3, 255], np.uint8),
+        "weights": np.float32([0.1, -3e7]) if kind == "float32" else np.array([3, 255], np.uint8),
         "scale": np.float32([0.1, 1e-30] if kind == "per-channel" else 0.1),
         "zero_point": np.uint8([7, 0] if kind == "per-channel" else 7),
         "radius": np.float32(0.3),
         "slack": np.float32(1e-9),
-        "intercept": np.float64(-0.7),
+        "intercept": np.float32(-0.7) if kind == "float32" else np.float64(-0.7),
         "bias": np.int32(-12345),
         "center": np.uint8([1, 2]) if kind == "integer" else np.float32([0.2, -3e7]),
         "input_scale": np.float32([0.01, 1e9]),
@@ -430,7 +513,7 @@ def test_what_is_not_a_zip_with_a_model_is_refused(path, content):
     refusal(path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LAYOUTS)
 def test_a_file_cut_at_any_length_is_refused(path, kind):
     content = saved(kind)
     for length in range(len(content)):
@@ -441,7 +524,7 @@ def test_a_file_cut_at_any_length_is_refused(path, kind):
 # Single bits, all bits, and from deflate (8) to bzip2 (12), LZMA (14) and Zstandard (93).
 @pytest.mark.matrix(pattern=1)
 @pytest.mark.parametrize("pattern", [1, 2, 4, 8, 16, 32, 64, 128, 255, 8 ^ 12, 8 ^ 14, 8 ^ 93])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LAYOUTS)
 def test_any_changed_byte_is_refused_or_harmless(path, kind, pattern):
     content = saved(kind)
     for position in range(len(content)):
@@ -470,21 +553,21 @@ def edited(content, edits):
     return content
 
 
-@given(st.sampled_from(KINDS), EDITS)
+@given(st.sampled_from(LAYOUTS), EDITS)
 def test_random_edits_of_the_file_are_refused_or_harmless(tmp_path_factory, kind, edits):
     path = tmp_path_factory.mktemp("models") / "model.npz"
     path.write_bytes(edited(saved(kind), edits))
     loads_or_refuses(path)
 
 
-@given(st.sampled_from(KINDS), EDITS)
+@given(st.sampled_from(LAYOUTS), EDITS)
 def test_random_edits_under_a_valid_checksum_are_refused_or_harmless(tmp_path_factory, kind, edits):
     path = tmp_path_factory.mktemp("models") / "model.npz"
     path.write_bytes(npz(("m.npy", edited(npy(record_of(kind)), edits))))
     loads_or_refuses(path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LAYOUTS)
 def test_a_member_cut_at_any_length_is_refused(path, kind):
     content = npy(record_of(kind))
     for length in range(len(content)):
@@ -691,7 +774,7 @@ def test_a_long_header_is_refused_in_one_line(path):
     refusal(path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LAYOUTS)
 def test_every_field_is_needed(path, kind):
     record = record_of(kind)
     for name in record.dtype.names:
@@ -715,7 +798,7 @@ def refused_with_field(path, record, changed, base, shape):
         refusal(path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LAYOUTS)
 def test_every_field_has_its_type(path, kind):
     record = record_of(kind)
     for name in record.dtype.names[2:]:
@@ -724,7 +807,7 @@ def test_every_field_has_its_type(path, kind):
                 refused_with_field(path, record, name, base, record.dtype[name].shape)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LAYOUTS)
 def test_every_field_has_its_shape(path, kind):
     record = record_of(kind)
     for name in record.dtype.names[2:]:
@@ -793,7 +876,7 @@ def test_numbers_out_of_range_are_refused(path, kind, field, value, message):
 @pytest.mark.parametrize(
     ("field", "message"), [("weights", "q must be integers"), ("zero_point", "zero_point must be")]
 )
-@pytest.mark.parametrize("kind", SCHEMES)
+@pytest.mark.parametrize("kind", INTEGERS)
 def test_integers_of_more_bits_are_refused(path, kind, field, message):
     write_record(path, tampered(kind, **({"weights": 0, "zero_point": 0, "bits": 4} | {field: 16})))
     assert message in refusal(path)
@@ -855,6 +938,42 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(tmp_path):
     with pytest.raises(HousingError, match="a file holds 16776192 at most"):
         save(model, tmp_path / "m.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+def packed_zeros(features, targets, names):
+    numbers = {"bits": 2, "weights": np.zeros((targets, features), np.uint8), "scale": np.float32(1), "zero_point": 0}
+    numbers |= {"radius": np.float32(0.5), "slack": np.zeros(targets, np.float32), "intercept": np.zeros(targets)}
+    named = tuple(names.format(i) for i in range(features))
+    return QuantizedLinear.from_numbers("per-tensor", numbers, named, tuple(f"y{i}" for i in range(targets)))
+
+
+def test_packed_weights_behind_names_that_are_longer_than_the_head_of_a_file_come_back(path):
+    # Two bits of all of these weights take more than a quarter of the largest number of weights.
+    model = packed_zeros(15_000, 1_000, "the name of a feature, {}")
+    assert sum(map(len, model.feature_names)) > 1 << 18
+    save(model, path)
+    assert load(path).weights.shape == (1_000, 15_000)
+
+
+def test_more_weights_than_a_file_is_read_with_are_not_saved(path):
+    with pytest.raises(HousingError, match=r"^the model has 16785409 weights: a file holds 16777216 at most$"):
+        save(packed_zeros(4097, 4097, "x{}"), path)
+
+
+@pytest.mark.parametrize("layout", [("S15000000", 2), ("S7", 15_000_000), ("S200000", 15_000_000)])
+def test_a_small_packed_file_that_holds_much_is_refused_before_it_is_inflated(layout, path):
+    fields = [("format", "S23"), ("names", layout[0]), ("bits", "u1"), ("weights", "u1", (layout[1],))]
+    fields += [("scale", "<f4"), ("zero_point", "u1"), ("radius", "<f4"), ("slack", "<f4"), ("intercept", "<f8")]
+    record = np.zeros((), fields)
+    record["format"], record["bits"] = b"housing_np 3 per-tensor", 4
+    write_record(path, record)
+    del record
+    tracemalloc.start()
+    try:
+        refusal(path)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

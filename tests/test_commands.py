@@ -19,8 +19,9 @@ from running import answer, assert_refused, command, environment, run, run_proce
 import housing_np
 from housing_np import LinearRegression, QuantizedLinear, load, load_california, save
 from housing_np.__main__ import COMMANDS
+from housing_np.quantized.schemes import SCHEMES
 
-FILES = ["float64.npz", "uint8-integer.npz", "uint8-per-channel.npz", "uint8-per-tensor.npz"]
+FILES = ["float64.npz", "uint8-integer.npz", "uint8-per-channel.npz", "uint8-per-tensor.npz", "float32.npz"]
 SUMS = "models.sha256"
 REPORT = "report.json"
 posix = pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
@@ -49,7 +50,7 @@ def test_train_prints_the_figures_of_the_original(trained):
     assert [line.split()[2] for line in lines[-5:]] == ["4.132", "3.977", "3.677", "3.242", "2.414"]
 
 
-def test_train_saves_four_models_their_sums_and_a_report(trained):
+def test_train_saves_its_models_their_sums_and_a_report(trained):
     folder, done = trained
     assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, REPORT, SUMS])
     for path in folder.glob("*.npz"):
@@ -74,12 +75,11 @@ def test_train_prints_the_same_figures_as_json(trained, tmp_path):
     assert [stage["file"] for stage in report["stages"]] == [str(Path("models", name)) for name in lines]
     for stage in report["stages"]:
         shown = lines[Path(stage["file"]).name]
-        assert shown[1:5] == [
-            f"{stage['r2']:.4f}",
-            f"{stage['mse']:.4g}",
-            f"{stage['largest_deviation']:.3g}",
-            f"{stage['rms_deviation']:.3g}",
-        ]
+        assert shown[1] == f"{stage['r2']:.4f}"
+        for cell, name, digits in zip(
+            shown[2:5], ["mse", "largest_deviation", "rms_deviation"], (4, 3, 3), strict=True
+        ):
+            assert float(cell) == float(f"{stage[name]:.{digits}g}")
         assert shown[5::2] == [str(stage["payload_bytes"]), str(stage["file_bytes"])]
     assert report["held_out"] == pytest.approx({"r2": 0.5758, "mse": 0.5559, "mae": 0.5332}, abs=5e-5)
     assert [round(row["float64"], 2) for row in report["samples"]] == [4.13, 3.98, 3.68, 3.24, 2.41]
@@ -209,9 +209,7 @@ def test_a_scheme_that_does_not_fit_leaves_no_model_of_an_earlier_run(models, tm
     done = run("train", *homes(tmp_path / "wide.csv", x * 1e41, x**2), cwd=tmp_path)
     assert done.returncode == 0
     assert "no uint8 model of the scheme integer" in done.stderr
-    assert sorted(path.name for path in (tmp_path / "models").glob("*.npz")) == [
-        name for name in FILES if "integer" not in name
-    ]
+    assert {path.name for path in (tmp_path / "models").glob("*.npz")} == {*FILES} - {"uint8-integer.npz"}
 
 
 @pytest.fixture
@@ -287,14 +285,15 @@ def test_a_feature_of_huge_numbers_is_fitted(tmp_path):
 # quantize
 
 
-@pytest.mark.parametrize("scheme", ["per-tensor", "per-channel", "integer"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_quantize_makes_the_model_that_train_made(scheme, models, tmp_path):
     out = tmp_path / "new folder" / "q.npz"
     report = strict(
         answer("quantize", models / "float64.npz", "--scheme", scheme, "--out", out, "--json", cwd=tmp_path)
     )
-    assert out.read_bytes() == (models / f"uint8-{scheme}.npz").read_bytes()
-    assert (report["scheme"], report["bits"], report["file_bytes"]) == (scheme, 8, out.stat().st_size)
+    stage, bits = ("float32", 32) if scheme == "float32" else (f"uint8-{scheme}", 8)
+    assert out.read_bytes() == (models / f"{stage}.npz").read_bytes()
+    assert (report["scheme"], report["bits"], report["file_bytes"]) == (scheme, bits, out.stat().st_size)
     assert round(report["r2_float"], 4) == 0.6062
 
 
@@ -334,11 +333,71 @@ def test_quantize_on_a_users_rows(tmp_path):
             )
             for scheme in ("per-channel", "per-tensor")
         ),
+        *(
+            ("float64.npz", ["--out", "q.npz", "--scheme", "float32", *given], 2, ["--bits and --rounding are for"])
+            for given in (["--bits", "4"], ["--rounding", "optimal"])
+        ),
+        ("float64.npz", ["--out", "q.npz", "--smallest"], 2, ["--smallest needs a limit: --max-deviation D"]),
     ],
 )
 def test_quantize_refuses_a_users_mistake_in_one_line(model, arguments, status, texts, models, tmp_path):
     assert_refused(run("quantize", models / model, *arguments, cwd=tmp_path), status, *texts)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("limit", "value"), [("--max-deviation", "0.4"), ("--max-r2-drop", "0.002")])
+def test_the_smallest_model_is_that_of_the_fewest_bytes_that_holds(limit, value, models, tmp_path):
+    arguments = ["quantize", models / "float64.npz", "--smallest", limit, value, "--scheme", "per-channel"]
+    report = strict(answer(*arguments, "--out", "q.npz", "--json", cwd=tmp_path))
+    table, model = load_california(), load(models / "float64.npz")
+    expected, exact, r2 = [], model.predict(table.X), model.score(table.X, table.y)
+    for bits in range(2, 9):
+        for rounding in ("nearest", "optimal"):
+            each = QuantizedLinear.from_linear(model, table.X, "per-channel", bits, rounding)
+            deviation, drop = np.abs(each.predict(table.X) - exact).max(), r2 - each.score(table.X, table.y)
+            if (deviation if limit == "--max-deviation" else drop) <= float(value):
+                expected.append((each.payload_bytes, deviation, bits, rounding))
+    tried = [(each["payload_bytes"], each["largest_deviation"]) for each in report["tried"]]
+    assert len(tried) == 14 and tried == sorted(tried)
+    assert sum(each["holds"] for each in report["tried"]) == len(expected)
+    assert (report["bits"], report["rounding"]) == min(expected)[2:]
+    assert load(tmp_path / "q.npz").affine.bits == report["bits"]
+
+
+def test_all_schemes_bits_and_roundings_are_tried_and_shown(models, tmp_path):
+    text = answer(
+        *("quantize", models / "float64.npz", "--smallest", "--max-deviation", "0.1", "--out", "q.npz"), cwd=tmp_path
+    )
+    table, facts = text.split("\n\n")
+    # Three schemes, seven numbers of bits and two roundings; and float32, which here takes less than all that hold.
+    assert len(table.splitlines()) == 2 + 3 * 7 * 2 + 1
+    assert max(map(len, table.splitlines())) <= 80
+    assert "scheme: float32\nbits: 32\n" in facts and "rounding" not in facts
+    assert load(tmp_path / "q.npz").scheme == "float32"
+
+
+@pytest.mark.parametrize("form", [["--json"], []])
+def test_where_nothing_holds_the_table_and_the_nearest_are_shown(form, models, tmp_path):
+    arguments = ["--smallest", "--max-deviation", "1e-9", "--max-r2-drop", "1", "--out", "q.npz"]
+    done = run("quantize", models / "float64.npz", *arguments, *form, cwd=tmp_path)
+    assert_refused(done, 1, "nothing holds; the nearest is float32: the largest deviation is ", "nothing is written")
+    assert list(tmp_path.iterdir()) == []
+    if form:
+        report = strict(done.stdout)
+        assert report["file"] is None and len(report["tried"]) == 43
+        assert not any(each["holds"] for each in report["tried"])
+    else:
+        assert done.stdout.count(" no\n") == 43
+
+
+def test_a_scheme_that_cannot_hold_a_model_is_left_out(tmp_path):
+    x = np.arange(20.0)
+    data = homes(tmp_path / "wide.csv", x * 1e41, x**2)
+    run("train", *data, cwd=tmp_path)
+    arguments = ["--smallest", "--max-deviation", "1e9", "--out", "q.npz", "--json", *data[:2]]
+    done = run("quantize", "models/float64.npz", *arguments, cwd=tmp_path)
+    assert "no model of the scheme integer: the range of a feature" in done.stderr
+    assert {each["scheme"] for each in strict(done.stdout)["tried"]} == {"per-tensor", "per-channel", "float32"}
 
 
 def test_quantize_takes_the_range_of_the_inputs_by_percentile(models, tmp_path):

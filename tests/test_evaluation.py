@@ -1,6 +1,8 @@
 """What the models are worth: the figures of the project that this one replaces, and honest ones."""
 
 import warnings
+from math import nan
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +14,12 @@ from housing_np.evaluation.gates import Gates, losses
 from housing_np.evaluation.sample import Head
 from housing_np.evaluation.scores import Figures, OutOfSample, Scores, figures, require_figures
 from housing_np.evaluation.second_pass import HELD_OUT, SecondPass, held_out_scores
+from housing_np.evaluation.smallest import Way, by_size, nearest, ways
 from housing_np.evaluation.split import holdout_split
 from housing_np.fit.metrics import Score
 from housing_np.fit.passes import total
 from housing_np.quantized.calibration import Calibration
+from housing_np.quantized.schemes import INTEGERS, SCHEMES
 from housing_np.rows.table import Stream
 
 # scikit-learn's LinearRegression on fetch_california_housing, as its issues and notebooks print it.
@@ -531,3 +535,33 @@ def test_the_first_rows_are_those_of_all_blocks(sizes):
     head = first_pass(table, blocks).head
     np.testing.assert_array_equal(head.X, table.X[:5])
     np.testing.assert_array_equal(head.y, table.y[:5])
+
+
+# The smallest model that holds
+
+
+def test_the_nearest_to_a_limit_is_judged_by_what_is_limited_and_never_without_a_number():
+    far, low, lost = Way("integer", 8, "nearest"), Way("per-tensor", 2, "optimal"), Way("float32")
+    measured = {
+        lost: Figures(nan, 1, nan, 1),
+        far: Figures(0.9, 1, 3.0, 1),
+        low: Figures(0.5, 1, 2.0, 1),
+    }
+    assert nearest(measured, Gates(max_deviation=1.0)) == low
+    assert nearest(measured, Gates(max_deviation=1.0, max_r2_drop=0.01)) == low
+    assert nearest(measured, Gates(max_r2_drop=0.01)) == far
+
+
+def test_fewer_bytes_come_first_and_of_equal_ones_the_smaller_deviation():
+    sizes = {Way("integer", 4, "nearest"): 9, Way("integer", 4, "optimal"): 9, Way("float32"): 8, Way("per-tensor"): 9}
+    deviations = [0.5, 0.25, 7.0, nan]
+    measured = {way: Figures(1, 0, value, 0) for way, value in zip(sizes, deviations, strict=True)}
+    models = {way: SimpleNamespace(payload_bytes=size) for way, size in sizes.items()}
+    assert [measured[way].largest_deviation for way in by_size(models, measured)][:3] == [7.0, 0.25, 0.5]
+
+
+@pytest.mark.parametrize(("bits", "rounding", "count"), [(None, None, 43), (3, None, 6), (None, "optimal", 21)])
+def test_every_scheme_is_tried_with_all_that_it_has(bits, rounding, count):
+    found = ways(None, bits, rounding)
+    assert len(set(found)) == len(found) == count
+    assert {way.scheme for way in found} == set(INTEGERS if bits or rounding else SCHEMES)

@@ -81,7 +81,7 @@ def beyond(rows):
     return np.vstack([rows, 3 * rows, -rows, rows.min(axis=0), rows.max(axis=0), np.zeros(rows.shape[1])])
 
 
-@pytest.mark.parametrize("scheme", ["float64", "per-tensor", "per-channel"])
+@pytest.mark.parametrize("scheme", ["float64", "per-tensor", "per-channel", "float32"])
 def test_answers_to_all_bundled_rows_are_within_the_rounding_of_a_sum(exported, california, scheme):
     model, content = exported[scheme]
     X = california.table.X
@@ -101,7 +101,7 @@ def test_onnx_s_own_reference_answers_the_same_in_integers(exported, california)
     assert_array_equal(found, columns(model.predict(X)), strict=True)
 
 
-@pytest.mark.parametrize("scheme", ["per-tensor", "per-channel"])
+@pytest.mark.parametrize("scheme", ["per-tensor", "per-channel", "float32"])
 def test_dequantized_weights_are_equal_to_the_last_bit(exported, california, scheme):
     model, content = exported[scheme]
     weights = inside(content, "weights", TensorProto.DOUBLE, california.table.X[:1])
@@ -145,7 +145,7 @@ def test_the_sums_of_pairs_are_not_saturated(zero_point):
     )
 
 
-@given(quantizable(schemes=["per-tensor", "per-channel"]))
+@given(quantizable(schemes=["per-tensor", "per-channel", "float32"]))
 @examples("case", [case for case in MODELS if case[2] != "integer"])
 def test_any_other_model_has_equal_weights_and_answers_within_the_rounding_of_a_sum(case):
     model, X = quantized(case), beyond(case[1])
@@ -227,13 +227,13 @@ def test_what_is_told_of_float32_is_a_step_in_integers():
     assert bound == pytest.approx(2 * 0.5, rel=1e-6)
 
 
-@pytest.mark.parametrize("scheme", ["float64", "per-tensor", "per-channel"])
+@pytest.mark.parametrize("scheme", ["float64", "per-tensor", "per-channel", "float32"])
 def test_without_a_range_the_file_tells_the_rule_for_float32(exported, scheme):
     model, content = exported[scheme]
     meta = told(export(model, "onnx", float32=True))
     assert {"low", "high", "float32_deviation"}.isdisjoint(meta.custom_metadata_map)
     assert meta.description.endswith("2**-24 of each weight times feature.")
-    assert "float32" not in told(content).description
+    assert "to float32" not in told(content).description
 
 
 def test_a_range_beyond_float32_is_refused():
@@ -276,7 +276,7 @@ def test_equal_models_give_equal_bytes(exported, scheme, tmp_path):
 
 @pytest.mark.parametrize(
     ("scheme", "versions"),
-    [("float64", (9, 4)), ("per-tensor", (10, 5)), ("per-channel", (13, 7)), ("integer", (11, 6))],
+    [("float64", (9, 4)), ("per-tensor", (10, 5)), ("per-channel", (13, 7)), ("integer", (11, 6)), ("float32", (9, 4))],
 )
 def test_an_opset_lower_would_not_do(exported, scheme, versions):
     model = onnx.load_from_string(exported[scheme][1])

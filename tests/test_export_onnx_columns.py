@@ -269,7 +269,7 @@ def test_the_command_writes_the_same(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("scheme", "opset"), [("float64", 9), ("per-tensor", 10), ("per-channel", 13), ("integer", 11)]
+    ("scheme", "opset"), [("float64", 9), ("per-tensor", 10), ("per-channel", 13), ("integer", 11), ("float32", 9)]
 )
 def test_the_opset_is_that_of_the_scheme(scheme, opset):
     made = onnx.load_from_string(export(of_columns(SEA, scheme), "onnx"))

@@ -166,7 +166,8 @@ def test_the_bound_is_that_of_python_or_above_it_by_the_rounding_of_a_sum(kind, 
     rows = np.vstack([edge_rows(X, np.random.default_rng(0)), X[::200]])
     there, expected = reader.open(text).answers("errorBound", rows)[:, 0], model.error_bound(rows)
     assert (there >= expected).all()
-    np.testing.assert_allclose(there, expected, rtol=1e-9)
+    # Of float32's bound, which is small, a part that can be seen is for the rounding of float64.
+    np.testing.assert_allclose(there, expected, rtol=1e-6 if kind == "float32" else 1e-9)
 
 
 @drawn(20, weekly=200)  # each is a page

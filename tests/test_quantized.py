@@ -28,7 +28,7 @@ from strategies import (
 from housing_np import Affine, HousingError, LinearRegression, QuantizedLinear
 from housing_np.fit.metrics import Score
 from housing_np.quantized.calibration import Calibration
-from housing_np.quantized.schemes import BY_NAME, ROUNDINGS, SCHEMES
+from housing_np.quantized.schemes import BY_NAME, INTEGERS, ROUNDINGS, SCHEMES
 
 FLOATS = ("per-tensor", "per-channel")
 
@@ -181,8 +181,9 @@ def test_rms_deviation_on_california(california, scheme, rms):
 def test_mean_prediction_is_kept(california, scheme):
     table, model = california
     small = QuantizedLinear.from_linear(model, table.X, scheme)
-    # The integer scheme rounds its bias to a whole number of steps, and each input to a whole number.
-    tolerance = 3e-3 if scheme == "integer" else 1e-9
+    # The integer scheme rounds its bias to a whole number of steps, and each input to a whole number; float32 the
+    # intercept of -37 to a multiple of 2**-18.
+    tolerance = {"integer": 3e-3, "float32": 2.0**-18}.get(scheme, 1e-9)
     assert abs(small.predict(table.X).mean() - model.predict(table.X).mean()) <= tolerance
 
 
@@ -224,7 +225,7 @@ def test_a_feature_that_is_constant_up_to_rounding_keeps_its_weight(case):
 @pytest.mark.parametrize("case", ZERO_WEIGHTS)
 def test_zero_weights_predict_the_intercept(case):
     small = quantized(case)
-    assert_array_equal(small.weights, np.uint8([0, 0]), strict=True)
+    assert small.weights.tolist() == [0, 0]
     # An intercept that is no whole number of steps: in the integer scheme a zero range has scale 1.
     assert_allclose(small.predict(case[1]), [2.5, 2.5], atol=0.5 if case[2] == "integer" else 0, rtol=0)
 
@@ -244,13 +245,13 @@ def test_shapes_and_types_are_those_of_the_float_model(case):
     assert small.predict(X).shape == model.predict(X).shape
     assert small.predict(X).dtype == np.float64
     assert small.weights.shape == model.coef_.shape
-    assert small.weights.dtype == np.uint8
+    assert small.weights.dtype == (np.float32 if case[2] == "float32" else np.uint8)
     assert small.coef_.shape == model.coef_.shape
     assert small.feature_names_in_ == model.feature_names_in_
     assert small.target_names_ == model.target_names_
 
 
-@given(case=quantizable(exponent=3))
+@given(case=quantizable(INTEGERS, exponent=3))
 def test_no_weight_is_further_than_radius(case):
     model, _, scheme, _ = case
     small = quantized(case)
@@ -263,19 +264,21 @@ def test_no_weight_is_further_than_radius(case):
     assert np.all(np.abs(rounded - model.coef_ * unit) <= reach)
 
 
-@given(case=quantizable(exponent=3))
+@given(case=quantizable(INTEGERS, exponent=3))
 def test_radius_is_half_a_step_for_the_nearest_integers(case):
     small = quantized(case)
     assume(small is not None)
     assert small.radius <= 0.5 + 2.0**-15
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", INTEGERS)
 def test_weights_fit_the_bits(scheme):
     model, rows = linear([-3.0, 1e-3, 2.0, 0.5], 1.0), np.random.default_rng(0).normal(size=(20, 4))
     smalls = [QuantizedLinear.from_linear(model, rows, scheme, bits) for bits in range(2, 9)]
     assert [small.affine.bits for small in smalls] == list(range(2, 9))
     assert [int(small.weights.max()).bit_length() for small in smalls] == list(range(2, 9))
+    # Four weights of 2 to 8 bits take 8 to 32 bits.
+    assert [small.payload_bytes - smalls[0].payload_bytes for small in smalls] == [0, 1, 1, 2, 2, 3, 3]
 
 
 def test_more_bits_are_closer_on_california(california):
@@ -516,6 +519,7 @@ def test_payload_is_the_bytes_of_the_numbers(california):
     assert sizes["per-channel"] == 1 + 8 + 8 * 4 + 8 + 4 + 4 + 8 + 8 * 4
     # bias instead of intercept; center in uint8, a scale and an offset per feature.
     assert sizes["integer"] == 1 + 8 + 4 + 1 + 4 + 4 + 4 + 8 + 8 * 4 + 8 * 8
+    assert sizes["float32"] == 4 * (8 + 1)
 
 
 @given(case=quantizable(exponent=3))
@@ -698,6 +702,10 @@ def parts(scheme):
         ("integer", {"input_scale": None}, "input_scale has dtype object"),
         ("per-channel", {"input_scale": [1.0, 1.0]}, "input_scale and input_offset are for the scheme 'integer', not"),
         ("per-tensor", {"input_offset": [1.0, 1.0]}, "input_scale and input_offset are for the scheme 'integer', not"),
+        ("float32", {"weights": [0.1, 1.0]}, "weights holds a number that float32 does not: give it as float32"),
+        ("float32", {"bias": 0.1}, "bias holds a number that float32 does not: give it as float32"),
+        ("float32", {"affine": Affine(2.0, 0)}, "scale is 2.0: expected 1.0 in the scheme 'float32'"),
+        ("float32", {"slack": np.float32(0)}, "slack is 0.0: expected .* in the scheme 'float32'"),
         ("per-channel", {"feature_names_in_": ["a"]}, "feature_names_in_ has 1 name, expected 2: a"),
         ("per-channel", {"target_names_": ["y", "z"]}, "target_names_ has 2 names, expected 1: y, z"),
     ],

@@ -1,6 +1,7 @@
 """The arithmetic of each scheme, against values computed by hand."""
 
 from dataclasses import replace
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -428,3 +429,55 @@ def test_several_targets_in_blocks_are_predicted_as_one():
     Xq = np.arange(2**18).astype(np.uint8).reshape(-1, 2)
     found = integer_model([[14, 10], [10, 7]], 10, [3, -1], 0.5).predict_quantized(Xq)
     assert_array_equal(found, 0.5 * (Xq @ np.array([[4.0, 0.0], [0.0, -3.0]]) + [3, -1]), strict=True)
+
+
+def in_float32(coef, intercept):
+    return QuantizedLinear.from_linear(linear(coef, intercept), np.zeros((1, np.shape(coef)[-1])), "float32")
+
+
+def test_float32_rounds_weights_and_intercept_to_nearest():
+    model = in_float32([[0.1, 1.0], [1 + 2.0**-24, -0.0]], [1 / 3, -7.0])
+    assert_array_equal(model.weights, np.float32([[0.1, 1.0], [1.0, 0.0]]), strict=True)
+    assert_array_equal(model.bias, np.float32([1 / 3, -7.0]), strict=True)
+    assert model.payload_bytes == 4 * 6
+    # In float64, from the first feature to the last, then the intercept.
+    weight = float(np.float32(0.1))
+    assert model.predict([[3.0, 0.5]]).tolist() == [[weight * 3.0 + 0.5 + float(np.float32(1 / 3)), 3.0 - 7.0]]
+
+
+@pytest.mark.parametrize(("coef", "intercept"), [([1e39], 0.0), ([1.0], -1e39)])
+def test_numbers_beyond_float32_are_refused_by_what_they_are(coef, intercept):
+    what = "weight" if intercept == 0 else "intercept"
+    with pytest.raises(HousingError, match=f"^the {what} of a target is beyond float32: rescale it$"):
+        in_float32(coef, intercept)
+
+
+# Powers of two, halfway between two floats, at the ends of float32, and what underflows.
+EXTREMES = [1 + 2.0**-24, 2 - 2.0**-24, -(1 + 3 * 2.0**-24), 0.1, FLOAT32_MAX * (1 + 2.0**-26), 2.0**-126 * 1.3]
+EXTREMES += [2.0**-149 * 1.5, -(2.0**-150), 2.0**-151, 1e-300, 5e-324, 0.0]
+
+
+@pytest.mark.parametrize("w", EXTREMES)
+@pytest.mark.parametrize("place", ["weight", "intercept"])
+def test_the_bound_of_float32_covers_the_exact_change_and_little_more(w, place):
+    model = in_float32([w], 0.0) if place == "weight" else in_float32([0.0], w)
+    x = 1.0 if place == "weight" else 0.0
+    stored = model.weights[0] if place == "weight" else model.bias
+    (bound,) = map(Fraction, model.error_bound([[x]]).tolist())
+    moved = abs(Fraction(w) - Fraction(float(stored)))
+    # Half a step of float32 is at most 2**-24 of a number; what float64 rounds is far below that.
+    share = Fraction(float(abs(stored))) / 2**24
+    assert moved <= bound <= share * (1 + Fraction(1, 10**6)) + Fraction(1, 2**146)
+
+
+def test_the_bound_of_float32_is_that_share_of_each_weight_times_feature():
+    (bound,) = in_float32([4.0, -0.5], 2.0).error_bound([[3.0, -8.0]])
+    # 4 · 3 + 0.5 · 8 + 2
+    assert bound == pytest.approx(18 * 2.0**-24, rel=1e-6)
+
+
+def test_a_model_of_float32_is_no_other_once_it_is_rounded_again():
+    once = in_float32([0.1, 3.0], 1 / 3)
+    again = in_float32(once.coef_, once.intercept_)
+    assert once.numbers().keys() == {"weights", "intercept"}
+    assert all(np.array_equal(each, again.numbers()[name]) for name, each in once.numbers().items())

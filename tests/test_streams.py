@@ -205,6 +205,11 @@ def test_a_model_is_quantized_to_a_pipe_with_all_else_on_stderr(quantized):
     assert_refused(done, 2, "--json tells what was written: name a file with --out")
     done = shell("housing_np quantize float64.npz --out - --max-deviation 0", quantized)
     assert (done.returncode, done.stdout) == (1, b"")
+    smallest = "housing_np quantize float64.npz --out - --smallest --scheme per-channel --bits 8 --max-deviation"
+    for limit, status, size in (("0.2", 0, len((quantized / "uint8.npz").read_bytes())), ("0", 1, 0)):
+        done = shell(f"{smallest} {limit} --rounding nearest", quantized)
+        assert (done.returncode, len(done.stdout)) == (status, size)
+        assert b"note: per-channel 8 nearest " in done.stderr
 
 
 @pytest.mark.parametrize(

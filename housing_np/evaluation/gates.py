@@ -29,6 +29,20 @@ class Gates(NamedTuple):
             f"no uint8 model to hold to {' and '.join(given)}: rescale the features and the target, or set no limit"
         ]
 
+    def hold(self, quantized: Figures, reference: Figures) -> bool:
+        """Whether no limit is broken; NaN breaks each.
+
+        >>> Gates(max_deviation=0.1).hold(Figures(0.5, 1, 0.25, 0.1), Figures(0.5, 1, 0, 0))
+        False
+        """
+        return not (self._is_low(quantized, reference) or self._is_far(quantized))
+
+    def _is_low(self, quantized: Figures, reference: Figures) -> bool:
+        return self.max_r2_drop is not None and not reference.r2 - quantized.r2 <= self.max_r2_drop
+
+    def _is_far(self, quantized: Figures) -> bool:
+        return self.max_deviation is not None and not quantized.largest_deviation <= self.max_deviation
+
     def failures(self, name: str, quantized: Figures, reference: Figures, shares: list[Share]) -> list[str]:
         """Return one line for each broken limit: by how much, and which feature has most of the error.
 
@@ -44,9 +58,9 @@ class Gates(NamedTuple):
         because = f"most of the error is in the weight of {cut(worst.feature)}; nothing is written"
         drop = reference.r2 - quantized.r2
         lines = []
-        if self.max_r2_drop is not None and not drop <= self.max_r2_drop:
+        if self._is_low(quantized, reference):
             lines.append(f"{name}: R² drops by {drop:.3g}, over the limit {self.max_r2_drop:g}; {because}")
-        if self.max_deviation is not None and not quantized.largest_deviation <= self.max_deviation:
+        if self._is_far(quantized):
             deviation = f"{quantized.largest_deviation:.3g}"
             lines.append(
                 f"{name}: the largest deviation is {deviation}, over the limit {self.max_deviation:g}; {because}"

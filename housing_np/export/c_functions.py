@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..quantized.model import Model, QuantizedLinear, is_quantized
+from ..quantized.packing import packed
 from ..quantized.schemes import FIELDS
+from ..quantized.schemes.float32 import UNDERFLOW
 from ..quantized.schemes.scheme import rounding_error
 from .c_text import double, single, table
 from .fixed import Fixed, sum_range
@@ -44,7 +46,7 @@ class Parts(NamedTuple):
             return cls([], [], _floats(model))
         if model.scheme == "integer":
             return _integers(model)
-        return cls([], [], _dequantized(model))
+        return cls([], [], _singles(model) if model.scheme == "float32" else _dequantized(model))
 
 
 def _function(type: str, name: str, row: str, value: str, targets: int, doc: str, before: str = "") -> Function:
@@ -87,12 +89,12 @@ def _floats(model: Model) -> list[Part]:
     ]
 
 
-def _predict(targets: int) -> Function:
+def _predict(targets: int, intercept: str = "@intercept[#]") -> Function:
     doc = (
         "The prediction: Python's, to the last bit. Products are rounded, and added from the first feature to the last "
         "one, then the intercept. A feature that is not finite, which Python refuses, gives NaN or infinity."
     )
-    return _function("double", "predict", _ROW, "@dot(x, #) + @intercept[#]", targets, doc)
+    return _function("double", "predict", _ROW, f"@dot(x, #) + {intercept}", targets, doc)
 
 
 _BOUND_DOC = (
@@ -113,7 +115,7 @@ static inline double @upper(double bound, double lost) {
 _WEIGHT = """\
 /* What a weight stands for: a product in float32. */
 static inline double @weight(int t, int i) {
-    float weight = (float)((int)@weights[t][i] - (int)ZERO_POINT) * SCALE;
+    float weight = (float)((int)INTEGER - (int)ZERO_POINT) * SCALE;
     return (double)weight;
 }"""
 # Needed only for scales so large that a weight can overflow float32.
@@ -130,12 +132,43 @@ static inline double @bound(const double *x, int t) {
     }
     return @upper(bound, lost);
 }"""
+# A weight is no further from the float one than float32 rounds a number of its size.
+_SINGLE_BOUND = """\
+static inline double @bound(const double *x, int t) {
+    double lost = @abs((double)@intercept[t]), bound = lost * RADIUS + UNDERFLOW;
+    for (int i = 0; i < @FEATURES; i++) {
+        double weight = @abs((double)@weights[t][i]), reach = weight * RADIUS + UNDERFLOW;
+        bound += @abs(x[i]) * reach;
+        lost += @abs(x[i]) * (weight + reach);
+    }
+    return @upper(bound, lost + bound);
+}"""
+
+
+def _singles(model: QuantizedLinear) -> list[Part]:
+    """Return the parts for weights in float32."""
+    words = _bound_words(model) | {"UNDERFLOW": double(UNDERFLOW)}
+    private = [_DOT.replace("WEIGHT", "(double)@weights[t][i]"), _ABS, _UPPER, _SINGLE_BOUND]
+    return [
+        _FLOAT64,
+        *_tables(model, "weights", "intercept"),
+        *(_with(text, words) for text in private),
+        *_public(model, "(double)@intercept[#]"),
+    ]
+
+
+def _public(model: QuantizedLinear, intercept: str = "@intercept[#]") -> list[Part]:
+    """Return the functions of rows in float64: the prediction and its bound."""
+    targets = len(model.target_names_)
+    bound = _function("double", "error_bound", _ROW, "@bound(x, #)", targets, _BOUND_DOC)
+    return [_predict(targets, intercept), bound]
 
 
 def _dequantized(model: QuantizedLinear) -> list[Part]:
     """Return the parts for uint8 weights that multiply features in float64."""
-    affine, per_channel, targets = model.affine, model.scheme == "per-channel", len(model.target_names_)
+    affine, per_channel = model.affine, model.scheme == "per-channel"
     words = {
+        "INTEGER": _integer(model),
         "ZERO_POINT": "@zero_point[i]" if per_channel else str(affine.zero_point),
         "SCALE": "@scale[i]" if per_channel else single(affine.scale.item()),
         "CENTER": "(double)@center[i]" if per_channel else "0.0",
@@ -150,10 +183,10 @@ def _dequantized(model: QuantizedLinear) -> list[Part]:
     ]
     return [
         _FLOAT64,
-        *_tables(model, "weights", "scale", "zero_point", "intercept", "slack", "center"),
+        *_weights(model),
+        *_tables(model, "scale", "zero_point", "intercept", "slack", "center"),
         *(_with(text, words) for text in private),
-        _predict(targets),
-        _function("double", "error_bound", _ROW, "@bound(x, #)", targets, _BOUND_DOC),
+        *_public(model),
     ]
 
 
@@ -162,6 +195,35 @@ def _tables(model: QuantizedLinear, *names: str) -> list[Part]:
     numbers, fields = model.numbers(), FIELDS[model.scheme]
     of_many = [name for name in names if name in fields and fields[name].per != "model"]
     return [table(f"@{name}", numbers[name], *_LENGTHS[fields[name].per]) for name in of_many]
+
+
+_UNPACKED = """\
+/* A weight of BITS bits; they follow each other from the lowest bit of the first byte on. */
+static inline uint8_t @unpacked(int t, int i) {
+    uint32_t bit = BITSu * ((uint32_t)t * @FEATURES + (uint32_t)i);
+    return (uint8_t)((BYTES >> (bit % 8)) & LARGESTu);
+}"""
+_BYTE, _TWO_BYTES = "(uint32_t)@weights[bit / 8]", "(@weights[bit / 8] | (uint32_t)@weights[bit / 8 + 1] << 8)"
+
+
+def _integer(model: QuantizedLinear) -> str:
+    """Return the expression of a weight's integer."""
+    return "@weights[t][i]" if model.bits == 8 else "@unpacked(t, i)"
+
+
+def _weights(model: QuantizedLinear) -> list[Part]:
+    """Return the table of integer weights and, where they are packed, the function that takes one out of it."""
+    bits = model.bits
+    if bits == 8:
+        return _tables(model, "weights")
+    content, is_within_a_byte = packed(model.weights, bits), 8 % bits == 0
+    if not is_within_a_byte:
+        content = np.append(content, np.uint8(0))  # the second byte of the last weight
+    words = {"BITS": str(bits), "BYTES": _BYTE if is_within_a_byte else _TWO_BYTES}
+    return [
+        table("@weights", content, str(content.size)),
+        _with(_UNPACKED, words | {"LARGEST": str(model.affine.largest)}),
+    ]
 
 
 def _bound_words(model: QuantizedLinear) -> dict[str, str]:
@@ -179,7 +241,7 @@ _SUM = """\
 static inline int32_t @add(const uint8_t *x, int t) {
     int32_t sum = @bias[t];
     for (int i = 0; i < @FEATURES; i++) {
-        sum += (int32_t)x[i] * ((int32_t)@weights[t][i] - @ZERO_POINT);
+        sum += (int32_t)x[i] * ((int32_t)INTEGER - @ZERO_POINT);
     }
     return sum;
 }"""
@@ -217,7 +279,7 @@ static inline double @bound(const double *x, const uint8_t *quantized, int t) {
     double moved = 0.0, reach = RADIUS * @SCALE;
     for (int i = 0; i < @FEATURES; i++) {
         double scale = (double)@input_scale[i], offset = @input_offset[i];
-        double weight = ((int)@weights[t][i] - @ZERO_POINT) * @SCALE;
+        double weight = ((int)INTEGER - @ZERO_POINT) * @SCALE;
         double left_out = (x[i] - offset) / scale - quantized[i];
         double size = @abs(x[i] / scale) + 2.0 * @abs(offset / scale) + 510.0;
         moved += left_out * weight;
@@ -231,6 +293,7 @@ static inline double @bound(const double *x, const uint8_t *quantized, int t) {
 def _integers(model: QuantizedLinear) -> Parts:
     fixed, targets, (least, most) = Fixed.of(model), len(model.target_names_), sum_range(model)
     words = {
+        "INTEGER": _integer(model),
         "MULTIPLIER": str(fixed.multiplier),
         "HALF": str(1 << fixed.shift >> 1),
         "SHIFT": str(fixed.shift),
@@ -242,8 +305,9 @@ def _integers(model: QuantizedLinear) -> Parts:
         "@FIXED_ERROR. Beside the sum it takes one product of 32 by 32 bits and a shift, and no float."
     )
     whole: list[Part] = [
-        *_tables(model, "weights", "bias"),
-        _SUM,
+        *_weights(model),
+        *_tables(model, "bias"),
+        _with(_SUM, words),
         _with(_FIX, words),
         _function("int32_t", "sum", _QUANTIZED_ROW, "@add(x, #)", targets, sum_doc),
         _function("int32_t", "predict_fixed", _QUANTIZED_ROW, "@fix(@add(x, #))", targets, fixed_doc),

@@ -99,6 +99,9 @@ def _graph(model: Model, x: str) -> Graph:
     if not is_quantized(model):
         constants = {"weights": np.atleast_2d(model.coef_), "bias": np.atleast_1d(model.intercept_)}
         return Graph(9, [_weighted_sum(x)], constants)
+    if model.scheme == "float32":
+        narrow = {"float32_weights": np.atleast_2d(model.weights), "bias": np.atleast_1d(model.intercept)}
+        return Graph(9, [Node("Cast", ("float32_weights",), "weights", {"to": DOUBLE}), _weighted_sum(x)], narrow)
     return _integer(model, x) if model.scheme == "integer" else _dequantized(model, x)
 
 

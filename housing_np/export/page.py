@@ -14,6 +14,8 @@ from ..errors import HousingError
 from ..evaluation.ranges import is_truth_value, usual_range
 from ..fit.linear import LinearRegression
 from ..quantized.model import Model, QuantizedLinear, is_quantized
+from ..quantized.packing import packed
+from ..quantized.schemes import FIELDS
 from ..rows.columns import Columns
 from .facts import Facts
 
@@ -47,6 +49,7 @@ def page(model: Model, facts: Facts) -> str:
     if is_quantized(model) and facts.against is not None:
         _check_against(model, facts.against, start)
     template = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
+    template = re.sub(rf' *<p data-scheme="(?!{facts.scheme}").*?</p>\n', "", template, flags=re.DOTALL)
     for tag in ("style", "script"):
         template = template.replace(f"{tag.upper()}-HASHES", _hashes(template, tag))
     return template.replace("MODEL", _in_a_script(_data(model, facts, start)))
@@ -56,7 +59,7 @@ def _start(model: Model, facts: Facts) -> Floats:
     """Return the row that the page shows first; shape (p,)."""
     if facts.example is not None:
         row = facts.example
-    elif is_quantized(model) and model.scheme != "per-tensor":
+    elif is_quantized(model) and "center" in FIELDS[model.scheme]:
         row = model.center.astype(np.float64)
         if model.input_scale is not None and model.input_offset is not None:
             row = model.input_offset + model.input_scale * row
@@ -75,7 +78,7 @@ def _check_against(model: QuantizedLinear, against: LinearRegression, start: Flo
     step = 1.0 if model.input_scale is None else model.input_scale.astype(np.float64)
     row, away = start[np.newaxis], np.abs(against.coef_ * step - model._values)
     deviation = np.abs(model.predict(row) - against.predict(row))
-    if np.any(away > model._reach) or np.any(deviation > model.error_bound(row)):
+    if np.any(away > model._rules.reach(model)) or np.any(deviation > model.error_bound(row)):
         raise HousingError(f"against is further from the model than its bound: {wanted}")
 
 
@@ -152,15 +155,16 @@ def _float(model: Model | None) -> dict[str, Any] | None:
 
 
 def _quantized(model: QuantizedLinear) -> dict[str, Any]:
-    p, affine = model.weights.shape[-1], model.affine
+    weights, affine = model.numbers()["weights"], model.affine
+    content = packed(weights, model.bits) if weights.dtype == np.uint8 else weights
     inputs = {"inputScale": model.input_scale, "inputOffset": model.input_offset}
     return {
-        "bits": affine.bits,
-        "weights": np.atleast_2d(model.weights).tolist(),
-        "scale": np.broadcast_to(affine.scale, p).tolist(),
-        "zeroPoint": np.broadcast_to(affine.zero_point, p).tolist(),
+        "bits": model.bits,
+        "packed": b64encode(content.tobytes()).decode(),
+        "scale": np.atleast_1d(affine.scale).tolist(),
+        "zeroPoint": np.atleast_1d(affine.zero_point).tolist(),
         "bias": np.atleast_1d(model.bias).tolist(),
-        "center": model.center.tolist(),
+        "center": model.center.tolist() if "center" in FIELDS[model.scheme] else [0.0],
         "radius": float(model.radius),
         "slack": np.atleast_1d(model.slack).tolist(),
         **{name: values.tolist() for name, values in inputs.items() if values is not None},

@@ -34,7 +34,9 @@ def _columns(model: "QuantizedLinear") -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {}
     for i, target in enumerate(model.target_names_):
         of = f"{target}: " if several else ""
-        of_scale = of if model._rules.fields["scale"].per == "target" else ""
-        columns |= {f"{of_scale}scale": ["", *scales[i]], f"{of_scale}zero point": ["", *zeros[i]]}
-        columns |= {f"{of}uint8": ["", *weights[i]], f"{of}weight": [intercepts[i], *coef[i]]}
+        if scale_field := model._rules.fields.get("scale"):
+            of_scale = of if scale_field.per == "target" else ""
+            columns |= {f"{of_scale}scale": ["", *scales[i]], f"{of_scale}zero point": ["", *zeros[i]]}
+            columns[f"{of}uint8"] = ["", *weights[i]]
+        columns[f"{of}weight"] = [intercepts[i], *coef[i]]
     return columns

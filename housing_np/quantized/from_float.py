@@ -24,28 +24,35 @@ def parts_of(
         exact = scheme.exact(model, rows)
         if not np.isfinite(exact.coef).all():
             raise HousingError("a weight times the step of its feature is beyond float64: rescale the features")
-        affine, weights, proven = _ROUND[rounding](scheme, exact, bits)
-        if (fitted := scheme.fitted(affine, exact)) is not affine:
-            affine, weights, proven = fitted, fitted.quantize(exact.coef), None
-        error = scheme.values(affine, weights) - exact.coef
-        bias = scheme.bias(np.asarray(exact.intercept - error @ exact.mean), affine)
-        center = scheme.center(exact.mean)
         return {
+            **scheme.parts(exact, bits, rounding),
             "scheme": scheme.name,
-            "weights": weights,
-            "affine": affine,
-            "bias": bias,
-            "center": center,
-            "radius": _radius(error, affine),
-            "slack": _slack(exact, error, scheme.intercept(bias, affine), center),
             "feature_names_in_": model.feature_names,
             "target_names_": model.target_names_,
-            "input_scale": exact.input_scale,
-            "input_offset": exact.input_offset,
-            "proven": proven,
             "named": model._named,
             "encoding": model._columns,
         }
+
+
+def integer_parts(scheme: QuantizationScheme, exact: Exact, bits: int, rounding: Rounding) -> dict[str, Any]:
+    """Return the numbers of a model whose weights are integers, by the name of `QuantizedLinear`'s argument."""
+    affine, weights, proven = _ROUND[rounding](scheme, exact, bits)
+    if (fitted := scheme.fitted(affine, exact)) is not affine:
+        affine, weights, proven = fitted, fitted.quantize(exact.coef), None
+    error = scheme.values(affine, weights) - exact.coef
+    bias = scheme.bias(np.asarray(exact.intercept - error @ exact.mean), affine)
+    center = scheme.center(exact.mean)
+    return {
+        "weights": weights,
+        "affine": affine,
+        "bias": bias,
+        "center": center,
+        "radius": _radius(error, affine),
+        "slack": _slack(exact, error, scheme.intercept(bias, affine), center),
+        "input_scale": exact.input_scale,
+        "input_offset": exact.input_offset,
+        "proven": proven,
+    }
 
 
 def calibration_for(model: LinearRegression, X: ArrayLike | Calibration, rounding: Rounding) -> Calibration:
@@ -66,7 +73,7 @@ def calibration_for(model: LinearRegression, X: ArrayLike | Calibration, roundin
     return rows
 
 
-def needs_covariance(rounding: Rounding) -> bool:
+def needs_covariance(rounding: Rounding | None) -> bool:
     """Whether the covariance of the calibration rows is used."""
     return rounding == "optimal"
 

@@ -1,4 +1,4 @@
-"""A linear model in uint8: from a float model, integer inference, and a bound on its deviation from the float model."""
+"""A linear model in few bytes: from a float model, integer inference, and a bound on the deviation from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,11 +18,13 @@ from ..fit.metrics import as_targets, r2_score
 from ..rows.columns import Columns, positional_names, require_columns
 from .affine import Affine, as_bits
 from .calibration import Calibration
+from .packing import packed_size
 from .schemes import BY_NAME, ROUNDINGS, SCHEMES, Rounding, Scheme
 from .schemes.scheme import Field, QuantizationScheme, finite_rows
 
 # The types of what a scheme does not store, or stores under another name.
-_UNSTORED = {"bias": Field("<f8", "target"), "center": Field("<f4", "feature")}
+_UNSTORED = {"center": Field("<f4", "feature"), "radius": Field("<f4", "model"), "slack": Field("<f4", "target")}
+_BIAS = Field("<f8", "target")
 _CHECKED_ELSEWHERE = ("bits", "weights", "scale", "zero_point", "intercept")
 
 
@@ -66,24 +68,24 @@ class Model(Protocol):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class QuantizedLinear(Shown, Rebuilt):
-    """A linear model whose weights are uint8, and in the scheme "integer" its inputs too.
+    """A linear model whose weights are uint8, and in the scheme "integer" its inputs too; or float32.
 
     Attributes
     ----------
-    scheme : {"per-tensor", "per-channel", "integer"}
-        One scale for all weights, in the units of the raw features; one scale per feature, such that the rounding of
-        each weighs the same in a prediction; or one scale for weights that multiply inputs in uint8.
-    weights : ndarray of uint8, shape (p,) or (k, p)
+    scheme : {"per-tensor", "per-channel", "integer", "float32"}
+        One scale for all weights, in the units of the raw features; one scale per feature, so that the rounding of each
+        weighs the same in a prediction; one scale for weights that multiply inputs in uint8; or no scale.
+    weights : ndarray of uint8, or in "float32" of float32, shape (p,) or (k, p)
     affine : Affine
-        Scale and zero point of the weights; along the last axis for "per-channel".
+        Scale and zero point of the weights; along the last axis for "per-channel"; 1 and 0 for "float32".
     bias : ndarray, shape () or (k,)
-        Added to the weighted sum: for "integer" int32, in steps of `affine.scale`; else float64, in target units.
-        Refitted to the rounded weights, so that the mean prediction stays.
+        Added to the weighted sum: for "integer" int32, in steps of `affine.scale`; else in target units, in float64 and
+        for "float32" in float32. Refitted to integer weights, so that the mean prediction stays.
     center : ndarray, shape (p,)
-        The row at which the deviation from the float model is at most `slack`: near the mean of the calibration rows.
-        Zeros for "per-tensor", which does not store it; uint8 in the units of the quantized inputs for "integer".
+        A row near the mean of the calibration rows, whose deviation from the float model is at most `slack`; uint8 in
+        the units of the quantized inputs for "integer", zeros for "per-tensor" and "float32".
     radius : float
-        No weight is further than `radius` times its scale from the float weight.
+        No weight is further than `radius` times its scale, or its size for "float32", from the float weight.
     slack : ndarray of float32, shape () or (k,)
     feature_names_in_, target_names_ : tuple of str
     input_scale, input_offset : ndarray of float32 and float64, shape (p,), optional
@@ -107,7 +109,7 @@ class QuantizedLinear(Shown, Rebuilt):
     """
 
     scheme: Scheme
-    weights: NDArray[np.uint8]
+    weights: NDArray[np.uint8] | NDArray[np.float32]
     affine: Affine
     bias: NDArray[np.int32] | Floats
     center: NDArray[np.float32] | NDArray[np.uint8]
@@ -129,26 +131,26 @@ class QuantizedLinear(Shown, Rebuilt):
         self._set_weights()
         self._set_names()
         fields = {name: field for name, field in self._rules.fields.items() if name not in _CHECKED_ELSEWHERE}
-        # The bias is checked as float64 first: the scheme says what is wrong with one beyond int32.
-        for name, field in {**_UNSTORED, **fields, "bias": _UNSTORED["bias"]}.items():
+        # The bias is checked as float64 first: the scheme says what is wrong with one beyond its own type.
+        for name, field in {**_UNSTORED, **fields, "bias": _BIAS}.items():
             self._set_checked(name, field)
         if self.radius < 0 or np.any(self.slack < 0):
             raise HousingError("radius and slack must not be negative")
         self._rules.check(self)
-        if "bias" in fields:
-            self._set_checked("bias", fields["bias"])
+        self._set_checked("bias", fields["bias"] if "bias" in fields else self._rules.fields["intercept"])
 
     def _set_checked(self, name: str, field: Field) -> None:
         stored = field.stored(getattr(self, name), name, self.weights.shape)
         object.__setattr__(self, name, stored if stored.ndim or field.per != "model" else stored[()])
 
     def _set_weights(self) -> None:
-        weights = as_numbers(self.weights, "weights")
-        self.affine.dequantize(weights)  # refuses weights of more bits
+        weights, fields = as_numbers(self.weights, "weights"), self._rules.fields
+        if fields["weights"].type == "u1":
+            self.affine.dequantize(weights)  # refuses weights of more bits
         if weights.ndim not in (1, 2) or not weights.size:
             raise HousingError(f"weights have shape {weights.shape}: expected (features,) or (targets, features)")
-        object.__setattr__(self, "weights", read_only(weights.astype(np.uint8)))
-        scale, axis = self._rules.fields["scale"], self.affine.axis
+        object.__setattr__(self, "weights", fields["weights"].stored(weights, "weights", weights.shape))
+        scale, axis = fields.get("scale", Field("<f4", "model")), self.affine.axis
         expected = scale.axis(weights.shape)
         if axis not in ((None,) if expected is None else (expected, expected % weights.ndim)):
             raise HousingError(f"affine has axis {axis}: the scheme {self.scheme!r} has one scale for each {scale.per}")
@@ -181,9 +183,9 @@ class QuantizedLinear(Shown, Rebuilt):
             Or a fitted linear model of scikit-learn: Ridge, Lasso, ElasticNet, HuberRegressor, …
         X : array_like, shape (n, p), or Calibration
             Rows like those that the model will be used on: the cost of a rounding error depends on them.
-        scheme : {"per-channel", "per-tensor", "integer"}
+        scheme : {"per-channel", "per-tensor", "integer", "float32"}
         bits : int
-            2 to 8.
+            2 to 8; has no effect in the scheme "float32", like `rounding`.
         rounding : {"nearest", "optimal"}
             Which integers: the nearest to each weight, or those that change the predictions of the rows least,
             with the best scale and zero point that `rounding.search` finds for them.
@@ -226,15 +228,13 @@ class QuantizedLinear(Shown, Rebuilt):
         fields = BY_NAME[scheme].fields
         if missing := [name for name in fields if name not in numbers]:
             raise HousingError(f"the numbers lack {listed(missing)}")
-        stored: dict[str, Any] = {name: numbers[name] for name in fields}
-        weights, bits = stored.pop("weights"), as_bits(stored.pop("bits"))
-        axis = fields["scale"].axis(as_numbers(weights, "weights").shape)
+        stored: dict[str, Any] = BY_NAME[scheme].assumed(numbers) | {name: numbers[name] for name in fields}
+        weights, bits = as_numbers(stored["weights"], "weights"), as_bits(stored.pop("bits"))
+        axis = fields["scale"].axis(weights.shape) if "scale" in fields else None
         return cls(
             scheme=scheme,
-            weights=weights,
             affine=Affine(stored.pop("scale"), stored.pop("zero_point"), axis, bits),
             bias=stored.pop("bias" if "bias" in fields else "intercept"),
-            center=stored.pop("center", np.zeros(len(feature_names), np.float32)),
             feature_names_in_=feature_names,
             target_names_=target_names,
             encoding=encoding,
@@ -260,7 +260,13 @@ class QuantizedLinear(Shown, Rebuilt):
     @property
     def payload_bytes(self) -> int:
         """Bytes of the numbers that the model is made of, without names and container."""
-        return sum(array.nbytes for array in self.numbers().values())
+        sizes = {name: array.nbytes for name, array in self.numbers().items()}
+        return sum((sizes | {"weights": packed_size(self.weights.size, self.bits)}).values())
+
+    @property
+    def bits(self) -> int:
+        """Bits of a weight: those of `affine`, or 32 in "float32"."""
+        return self.affine.bits if self.weights.dtype == np.uint8 else 8 * self.weights.itemsize
 
     @property
     def coef_(self) -> Floats:
@@ -289,12 +295,6 @@ class QuantizedLinear(Shown, Rebuilt):
     def _values(self) -> Floats:
         """The numbers that the weights stand for, per unit of what they multiply; shape (p,) or (k, p)."""
         return read_only(self._rules.values(self.affine, self.weights))
-
-    @property
-    def _reach(self) -> Floats:
-        """The largest error of each weight, in the units of `_values`; shape (p,) or (k, p)."""
-        scale = self.affine.aligned(self.affine.scale, self.weights).astype(np.float64)
-        return np.broadcast_to(float(self.radius) * scale, self.weights.shape)
 
     @cached_property
     def _kernel(self) -> Any:
@@ -358,9 +358,9 @@ class QuantizedLinear(Shown, Rebuilt):
 
         Notes
         -----
-        With Δ the error of the weights, the deviation of a row x is Δ·(x − center) plus the deviation at the center:
-        at most ``radius · Σ scale_j · |x_j − center_j| + slack``. In the scheme "integer" x is the quantized row, and
-        the change by its rounding and saturation is added. The rounding of float64 in both models is covered.
+        With Δ the error of the weights, the deviation of a row x is Δ·(x − center) plus the deviation at the center: at
+        most ``radius · Σ scale_j · |x_j − center_j| + slack``; in "float32" a weight's size is its scale. In "integer"
+        x is the quantized row, and the change by rounding and saturation is added. Rounding of float64 is covered.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             bound = self._rules.bound(self, finite_rows(self, X))
@@ -370,7 +370,7 @@ class QuantizedLinear(Shown, Rebuilt):
         from ..checks.display import columns
 
         names = columns(self.feature_names_in_, self.target_names_)
-        return [self.scheme, f"{self.affine.bits} bits", names, counted(self.payload_bytes, "byte")]
+        return [self.scheme, f"{self.bits} bits", names, counted(self.payload_bytes, "byte")]
 
     def _table(self) -> tuple[list[str], dict[str, list[Any]]]:
         from .display import notebook_table  # imported here because predict must start fast

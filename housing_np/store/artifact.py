@@ -19,14 +19,16 @@ from ..checks.names import is_storable, require_apart
 from ..checks.paths import as_path, shown_path
 from ..errors import ArtifactError, HousingError, counted, cut, quoted
 from ..fit.linear import FittedLinear, LinearRegression
-from ..quantized.model import Model, QuantizedLinear, as_model
-from ..quantized.schemes import FIELDS, Scheme
+from ..quantized.model import Model, QuantizedLinear, as_model, is_quantized
+from ..quantized.packing import packed, packed_size, unpacked
+from ..quantized.schemes import FIELDS, INTEGERS, Scheme
 from ..quantized.schemes.scheme import Field
 from .columns_text import columns_of_text, columns_text
 from .files import write_all
 
 FORMAT = "housing_np 1"
 WITH_COLUMNS = "housing_np 2"  # the same record with what its features are made of
+PACKED = "housing_np 3"  # with weights of fewer than 8 bits packed, and columns if its features are made of some
 SUMS = "models.sha256"
 _FLOAT = "float64"
 # The numbers of a record, after format and names, by the kind of model.
@@ -183,11 +185,17 @@ def _to_record(model: Model | FittedLinear) -> np.ndarray:
     for name, array in numbers.items():
         if not np.isfinite(array).all():
             raise HousingError(f"{name} holds a number that is not finite in its file: rescale the features or targets")
-    kind = ours.scheme or _FLOAT
-    head = {"format": _format(kind), "names": "\0".join((*ours.feature_names, *ours.target_names_)).encode()}
+    kind, bits = ours.scheme or _FLOAT, ours.bits if is_quantized(ours) else 64
+    shape = numbers["weights" if is_quantized(ours) else "coef"].shape
+    if prod(shape) > _SIZE_CAP:
+        raise HousingError(f"the model has {prod(shape)} weights: a file holds {_SIZE_CAP} at most")
+    version = PACKED if bits < 8 else FORMAT if ours.columns.is_plain else WITH_COLUMNS
+    head = {"format": _format(kind, version), "names": "\0".join((*ours.feature_names, *ours.target_names_)).encode()}
     if not ours.columns.is_plain:
-        head |= {"format": _format(kind, WITH_COLUMNS), "columns": columns_text(ours.columns)}
-    record = np.zeros((), _layout(kind, ours.coef_.shape, {name: len(text) for name, text in head.items()}))
+        head["columns"] = columns_text(ours.columns)
+    if bits < 8:
+        numbers = numbers | {"weights": packed(numbers["weights"], bits)}
+    record = np.zeros((), _layout(kind, shape, {name: len(text) for name, text in head.items()}, bits))
     for name, value in (head | numbers).items():
         record[name] = value
     return record
@@ -196,7 +204,7 @@ def _to_record(model: Model | FittedLinear) -> np.ndarray:
 def _from_npy(data: bytes) -> LinearRegression | QuantizedLinear:
     """Return the model of a .npy file's one record."""
     kind, weights, layout, numbers = _declared(data, len(data))
-    return _model(kind, np.frombuffer(numbers, layout)[0], prod(weights[:-1]), weights[-1])
+    return _model(kind, np.frombuffer(numbers, layout)[0], weights)
 
 
 def _declared(data: bytes, size: int) -> tuple[str, tuple[int, ...], np.dtype, memoryview]:
@@ -208,24 +216,42 @@ def _declared(data: bytes, size: int) -> tuple[str, tuple[int, ...], np.dtype, m
     if [(name, type[:2]) for name, type, _ in fields[:2]] != [("format", "|S"), ("names", "|S")]:
         raise HousingError("the record does not begin with a format and names, as bytes")
     texts = {name: int(type[2:]) for name, type, _ in fields[:3] if name in _TEXTS and type[:2] == "|S"}
-    kind = _kind(bytes(numbers[: texts["format"]]), WITH_COLUMNS if "columns" in texts else FORMAT)
-    field = "coef" if kind == _FLOAT else "weights"
-    weights: tuple[int, ...] = next((shape for name, _, shape in fields if name == field), ())
+    kind, version = _kind(bytes(numbers[: texts["format"]]), WITH_COLUMNS if "columns" in texts else FORMAT)
+    names = bytes(numbers[texts["format"] : texts["format"] + texts["names"]])
+    field, shapes = "coef" if kind == _FLOAT else "weights", {name: shape for name, _, shape in fields}
+    weights, bits, is_known = shapes.get(field, ()), 8, True
+    if version == PACKED:
+        is_known = len(numbers) > (place := sum(texts.values()))
+        bits = numbers[place] if is_known else 7
+        count = names.count(0) + 1 if is_known else (texts["names"] + 1) // 2
+        weights = _unpacked_shape(prod(weights), shapes.get("slack", ()), count, bits)
     if len(weights) not in (1, 2) or not 0 < prod(weights) <= _SIZE_CAP:
         raise HousingError(f"{field} has shape {weights}, expected (features,) or (targets, features)")
-    layout = _layout(kind, weights, texts)
+    layout = _layout(kind, weights, texts, bits)
     expected = [(name, layout[name].base.str, layout[name].shape) for name in layout.names or ()]
-    for found, wanted in zip_longest(fields, expected):
+    for found, wanted in zip_longest(fields, expected if is_known else fields):
         if found != wanted:
             raise HousingError(f"the record is {quoted(found)} where {quoted(wanted)} is expected")
     found_bytes = size - len(data) + len(numbers)
-    if found_bytes != layout.itemsize:
-        raise HousingError(f"{_MEMBER} holds {found_bytes} bytes of numbers, expected {layout.itemsize}")
+    if found_bytes != (expected_bytes := sum(int(type[2:]) * prod(shape) for _, type, shape in fields)):
+        raise HousingError(f"{_MEMBER} holds {found_bytes} bytes of numbers, expected {expected_bytes}")
     count = prod(weights[:-1]) + weights[-1]
-    names = bytes(numbers[texts["format"] : texts["format"] + texts["names"]])
-    if texts["names"] < 2 * count - 1 or (len(names) < texts["names"] and names.count(0) >= count):
+    if (is_known and texts["names"] < 2 * count - 1) or (len(names) < texts["names"] and names.count(0) >= count):
         raise HousingError(f"{texts['names']} bytes of names, expected {count} names that are not empty")
     return kind, weights, layout, numbers
+
+
+def _unpacked_shape(content: int, targets: tuple[int, ...], names: int, bits: int) -> tuple[int, ...]:
+    """Return the shape of weights that are packed in these bytes, for as many names of features and targets at most.
+
+    Names and bits are complete in the whole record; its head alone may give too many of either.
+    """
+    if not 2 <= bits < 8:
+        raise HousingError(f"bits is {bits}: expected 2 to 7 in {PACKED}")
+    features = min(names - prod(targets), min(4 * content, _SIZE_CAP) // max(prod(targets), 1))
+    if content > packed_size(prod(targets) * features, bits):
+        raise HousingError(f"{content} bytes of weights, more than {features} features have")
+    return (*targets, features)
 
 
 def _split(data: bytes) -> tuple[list[tuple[str, str, tuple[int, ...]]], memoryview]:
@@ -241,12 +267,15 @@ def _split(data: bytes) -> tuple[list[tuple[str, str, tuple[int, ...]]], memoryv
     return fields, memoryview(data)[end:]
 
 
-def _model(kind: str, record: np.void, targets: int, features: int) -> LinearRegression | QuantizedLinear:
+def _model(kind: str, record: np.void, weights: tuple[int, ...]) -> LinearRegression | QuantizedLinear:
     numbers = {name: record[name] for name in _FIELDS[kind]}
     for name, array in numbers.items():
         if not np.isfinite(array).all():
             raise HousingError(f"{name} holds a number that is not finite")
-    names = _names(bytes(record["names"]), features + targets)
+    if bytes(record["format"]).startswith(PACKED.encode()):
+        numbers["weights"] = _unpacked(numbers["weights"], weights, int(numbers["bits"]))
+    features = weights[-1]
+    names = _names(bytes(record["names"]), features + prod(weights[:-1]))
     _check_names(names[:features], names[features:])
     columns = (
         columns_of_text(bytes(record["columns"]), names[:features]) if "columns" in (record.dtype.names or ()) else None
@@ -258,20 +287,33 @@ def _model(kind: str, record: np.void, targets: int, features: int) -> LinearReg
     return QuantizedLinear.from_numbers(cast(Scheme, kind), numbers, names[:features], names[features:], columns)
 
 
-def _layout(kind: str, weights: tuple[int, ...], texts: Mapping[str, int]) -> np.dtype:
+def _unpacked(content: np.ndarray, weights: tuple[int, ...], bits: int) -> np.ndarray:
+    """Return the weights; refuse bytes whose last bits, which are no weight's, are not 0."""
+    integers = unpacked(content, weights, bits)
+    if not np.array_equal(packed(integers, bits), content):
+        raise HousingError(f"the last byte of weights holds bits of no weight: expected 0 after {prod(weights) * bits}")
+    return integers
+
+
+def _layout(kind: str, weights: tuple[int, ...], texts: Mapping[str, int], bits: int) -> np.dtype:
     """Return the dtype of a record for weights of this shape, (p,) or (k, p), and texts of these lengths."""
+    shapes = {name: field.shape(weights) for name, field in _FIELDS[kind].items()}
+    if bits < 8:
+        shapes["weights"] = (packed_size(prod(weights), bits),)
     head = [(name, f"S{texts[name]}", ()) for name in _TEXTS if name in texts]
-    return np.dtype([*head, *((name, field.type, field.shape(weights)) for name, field in _FIELDS[kind].items())])
+    return np.dtype([*head, *((name, field.type, shapes[name]) for name, field in _FIELDS[kind].items())])
 
 
 def _format(kind: str, version: str = FORMAT) -> bytes:
     return f"{version} {kind}".encode()
 
 
-def _kind(format: bytes, version: str) -> str:
+def _kind(format: bytes, version: str) -> tuple[str, str]:
+    """Return the kind of model and the version: this one, or that of packed weights."""
     for kind in _FIELDS:
-        if format == _format(kind, version):
-            return kind
+        for known in (version, PACKED) if kind in INTEGERS else (version,):
+            if format == _format(kind, known):
+                return kind, known
     found = quoted(format.decode("ascii", "replace"))
     raise HousingError(f"format is {found}, expected {version!r} and one of {', '.join(_FIELDS)}")
 

@@ -59,7 +59,7 @@ class Integer(QuantizationScheme):
         scale = np.nextafter(np.float32(least), np.float32(np.inf))
         return Affine(scale, affine.zero_point, bits=affine.bits)
 
-    def values(self, affine: Affine, weights: NDArray[np.uint8]) -> Floats:
+    def values(self, affine: Affine, weights: NDArray[Any]) -> Floats:
         """Return the numbers that the weights stand for: exact multiples of the scale, as in integer sums."""
         return (weights.astype(np.float64) - affine.zero_point) * affine.scale.astype(np.float64)
 
@@ -115,7 +115,7 @@ class Integer(QuantizationScheme):
 
     def bound(self, model: "QuantizedLinear", X: Floats) -> Floats:
         """Return the bound of the weights' errors on the quantized rows, plus what rounding the inputs changes."""
-        (scale, offset), values, reach = _inputs(model), model._values, model._reach
+        (scale, offset), values, reach = _inputs(model), model._values, self.reach(model)
         inputs = model.quantize_input(X).astype(np.float64)
         # What rounding and saturation take from the inputs, in steps.
         left_out = (X - offset) / scale - inputs

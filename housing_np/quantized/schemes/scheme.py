@@ -1,6 +1,6 @@
 """The base of all schemes: what a scheme stores, and how a model of it is made, predicts and is bounded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..affine import Affine
 if TYPE_CHECKING:
     from ..calibration import Calibration
     from ..model import QuantizedLinear
+    from . import Rounding
 
 _UNIT_ROUNDOFF = 2.0**-53
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -107,9 +108,9 @@ class Exact(NamedTuple):
 
 
 class QuantizationScheme:
-    """A way to store a linear model in uint8.
+    """A way to store a linear model in few bytes.
 
-    The methods here are those of weights with one scale that multiply features in float64; a scheme overrides the
+    The methods here are those of uint8 weights with one scale that multiply features in float64; a scheme overrides the
     methods in which it differs.
 
     Attributes
@@ -126,6 +127,16 @@ class QuantizationScheme:
         """Return the float model and the rows in the units of what the weights multiply."""
         return Exact(model.coef_, np.asarray(model.intercept_), rows.mean, rows.deviation, lambda: rows.covariance)
 
+    def assumed(self, numbers: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a model has beside these numbers, which it stores."""
+        return {} if "center" in self.fields else {"center": np.zeros(np.shape(numbers["weights"])[-1:], np.float32)}
+
+    def parts(self, exact: Exact, bits: int, rounding: "Rounding") -> dict[str, Any]:
+        """Return the arguments of `QuantizedLinear` that are numbers, by name."""
+        from ..from_float import integer_parts  # imported here because predict must start fast
+
+        return integer_parts(self, exact, bits, rounding)
+
     def affine(self, exact: Exact, bits: int) -> Affine:
         """Return scale and zero point for weights that are rounded to the nearest integers."""
         return Affine.fit(exact.coef, bits=bits)
@@ -139,7 +150,7 @@ class QuantizationScheme:
         """Return an affine map of the weights whose numbers fit what the scheme computes with; the same if they do."""
         return affine
 
-    def values(self, affine: Affine, weights: NDArray[np.uint8]) -> Floats:
+    def values(self, affine: Affine, weights: NDArray[Any]) -> Floats:
         """Return the numbers that the weights stand for."""
         return affine.dequantize(weights).astype(np.float64)
 
@@ -149,7 +160,7 @@ class QuantizationScheme:
 
     def intercept(self, bias: NDArray[Any], affine: Affine) -> Floats:
         """Return the intercept in target units."""
-        return np.asarray(bias)
+        return np.asarray(bias, np.float64)
 
     def center(self, mean: Floats) -> NDArray[Any]:
         """Return the mean of the rows in the type of `QuantizedLinear.center`; zeros if the scheme stores no center."""
@@ -184,9 +195,14 @@ class QuantizationScheme:
         """Return rows X (n, p) rounded to whole steps of the inputs; only if the scheme quantizes inputs."""
         raise HousingError(f"the scheme {self.name!r} takes inputs in float: only 'integer' quantizes them")
 
+    def reach(self, model: "QuantizedLinear") -> Floats:
+        """Return the largest error of each weight, in the units of `values`; shape (p,) or (k, p)."""
+        scale = model.affine.aligned(model.affine.scale, model.weights).astype(np.float64)
+        return np.broadcast_to(float(model.radius) * scale, model.weights.shape)
+
     def bound(self, model: "QuantizedLinear", X: Floats) -> Floats:
         """Return a bound on |quantized − float| for each prediction of finite rows X (n, p)."""
-        reach, center = model._reach, model.center.astype(np.float64)
+        reach, center = self.reach(model), model.center.astype(np.float64)
         bound = dot_rows(np.abs(X - center), reach, model.slack)
         return with_rounding(model, bound, dot_rows(np.abs(X) + np.abs(center), np.abs(model._values) + reach, 0.0))
 
