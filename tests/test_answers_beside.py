@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import every
 from running import answer, assert_refused, command, environment, run, strict
 
 from housing_np import LinearRegression, QuantizedLinear, save
@@ -99,7 +100,7 @@ def test_no_rows_have_no_copies(file, content, predict, folder):
     assert (done.returncode, done.stdout, done.stderr) == (0, "row,id,price\n", "")
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@every("ending", ENDINGS)
 def test_a_bad_row_has_an_empty_answer_in_every_format(ending, predict, folder):
     done = predict(write(folder / f"rows.{ending}"), "--on-error", "empty", "--rows", "--id", "id", "--format", "jsonl")
     answers = [json.loads(line) for line in done.stdout.splitlines()]
@@ -172,8 +173,8 @@ def test_bounds_of_a_bad_row_are_empty(folder):
     assert found == small.predict(X).tolist()
 
 
-@pytest.mark.parametrize("size", [0, 1 << 40], ids=["pyarrow", "numpy"])
-@pytest.mark.parametrize("copied", ["id", "sea", "income"])
+@every("size", [0, 1 << 40], ids=["pyarrow", "numpy"])
+@every("copied", ["id", "sea", "income"])
 def test_a_large_file_is_copied_from_in_its_order(size, copied, predict, folder, monkeypatch):
     pytest.importorskip("pyarrow")
     monkeypatch.setattr(csv_rows, "_LARGE", size)
@@ -248,7 +249,7 @@ def test_no_bad_row_no_difference(predict, folder):
 # Categories
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@every("ending", ENDINGS)
 def test_a_level_that_the_model_does_not_know_is_named(ending, predict, folder):
     done = predict(write(folder / f"rows.{ending}"), "-q")
     assert_refused(done, 2, f"{UNKNOWN} (--on-error skip leaves such rows out)")
@@ -264,8 +265,8 @@ ENCODED = ["income", "age", "sea=near", "sea=in it", "view=yes", "view=(missing)
 MIXED = ["income", "age", "sea=near", "sea=in it", "view"]
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "json", "split.json", "parquet"])
-@pytest.mark.parametrize(
+@every("ending", ["csv", "jsonl", "json", "split.json", "parquet"])
+@every(
     ("names", "cells"),
     [(ENCODED, [[3, 20, 1, 0, 1, 0], [1, 1, 0, 1, 0, 0]]), (MIXED, [[3, 20, 1, 0, "yes"], [1, 1, 0, 1, "no"]])],
     ids=["encoded", "mixed"],

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import every
 from running import answer, assert_refused, command, environment, run, run_process, strict
 
 import housing_np
@@ -167,7 +168,7 @@ def test_a_train_gate_that_holds_changes_nothing(tmp_path):
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == sorted([*FILES, REPORT, SUMS])
 
 
-@pytest.mark.parametrize(
+@every(
     ("arguments", "texts"),
     [
         (["--data", "homes.csv"], ["--data needs --target NAME;"]),
@@ -316,7 +317,7 @@ def test_quantize_on_a_users_rows(tmp_path):
     assert (tmp_path / "q.npz").exists()
 
 
-@pytest.mark.parametrize(
+@every(
     ("model", "arguments", "status", "texts"),
     [
         ("uint8-integer.npz", ["--out", "q.npz"], 2, ["uint8-integer.npz", "quantized already"]),
@@ -458,7 +459,7 @@ def test_a_bad_model_is_refused(content, rows, tmp_path):
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize(
+@every(
     ("arguments", "status", "texts"),
     [
         (["--bogus"], 2, ["--bogus", "see --help"]),
@@ -530,9 +531,7 @@ BAD_LINES = {
         "too long": OBJECT.replace("41.0", "4" * 2_000_000),
     },
 }
-EVERY = [
-    pytest.param(format, bad, id=f"{format}, {kind}") for format in BAD_LINES for kind, bad in BAD_LINES[format].items()
-]
+EVERY = {f"{format}, {kind}": (format, bad) for format in BAD_LINES for kind, bad in BAD_LINES[format].items()}
 
 
 def stream_of(format, *lines):
@@ -540,7 +539,7 @@ def stream_of(format, *lines):
     return "\n".join([*head, *(row if line is None else line for line in lines), ""]).encode("utf-8", "surrogateescape")
 
 
-@pytest.mark.parametrize(("format", "bad"), EVERY)
+@every(("format", "bad"), EVERY.values(), ids=EVERY)
 def test_no_bad_row_ends_a_run_that_skips(format, bad, models, tmp_path):
     arguments = ["predict", models / "float64.npz", "-", "--format", format, "--on-error", "skip"]
     good = answer(*arguments, cwd=tmp_path, input=stream_of(format, None, None, None))
@@ -549,7 +548,7 @@ def test_no_bad_row_ends_a_run_that_skips(format, bad, models, tmp_path):
     assert done.stderr.startswith("note: bad rows skipped: 4; the first: standard input: ")
 
 
-@pytest.mark.parametrize(("format", "bad"), EVERY)
+@every(("format", "bad"), EVERY.values(), ids=EVERY)
 def test_every_bad_row_ends_a_run_that_stops_after_what_was_answered(format, bad, models, tmp_path):
     arguments = ["predict", models / "float64.npz", "-", "--format", format]
     good = answer(*arguments, cwd=tmp_path, input=stream_of(format, None, None))
@@ -844,7 +843,7 @@ def test_the_package_runs_a_command_with_its_arguments(models, tmp_path):
     assert done.stdout == run_process("predict", *arguments, cwd=tmp_path).stdout
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@every("name", COMMANDS)
 def test_every_command_helps(name, tmp_path):
     assert answer(name, "--help", cwd=tmp_path).startswith(f"usage: python -m housing_np {name} ")
 

@@ -11,6 +11,7 @@ from hashlib import sha256
 import numpy as np
 import onnx
 import pytest
+from cases import every
 from running import answer, assert_refused, environment, run, run_process, strict
 from tools import compile
 
@@ -334,7 +335,7 @@ def test_a_folder_that_is_missing_is_named(xy):
     assert_refused(done, 2, "price.c: cannot be written (No such file or directory); make the folder none first")
 
 
-@pytest.mark.parametrize(
+@every(
     ("arguments", "words"),
     [
         ([], "--to says what to make (c, onnx, html), or the end of --out (.c, .h, .onnx, .html)"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import example, given
 from hypothesis import strategies as st
 from running import ROOT, environment
@@ -363,8 +364,8 @@ def test_each_feature_outside_the_range_is_counted(tmp_path):
     assert quantized.tolist() == [[0, 9, 255], [0, 9, 255], [0, 0, 255], [0, 0, 1]]
 
 
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@every("name", FILES)
+@every("value", [np.nan, np.inf, -np.inf])
 def test_a_feature_that_is_not_finite_is_no_prediction_and_has_no_bound(name, value, models, tmp_path):
     model = load(models / f"{name}.npz")
     library = Library(model, tmp_path)

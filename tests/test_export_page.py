@@ -9,6 +9,7 @@ import os
 import browser as headless
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 from strategies import CONSTANT_FEATURES, SEVERAL_TARGETS, drawn, examples, integer_model, linear, quantizable
@@ -584,8 +585,8 @@ def test_a_position_without_a_level_has_no_features(cell, houses, reader):
     assert reader.browser.run(f"String(encode([41, {cell}, 1, 3]))") == "41,NaN,NaN,NaN,1,3"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("cells", ["[41, 4, 1, 3]", "[null, 1, 1, 3]"])
+@every("kind", KINDS)
+@every("cells", ["[41, 4, 1, 3]", "[null, 1, 1, 3]"])
 def test_what_has_no_features_has_no_prediction(kind, cells, houses, reader):
     reader.open(houses[kind][1])
     assert reader.browser.run(f"String(predict(encode({cells})))") == "NaN"

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from cases import every
 from running import assert_refused, run
 
 from housing_np import LinearRegression, export
@@ -51,7 +52,7 @@ def broken(monkeypatch):
     return broken
 
 
-@pytest.mark.parametrize("package", FILES)
+@every("package", FILES)
 def test_a_command_says_that_an_extra_is_broken(package, models, tmp_path, broken):
     np.save(tmp_path / "rows.npy", np.ones((9, 9)))
     (tmp_path / "rows.parquet").write_bytes(b"PAR1\0\1\2\3" * 20)

@@ -9,6 +9,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import given
 from hypothesis import strategies as st
 from reading import PLAIN, Pieces, events, outcome, read, read_file, stdin, told
@@ -33,7 +34,7 @@ def test_columns_keep_the_order_of_the_file(format):
         assert (opened.columns, opened.named) == (("b", "a"), True)
 
 
-@pytest.mark.parametrize(
+@every(
     ("path", "format"),
     [("a.csv", "csv"), ("A.JSON", "json"), ("a.jsonl", "jsonl"), ("a.ndjson", "jsonl"), ("a.npy", "npy"), ("a", None)],
 )
@@ -195,8 +196,8 @@ def test_rows_before_a_bad_one_come_before_its_error(content, format, error):
     assert last.startswith(error)
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
-@pytest.mark.parametrize(
+@every("chunk", [1, 7, 1 << 20])
+@every(
     ("content", "format", "places"),
     [
         ("x,y\n1,2\nz,z\n3\n\n3,4\n5,nan\n", "csv", ["row 2 (line 3)", "row 3 (line 4)", "row 5 (line 7)"]),

@@ -12,6 +12,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import example, given
 from hypothesis import strategies as st
 from reading import PLAIN, Endless, Pieces, outcome, read, refusal, stdin, told
@@ -59,7 +60,7 @@ CSVS = {
 
 @pytest.mark.matrix(chunk=1)
 @pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1 << 20])
-@pytest.mark.parametrize("content", CSVS.values(), ids=CSVS)
+@every("content", CSVS.values(), ids=CSVS)
 def test_csv_is_read_however_it_is_written_and_wherever_its_chunks_are_cut(content, chunk, monkeypatch):
     monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
     assert read(content, ["x", "y"]) == PLAIN
@@ -67,7 +68,7 @@ def test_csv_is_read_however_it_is_written_and_wherever_its_chunks_are_cut(conte
 
 @pytest.mark.matrix(chunk=1)
 @pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1 << 20])
-@pytest.mark.parametrize("content", ["x\n1\n2\n", "x\n\n\n1\n\n2\n\n", "x\r\n\r\n1\r\n2", "\n\nx\n1\n2\n"])
+@every("content", ["x\n1\n2\n", "x\n\n\n1\n\n2\n\n", "x\r\n\r\n1\r\n2", "\n\nx\n1\n2\n"])
 def test_one_column_is_read_wherever_its_chunks_are_cut(content, chunk, monkeypatch):
     monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
     assert read(content, ["x"]) == [[1.0], [2.0]]
@@ -133,7 +134,7 @@ def test_every_note_that_csv_can_write_is_read_past(notes, end, piece):
 
 
 @pytest.mark.matrix(engine="pyarrow")
-@pytest.mark.parametrize(
+@every(
     ("content", "places"),
     [
         ('x,y,n\n1,2,a\n9,9,"b\n3,4,c\n5,6,d\n', ["row 2 (line 3), column 'n': not CSV (a quote is not closed)"]),
@@ -170,7 +171,7 @@ def test_a_broken_quote_takes_no_good_row_with_it(content, places):
 
 
 @pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize(
+@every(
     ("content", "limit", "message"),
     [
         ("n,x,y\na,1,2\n{},9,9\na,3,4\na,5,6", 15, "row 2 (line 3): longer than 15 characters"),
@@ -246,7 +247,7 @@ def test_a_line_that_never_ends_does_not_take_the_memory():
     assert peak < 8 * lines_of.LONGEST
 
 
-@pytest.mark.parametrize(
+@every(
     ("content", "message"),
     [
         ("", r"no names; expected a first line"),
@@ -327,7 +328,7 @@ def test_nothing_that_is_read_is_other_than_finite():
 
 
 @pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize(
+@every(
     ("content", "options", "note"),
     [
         ("x;y\n1;2\n3;4\n", {}, "semicolons"),
@@ -367,7 +368,7 @@ def test_a_dialect_that_cannot_be_is_refused(options, message):
         read("x\n1\n", ["x"], **options)
 
 
-@pytest.mark.parametrize(
+@every(
     "content",
     [
         '{"x": 1, "y": 2}\n',
@@ -417,7 +418,7 @@ def test_a_row_is_skipped_for_what_is_in_it_and_not_for_its_place():
 
 
 @pytest.mark.matrix(engine="pyarrow")
-@pytest.mark.parametrize("cells", ["9007199254740993", "-9007199254740993", " 9007199254740993 "])
+@every("cells", ["9007199254740993", "-9007199254740993", " 9007199254740993 "])
 def test_an_integer_that_float64_would_round_is_refused(cells):
     message = refusal(f"x,y\n1,2\n3,{cells}\n")
     assert message.startswith(f"row 2 (line 3), column 'y': {cells.strip()} is an integer beyond 2**53")
@@ -430,7 +431,7 @@ def test_a_wide_table_takes_no_longer_for_each_of_its_columns():
 
 
 @pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize(
+@every(
     ("cells", "told"),
     [
         (["<1H OCEAN", "INLAND"], "column 't' holds text ('<1H OCEAN'), not numbers"),
@@ -526,7 +527,7 @@ UNLIKE = {
 
 
 @pytest.mark.matrix(engine="pyarrow")
-@pytest.mark.parametrize("text", UNLIKE.values(), ids=UNLIKE)
+@every("text", UNLIKE.values(), ids=UNLIKE)
 def test_rows_are_parsed_at_once_beside_those_that_are_blank_quoted_or_skipped(text, monkeypatch):
     content = "a,b,c,d,e\n" + text * (2_000_000 // len(text))
     assembled = csv_rows.assembled

@@ -7,6 +7,7 @@ import time
 from unittest import mock
 
 import pytest
+from cases import every
 from reading import PLAIN, Endless, read, refusal, stdin, told
 
 from housing_np import TableError
@@ -36,8 +37,8 @@ def test_json_lines_are_read_wherever_their_chunks_are_cut(chunk, monkeypatch):
     assert read(content, ["x", "y"], "jsonl") == PLAIN
 
 
-@pytest.mark.parametrize("document", JSONS.values(), ids=JSONS)
-@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "byte order mark"])
+@every("document", JSONS.values(), ids=JSONS)
+@every("mark", ["", "\ufeff"], ids=["", "byte order mark"])
 def test_json_is_read_in_every_layout(document, mark):
     assert read(mark + json.dumps(document), ["x", "y"], "json") == PLAIN
 
@@ -50,7 +51,7 @@ def test_json_lines_may_be_lists():
     assert read("[1, 2]\n[3, 4]\n", ["x", "y"], "jsonl") == PLAIN
 
 
-@pytest.mark.parametrize("first", ["{", "7", "{}", "[]", "null", '"x"'])
+@every("first", ["{", "7", "{}", "[]", "null", '"x"'])
 def test_json_lines_have_the_columns_of_the_first_line_that_is_a_row(first):
     (message,) = told(f'{first}\n{{"x": 1, "y": 2}}\n[3, 4]\n[5, 6]\n', "jsonl")
     assert message.startswith("line 1: ")
@@ -74,7 +75,7 @@ def test_a_json_line_that_is_too_long_is_one_bad_row(monkeypatch):
     assert message == "line 1: longer than 16 characters; break it up or remove it"
 
 
-@pytest.mark.parametrize(
+@every(
     ("content", "message"),
     [
         ("", r"not JSON"),
@@ -110,7 +111,7 @@ def test_bad_json_is_refused_by_its_place(content, message):
     refusal(content, format="json")
 
 
-@pytest.mark.parametrize(
+@every(
     ("content", "message"),
     [
         ("{x\n", r"line 1: not JSON"),
@@ -163,7 +164,7 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize("document", BODIES.values(), ids=BODIES)
+@every("document", BODIES.values(), ids=BODIES)
 def test_bodies_of_servers_and_data_frames_are_read(document):
     assert read(json.dumps(document), ["x", "y"], "json") == PLAIN
 
@@ -196,7 +197,7 @@ def test_a_request_of_the_protocol_is_known_by_its_form():
         assert (opened.protocol, opened.request_id) == ("v2", "7")
 
 
-@pytest.mark.parametrize(
+@every(
     ("tensor", "message"),
     [
         ({"shape": [2, 3]}, r"input 'in' has shape \[2, 3\] and 4 numbers"),
@@ -241,7 +242,7 @@ def test_the_line_of_a_doubled_key_is_told():
     assert "(line 4)" in refusal('[\n{"x": 1,\n"y": 2,\n"x": 3\n}]', format="json")
 
 
-@pytest.mark.parametrize(
+@every(
     ("content", "key"),
     [
         ('{"instances": [[1, 2]], "instances": [[3, 4]]}', "instances"),
@@ -269,7 +270,7 @@ def test_a_row_is_skipped_for_what_is_in_it_and_not_for_its_place(format):
         assert sorted(read(content, ["x", "y"], format, lambda _: None)) == PLAIN, order
 
 
-@pytest.mark.parametrize(
+@every(
     ("content", "format", "hint"),
     [
         ("x,y\n1,2\n", "json", "if it is CSV, say --format csv"),
@@ -294,8 +295,8 @@ def test_names_that_are_near_are_suggested():
     assert "did you mean" not in refusal('[{"X": 1, "why": 2}]', format="json")
 
 
-@pytest.mark.parametrize("place", [0, 1, 150])
-@pytest.mark.parametrize("format", ["json", "jsonl"])
+@every("place", [0, 1, 150])
+@every("format", ["json", "jsonl"])
 def test_the_columns_are_those_that_most_rows_have(format, place):
     lines = ['{"x": 1, "y": 2}'] * 200
     for odd in ('{"x": 1}', '{"q": 1}', '{"x": 1, "y": 2, "z": 3}'):

@@ -10,6 +10,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from cases import every
 from reading import PLAIN, measured, read, read_file
 
 from housing_np import LinearRegression, TableError, load, save
@@ -41,7 +42,7 @@ def test_a_bad_npy_row_is_told_once_whatever_number_of_its_cells_is_bad(tmp_path
 
 
 @pytest.mark.matrix("order")
-@pytest.mark.parametrize("kind", ["<f8", ">f8", "<f4", "f2", "i8", "u1", "i2"])
+@every("kind", ["<f8", ">f8", "<f4", "f2", "i8", "u1", "i2"])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_npy_of_any_real_type_and_order(kind, order, tmp_path):
     np.save(tmp_path / "rows.npy", np.array(PLAIN, kind, order=order))
@@ -124,7 +125,7 @@ def test_structured_npy_has_names_and_ignores_text(tmp_path):
     assert read_file(tmp_path / "rows.npy", ["x", "y"]) == PLAIN
 
 
-@pytest.mark.parametrize(
+@every(
     "data",
     [
         np.array([1.0, 2.0]),
@@ -209,8 +210,8 @@ def trapped(form):
     }[form]
 
 
-@pytest.mark.parametrize("form", ["objects", "pickle", "old pickle"])
-@pytest.mark.parametrize("place", ["a file", "standard input"])
+@every("form", ["objects", "pickle", "old pickle"])
+@every("place", ["a file", "standard input"])
 def test_a_pickle_is_refused_and_does_not_run(form, place, tmp_path):
     path, content = tmp_path / "rows.npy", trapped(form)
     path.write_bytes(content)
@@ -247,8 +248,8 @@ def traced(read):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
-@pytest.mark.parametrize("lie", ["numbers", "header"])
+@every("version", [(1, 0), (2, 0), (3, 0)])
+@every("lie", ["numbers", "header"])
 def test_no_memory_is_reserved_for_what_a_header_says_and_is_not_there(version, lie, tmp_path):
     file, path = BytesIO(), tmp_path / "rows.npy"
     np.lib.format.write_array(file, np.array(PLAIN), version)
@@ -300,7 +301,7 @@ NAMED = [
 
 
 @pytest.mark.matrix("version", "shape", "order")
-@pytest.mark.parametrize("kind", ["f8", ">i2", "?", "S3", "U5", "c16", "M8[ns]", *NAMED], ids=range(7 + len(NAMED)))
+@every("kind", ["f8", ">i2", "?", "S3", "U5", "c16", "M8[ns]", *NAMED], ids=range(7 + len(NAMED)))
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
 @pytest.mark.parametrize(("shape", "order"), [((3,), "C"), ((2, 3), "C"), ((2, 3), "F"), ((0, 2), "C"), ((), "C")])
 def test_a_header_is_read_as_numpy_reads_it(kind, version, shape, order):
@@ -327,7 +328,7 @@ def test_a_header_of_python_2_is_read_with_numpys_warning(tmp_path):
         assert read_file(tmp_path / "old.npy", ["x0", "x1"]) == [[0.0, 0.0]] * 4
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "{'descr': '<f8', 'fortran_order': False, 'shape': (0x4for, 2), }",
@@ -405,8 +406,8 @@ def test_npy_in_gzip_that_claims_much_is_refused_before_it_is_inflated(shape, or
         read_file(tmp_path / "rows.npy.gz", ["x0", "x1"])
 
 
-@pytest.mark.parametrize("shape", [(7, 3), (3, 7), (1, 5), (40, 1)])
-@pytest.mark.parametrize(("numbers", "size"), [(1 << 18, 1 << 24), (6, 1), (6, 100), (6, 400)])
+@every("shape", [(7, 3), (3, 7), (1, 5), (40, 1)])
+@every(("numbers", "size"), [(1 << 18, 1 << 24), (6, 1), (6, 100), (6, 400)])
 def test_columns_in_one_piece_are_read_as_rows_are(shape, numbers, size, tmp_path, monkeypatch):
     monkeypatch.setattr(npy, "BLOCK_NUMBERS", numbers)
     monkeypatch.setattr(npy, "_TRANSPOSED_BYTES", size)

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from cases import every
 
 from housing_np import Table, TableError, read_table
 from housing_np.rows.columns import Columns
@@ -60,7 +61,7 @@ def test_a_path_with_spaces_and_other_scripts(write):
     assert read_table(write("a,price\n1,5\n2,6\n", "my höuses 家.csv"), "price").y.tolist() == [5.0, 6.0]
 
 
-@pytest.mark.parametrize(
+@every(
     ("content", "message"),
     [
         ("", r"no names"),
@@ -173,7 +174,7 @@ def test_columns_that_are_ignored_are_no_features(write):
     assert (table.feature_names, table.X.tolist()) == (("a",), [[1.0], [3.0]])
 
 
-@pytest.mark.parametrize(
+@every(
     ("options", "message"),
     [
         ({"ignore": ["city"]}, r"no column 'city'; the columns are: a, price, town; name some of these$"),
