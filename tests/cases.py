@@ -11,7 +11,7 @@ def every(names, cases, ids=None):
     names = names.split(", ") if isinstance(names, str) else names
     cases = list(cases)
     rows = [case if len(names) > 1 else (case,) for case in cases]
-    labels = list(map(ids, cases) if callable(ids) else ids or rows)
+    labels = list(map(ids, cases) if callable(ids) else ids or cases)
     assert rows and all(len(row) == len(names) for row in rows) and len(labels) == len(rows)
 
     def decorate(test):

@@ -5,7 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-from cases import every
 from running import assert_refused, run
 
 from housing_np.checks.unchanged import stamp
@@ -69,7 +68,7 @@ def between(monkeypatch):
     return between
 
 
-@every("how", CHANGES)
+@pytest.mark.parametrize("how", CHANGES)
 def test_a_file_that_changes_between_the_passes_ends_the_training(how, folder, between):
     between(lambda: CHANGES[how](folder / "rows.npy"))
     assert_refused(run("train", *DATA, cwd=folder), 2, CHANGED)
@@ -103,7 +102,7 @@ def test_the_same_file_twice_is_a_training(folder, between):
     assert run("train", *DATA, cwd=folder).returncode == 0
 
 
-@every("how", CHANGES)
+@pytest.mark.parametrize("how", CHANGES)
 def test_a_file_that_changes_while_it_is_read_is_named(how, folder, monkeypatch):
     monkeypatch.setattr("housing_np.rows.npy.BLOCK_NUMBERS", 1000)
     blocks = iter(open_stream(folder / "rows.npy", "x1"))
