@@ -2,7 +2,7 @@
 
 import json
 import sys
-from io import BytesIO, TextIOWrapper
+from io import BytesIO
 from pathlib import Path
 from typing import get_args
 from unittest import mock
@@ -16,7 +16,7 @@ from reading import PLAIN, Pieces, events, outcome, read, read_file, stdin, told
 from strategies import drawn
 
 from housing_np import TableError
-from housing_np.rows import FORMATS, Format, format_of, open_rows, rows, source
+from housing_np.rows import FORMATS, Format, format_of, open_rows, source
 from housing_np.rows import text as lines_of
 from housing_np.rows.columns import Columns
 from housing_np.rows.formats import titles
@@ -89,10 +89,13 @@ def test_formats_give_the_same_bits(number, format):
     assert read(content, ["x"], format)[0][0].hex() == number.hex()
 
 
-def test_more_rows_than_a_block_holds_are_all_read(monkeypatch):
-    monkeypatch.setattr(rows, "BLOCK_NUMBERS", 4)
-    lines = [json.dumps({"x": i, "y": -i}) for i in range(11)]
-    assert read("\n".join(lines), ["x", "y"], "jsonl") == [[i, -i] for i in range(11)]
+def test_more_rows_than_a_block_holds_are_all_read():
+    names = [f"x{i}" for i in range(1000)]
+    lines = [json.dumps([i] * 1000) for i in range(600)]
+    with stdin("\n".join(lines)), open_rows("-", "jsonl") as opened:
+        blocks = list(opened.blocks(names))
+    assert len(blocks) > 1 and max(block.size for block in blocks) <= BLOCK_NUMBERS
+    assert [row[0] for block in blocks for row in block.tolist()] == list(range(600))
 
 
 @pytest.mark.parametrize(
@@ -104,13 +107,12 @@ def test_more_rows_than_a_block_holds_are_all_read(monkeypatch):
         ("jsonl", '{"x": 1, "y": 2, "note": "5\\""}\n', '{"x": 3, "y": 4}\n'),
     ],
 )
-def test_a_row_is_given_before_the_next_ones_have_come(format, first, others, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", 8)
-    stream = BytesIO((first + others * 100).encode())
-    with mock.patch.object(sys, "stdin", TextIOWrapper(stream)), open_rows("-", format) as opened:
+def test_a_row_is_given_before_the_next_ones_have_come(format, first, others):
+    pieces = Pieces((first + others * 100).encode(), [8])
+    with mock.patch.object(sys, "stdin", mock.Mock(buffer=pieces)), open_rows("-", format) as opened:
         blocks = opened.blocks(["x", "y"])
         assert next(blocks).tolist() == [[1.0, 2.0]]
-        assert stream.tell() <= len(first) + 16
+        assert pieces.stream.tell() <= len(first) + 16
 
 
 CSV_TOKENS = [
@@ -196,7 +198,7 @@ def test_rows_before_a_bad_one_come_before_its_error(content, format, error):
     assert last.startswith(error)
 
 
-@every("chunk", [1, 7, 1 << 20])
+@every("piece", [1, 7, 1 << 20])
 @every(
     ("content", "format", "places"),
     [
@@ -206,10 +208,9 @@ def test_rows_before_a_bad_one_come_before_its_error(content, format, error):
         ('[{"x": 1, "y": 2}, 0, {"x": 3, "y": 4}, {"x": NaN, "y": NaN}]', "json", ["row 2", "row 4"]),
     ],
 )
-def test_bad_rows_alone_are_left_out_and_each_is_told_once(content, format, places, chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+def test_bad_rows_alone_are_left_out_and_each_is_told_once(content, format, places, piece):
     errors = []
-    assert read(content, ["x", "y"], format, errors.append) == PLAIN
+    assert read(content, ["x", "y"], format, errors.append, piece) == PLAIN
     assert [str(error).partition(": ")[2].partition(",")[0].partition(":")[0] for error in errors] == places
 
 

@@ -58,20 +58,18 @@ CSVS = {
 }
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1 << 20])
+@pytest.mark.matrix(piece=1)
+@pytest.mark.parametrize("piece", [1, 2, 7, 64, 1 << 20])
 @every("content", CSVS.values(), ids=CSVS)
-def test_csv_is_read_however_it_is_written_and_wherever_its_chunks_are_cut(content, chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert read(content, ["x", "y"]) == PLAIN
+def test_csv_is_read_however_it_is_written_and_wherever_its_chunks_are_cut(content, piece):
+    assert read(content, ["x", "y"], piece=piece) == PLAIN
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1 << 20])
+@pytest.mark.matrix(piece=1)
+@pytest.mark.parametrize("piece", [1, 2, 7, 64, 1 << 20])
 @every("content", ["x\n1\n2\n", "x\n\n\n1\n\n2\n\n", "x\r\n\r\n1\r\n2", "\n\nx\n1\n2\n"])
-def test_one_column_is_read_wherever_its_chunks_are_cut(content, chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert read(content, ["x"]) == [[1.0], [2.0]]
+def test_one_column_is_read_wherever_its_chunks_are_cut(content, piece):
+    assert read(content, ["x"], piece=piece) == [[1.0], [2.0]]
 
 
 def test_a_quoted_name_keeps_its_commas_quotes_and_line_breaks():
@@ -129,8 +127,7 @@ def test_every_note_that_csv_can_write_is_read_past(notes, end, piece):
     writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator=end)
     writer.writerow(["x", "note", "y"])
     writer.writerows([i, note, -i] for i, note in enumerate(notes))
-    with mock.patch.object(source, "CHUNK_BYTES", piece):
-        assert read(file.getvalue(), ["x", "y"]) == [[i, -i] for i in range(len(notes))]
+    assert read(file.getvalue(), ["x", "y"], piece=piece) == [[i, -i] for i in range(len(notes))]
 
 
 @pytest.mark.matrix(engine="pyarrow")
@@ -170,30 +167,42 @@ def test_a_broken_quote_takes_no_good_row_with_it(content, places):
     assert [message[: len(place)] for message, place in zip(messages, places, strict=True)] == places
 
 
-@pytest.mark.matrix(chunk=1)
+LONGEST = 4 << 20  # characters of a line, and of a record
+
+
+@pytest.mark.matrix(piece=1 << 18)
 @every(
-    ("content", "limit", "message"),
+    ("content", "message"),
     [
-        ("n,x,y\na,1,2\n{},9,9\na,3,4\na,5,6", 15, "row 2 (line 3): longer than 15 characters"),
-        ('n,x,y\na,1,2\n"{},9,9\na,3,4\na,5,6', 15, "row 2 (line 3): longer than 15 characters"),
-        ('n,x,y\na,1,2\n"a,9,9\na,3,4\na,5,6', 15, "row 2 (line 3), column 'n': not CSV (record larger than 15 char"),
+        ("n,x,y\na,1,2\n{},9,9\na,3,4\na,5,6", "row 2 (line 3): longer than 4194304 characters"),
+        ('n,x,y\na,1,2\n"{},9,9\na,3,4\na,5,6', "row 2 (line 3): longer than 4194304 characters"),
     ],
-    ids=["line", "line with a quote", "record"],
+    ids=["line", "line with a quote"],
 )
-@pytest.mark.parametrize("chunk", [1, 7, 15])
-def test_what_is_too_long_is_one_bad_row(content, limit, message, chunk, monkeypatch):
-    monkeypatch.setattr(lines_of, "LONGEST", limit)
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    (got,) = told(content.format("é" * 12))
+@pytest.mark.parametrize("piece", [1 << 18, LONGEST, (1 << 20) + 1])
+def test_a_line_that_is_too_long_is_one_bad_row(content, message, piece):
+    (got,) = told(content.format("é" * (LONGEST - 3)), piece=piece)
     assert got.startswith(message)
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize("chunk", [1, 7, 15])
-def test_a_line_of_the_greatest_length_is_read(chunk, monkeypatch):
-    monkeypatch.setattr(lines_of, "LONGEST", 15)
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert read('n,x,y\n"123456789",1,2\n1ééééé,3,4\n', ["x", "y"]) == [[1.0, 2.0], [3.0, 4.0]]
+def test_a_record_that_is_too_long_is_one_bad_row():
+    lines = 7_000
+    errors = []
+    seen = read('n,x,y\na,1,2\n"a,9,9\n' + f"{'a' * 600},3,4\n" * lines, ["x", "y"], on_error=errors.append)
+    assert seen == [[1.0, 2.0], *[[3.0, 4.0]] * lines]
+    assert [str(each).partition(";")[0] for each in errors] == [
+        "standard input: row 2 (line 3), column 'n': not CSV (record larger than 4194304 characters)"
+    ]
+
+
+@pytest.mark.matrix(piece=1 << 18)
+@pytest.mark.parametrize("piece", [1 << 18, LONGEST, (1 << 20) + 1])
+def test_a_line_of_the_greatest_length_is_read(piece):
+    notes = ["é" * 100_000] * 41
+    names = ",".join(["x", "y", *(f"n{i}" for i in range(42))])
+    lines = [f"1,2,{','.join(notes)},", f'3,4,"{notes[0]}",{",".join(notes[1:])},']
+    lines = [line + "é" * (LONGEST - len(line)) for line in lines]
+    assert read("\n".join([names, *lines]), ["x", "y"], piece=piece) == PLAIN
 
 
 @pytest.mark.parametrize("line", ['a","', '","1","'], ids=["open to the end", "joined"])
@@ -294,26 +303,25 @@ def test_bad_csv_is_refused_by_its_place(content, message):
     refusal(content)
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize("chunk", [1, 2, 7, 64])
-def test_the_place_of_a_bad_cell_does_not_depend_on_chunks(chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+@pytest.mark.matrix(piece=1)
+@pytest.mark.parametrize("piece", [1, 2, 7, 64])
+def test_the_place_of_a_bad_cell_does_not_depend_on_chunks(piece):
     content = 'x,n,y\n1,"a\nb",2\n\n3,c,4\n5,"d\n\n",oops\n'
-    assert refusal(content).startswith("row 3 (line 8), column 'y': 'oops' is not a number")
+    assert refusal(content, piece=piece).startswith("row 3 (line 8), column 'y': 'oops' is not a number")
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
-def test_only_the_first_line_may_have_a_byte_order_mark(chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert refusal("\ufeffx,y\n\ufeff1,2\n").startswith("row 1 (line 2), column 'x': '\\ufeff1' is not a number")
+@pytest.mark.matrix(piece=1)
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_only_the_first_line_may_have_a_byte_order_mark(piece):
+    assert refusal("\ufeffx,y\n\ufeff1,2\n", piece=piece).startswith(
+        "row 1 (line 2), column 'x': '\\ufeff1' is not a number"
+    )
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
-def test_the_line_that_is_not_utf8_does_not_depend_on_chunks(chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert refusal(b"x,y\n1,2\n\n\xff,4\n").startswith("row 2 (line 4): not UTF-8")
+@pytest.mark.matrix(piece=1)
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_the_line_that_is_not_utf8_does_not_depend_on_chunks(piece):
+    assert refusal(b"x,y\n1,2\n\n\xff,4\n", piece=piece).startswith("row 2 (line 4): not UTF-8")
 
 
 @pytest.mark.matrix(engine="pyarrow")
@@ -327,7 +335,7 @@ def test_nothing_that_is_read_is_other_than_finite():
 # How it is written
 
 
-@pytest.mark.matrix(chunk=1)
+@pytest.mark.matrix(piece=1)
 @every(
     ("content", "options", "note"),
     [
@@ -351,11 +359,10 @@ def test_nothing_that_is_read_is_other_than_finite():
         ("1,0;2,0\n3,0;4,0\n", {"header": False, "decimal": ","}, "semicolons"),
     ],
 )
-@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
-def test_every_dialect_gives_the_same_rows(content, options, note, chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert read(content, ["x", "y"], **options) == PLAIN
-    with stdin(content), open_rows("-", **options) as opened:
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_every_dialect_gives_the_same_rows(content, options, note, piece):
+    assert read(content, ["x", "y"], piece=piece, **options) == PLAIN
+    with stdin(content, piece), open_rows("-", **options) as opened:
         assert [note is not None and note in each for each in opened.notes] == [True] * (note is not None)
 
 
@@ -430,7 +437,7 @@ def test_a_wide_table_takes_no_longer_for_each_of_its_columns():
     assert read(",".join(names) + "\n" + ",".join(["1"] * 50_000) + "\n", names) == [[1.0] * 50_000]
 
 
-@pytest.mark.matrix(chunk=1)
+@pytest.mark.matrix(piece=1)
 @every(
     ("cells", "told"),
     [
@@ -441,10 +448,9 @@ def test_a_wide_table_takes_no_longer_for_each_of_its_columns():
         (["3 km", "4 km"], "row 1 (line 2), column 't': '3 km' is not a number"),
     ],
 )
-@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
-def test_a_column_of_text_is_told_by_its_first_rows_and_a_bad_cell_by_its_own(cells, told, chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert refusal("x,t\n" + "".join(f"1,{cell}\n" for cell in cells), ["x", "t"]).startswith(told)
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_a_column_of_text_is_told_by_its_first_rows_and_a_bad_cell_by_its_own(cells, told, piece):
+    assert refusal("x,t\n" + "".join(f"1,{cell}\n" for cell in cells), ["x", "t"], piece=piece).startswith(told)
 
 
 @pytest.mark.parametrize("first", ["1,2,3\n", "1\n"])

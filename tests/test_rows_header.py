@@ -11,7 +11,7 @@ from running import assert_refused, run
 
 from housing_np import LinearRegression, TableError, read_table, save
 from housing_np.rows import csv as csv_rows
-from housing_np.rows import open_rows, source
+from housing_np.rows import open_rows
 
 NAMES = ["rooms", "age"]
 RIGHT = [[3.0, 10.0], [4.0, 5.0]]
@@ -61,11 +61,10 @@ READ = {
 }
 
 
-@every("chunk", [1, 7, 1 << 20])
+@every("piece", [1, 7, 1 << 20])
 @every("content", READ.values(), ids=READ)
-def test_what_leaves_no_doubt_is_read(content, chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert read(content, NAMES) == RIGHT
+def test_what_leaves_no_doubt_is_read(content, piece):
+    assert read(content, NAMES, piece=piece) == RIGHT
 
 
 def test_numbers_of_savetxt_without_names_go_by_position():

@@ -13,7 +13,6 @@ from reading import PLAIN, Endless, read, refusal, stdin, told
 from housing_np import TableError
 from housing_np.rows import json as json_rows
 from housing_np.rows import json_forms, open_rows, source
-from housing_np.rows import text as lines_of
 from housing_np.rows.json_forms import find_rows
 
 JSONS = {
@@ -30,11 +29,10 @@ JSONS = {
 }
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1 << 20])
-def test_json_lines_are_read_wherever_their_chunks_are_cut(chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+@every("piece", [1, 2, 7, 64, 1 << 20])
+def test_json_lines_are_read_wherever_their_chunks_are_cut(piece):
     content = '\ufeff\n{"x": 1, "y": 2, "größe": "5\\" \\n"}\r\n\n  \n{"y": 4, "note": "\\"", "x": 3}'
-    assert read(content, ["x", "y"], "jsonl") == PLAIN
+    assert read(content, ["x", "y"], "jsonl", piece=piece) == PLAIN
 
 
 @every("document", JSONS.values(), ids=JSONS)
@@ -68,11 +66,10 @@ def test_json_lines_without_a_row_are_refused_where_bad_ones_are_skipped():
         read("{\n7\n", ["x", "y"], "jsonl", lambda _: None)
 
 
-def test_a_json_line_that_is_too_long_is_one_bad_row(monkeypatch):
-    monkeypatch.setattr(lines_of, "LONGEST", 16)
-    monkeypatch.setattr(source, "CHUNK_BYTES", 16)
-    (message,) = told('{"x": 1, "y": 9}9\n{"x": 1, "y": 2}\n[3, 4]\n[5, 6]', "jsonl")
-    assert message == "line 1: longer than 16 characters; break it up or remove it"
+def test_a_json_line_that_is_too_long_is_one_bad_row():
+    spaces = " " * ((4 << 20) - len('{"x": 1, "y": 9}'))
+    (message,) = told(f'{{"x": 1, "y": 9{spaces}}}9\n{{"x": 1, "y": 2{spaces}}}\n[3, 4]\n[5, 6]', "jsonl")
+    assert message == "line 1: longer than 4194304 characters; break it up or remove it"
 
 
 @every(
