@@ -19,9 +19,9 @@ from reading import PLAIN, Endless, Pieces, outcome, read, refusal, stdin, told
 
 from housing_np import TableError
 from housing_np.rows import csv as csv_rows
-from housing_np.rows import open_rows, source
-from housing_np.rows import text as lines_of
+from housing_np.rows import open_rows
 from housing_np.rows.columns import Columns
+from housing_np.rows.rows import BLOCK_NUMBERS
 
 pytestmark = pytest.mark.matrix("engine")
 
@@ -213,12 +213,13 @@ def test_quotes_that_are_broken_on_every_line_take_no_more_time_than_others(line
     assert len(errors) >= 10_000
 
 
-@pytest.mark.parametrize("before", ['1,"a\nb"\n', '1,"a"b\n'], ids=["whole", "broken"])
-def test_the_length_of_a_record_is_its_own(before, monkeypatch):
-    monkeypatch.setattr(lines_of, "LONGEST", 15)
-    errors = []
-    assert read("x,n\n" + before * 3 + '2,"a\nb"\n', ["x"], on_error=errors.append)[-1] == [2.0]
-    assert len(errors) == (0 if "\n" in before[:-1] else 3)
+@pytest.mark.parametrize("before", ['1,"{}\n{}"\n', '1,"{}"{}\n'], ids=["whole", "broken"])
+def test_the_length_of_a_record_is_its_own(before):
+    half, errors = "a" * 60_000, []
+    content = "x,n\n" + before.format(half, half) * 40 + '2,"a\nb"\n'
+    assert len(content) > LONGEST
+    assert read(content, ["x"], on_error=errors.append)[-1] == [2.0]
+    assert len(errors) == (0 if "\n" in before[:-1] else 40)
 
 
 @pytest.mark.parametrize("cell", ["9" * 140_000, '"' + "9" * 140_000 + '"', '"' + "9\n" * 70_000 + '"'])
@@ -228,18 +229,16 @@ def test_a_field_that_is_longer_than_csv_takes_is_refused_on_every_path(cell):
         read(f"n,x\n{cell},1\n2,3\n", ["x"])
 
 
-@pytest.mark.parametrize("text", [b"1,2\n", b'a","\n'], ids=["a quote", "quotes that close and open"])
-def test_a_quote_that_is_never_closed_does_not_take_the_stream(text, monkeypatch):
-    monkeypatch.setattr(lines_of, "LONGEST", 1 << 18)
-    monkeypatch.setattr(source, "CHUNK_BYTES", 1 << 16)
-    stream = Endless(b'x,y\n1,2\n3,a","\n', text)
+@pytest.mark.parametrize("text", [b"1,2%s\n", b'a","%s\n'], ids=["a quote", "quotes that close and open"])
+def test_a_quote_that_is_never_closed_does_not_take_the_stream(text):
+    stream = Endless(b'x,y\n1,2\n3,a","\n', text % (b"9" * 1000))
     with (
         mock.patch.object(sys, "stdin", mock.Mock(buffer=stream)),
         pytest.raises(TableError, match=r"row 2 \(line 3\)"),
         open_rows("-") as opened,
     ):
         list(opened.blocks(["x"]))
-    assert stream.taken < 4 * lines_of.LONGEST
+    assert stream.taken < 4 * LONGEST
 
 
 def test_a_line_that_never_ends_does_not_take_the_memory():
@@ -253,7 +252,7 @@ def test_a_line_that_never_ends_does_not_take_the_memory():
         [[1.0], [2.0]],
         ["standard input: row 2 (line 3): longer than 4194304 characters; break it up or remove it"],
     )
-    assert peak < 8 * lines_of.LONGEST
+    assert peak < 8 * LONGEST
 
 
 @every(
@@ -478,25 +477,18 @@ def test_utf16_without_its_mark_is_told_as_that():
 
 
 @pytest.mark.parametrize("engine", [None], indirect=True)
-def test_a_large_file_is_parsed_by_pyarrow_where_there_is_one(tmp_path, monkeypatch):
-    rows = np.random.default_rng(0).standard_normal((3000, 2))
-    lines = [",".join(map(repr, row)) for row in rows.tolist()]
-    (tmp_path / "t.csv").write_text("\n".join(["x,y", *lines, "5,6"]))
-    monkeypatch.setattr(csv_rows, "_LARGE", 1)
-    monkeypatch.setattr(source, "CHUNK_BYTES", 5000)
-    monkeypatch.setattr(csv_rows, "BLOCK_NUMBERS", 64)
-    arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
-    parsed = mock.Mock(side_effect=arrow_csv.Parser())
-    monkeypatch.setattr(arrow_csv, "Parser", lambda: parsed)
-    with open_rows(tmp_path / "t.csv") as opened:
-        blocks = list(opened.blocks(["y", "x"]))
-    assert parsed.call_count > 10
-    assert max(map(len, blocks)) == 32
-    whole = np.concatenate(blocks)[:, ::-1]
-    assert whole[:-1].tolist() == rows.tolist()
-    monkeypatch.setitem(sys.modules, "housing_np.rows.arrow_csv", None)
-    with open_rows(tmp_path / "t.csv") as opened:
-        assert np.concatenate(list(opened.blocks(["x", "y"]))).tolist() == whole.tolist()
+def test_a_large_file_is_the_same_with_and_without_pyarrow(tmp_path, monkeypatch):
+    rows = np.random.default_rng(0).standard_normal((3000, 2)).tolist() * 50
+    (tmp_path / "t.csv").write_text("\n".join(["x,y", *(f"{x!r},{y!r}" for x, y in rows), "5,6"]))
+    assert (tmp_path / "t.csv").stat().st_size > 4 << 20
+    for each in ("there", "missing"):
+        if each == "missing":
+            monkeypatch.setitem(sys.modules, "pyarrow", None)
+            monkeypatch.delitem(sys.modules, "housing_np.rows.arrow_csv", raising=False)
+        with open_rows(tmp_path / "t.csv") as opened:
+            blocks = list(opened.blocks(["y", "x"]))
+        assert len(blocks) > 1 and max(block.size for block in blocks) <= BLOCK_NUMBERS
+        assert np.concatenate(blocks)[:, ::-1].tolist() == [*rows, [5.0, 6.0]]
 
 
 @pytest.mark.parametrize("cell", ["-nan", "+nan", "nan(1)", "-NaN"])
@@ -509,13 +501,12 @@ def test_what_only_a_parser_calls_nan_is_no_missing_cell(cell):
 
 
 @pytest.mark.parametrize("engine", [None], indirect=True)
-def test_an_error_ends_the_threads_that_read_ahead(tmp_path, monkeypatch):
+def test_an_error_ends_the_threads_that_read_ahead(tmp_path):
     pytest.importorskip("housing_np.rows.arrow_csv")
-    (tmp_path / "t.csv").write_text("x,y\n" + "1,2\n" * 5000 + "NA,1\n" + "1,2\n" * 5000)
-    monkeypatch.setattr(csv_rows, "_LARGE", 1)
-    monkeypatch.setattr(source, "CHUNK_BYTES", 5000)
+    some = "1.000000000000,2.000000000000\n" * 100_000
+    (tmp_path / "t.csv").write_text(f"x,y\n{some}NA,1\n{some}")
     before = threading.active_count()
-    with open_rows(tmp_path / "t.csv") as opened, pytest.raises(TableError, match="row 5001") as caught:
+    with open_rows(tmp_path / "t.csv") as opened, pytest.raises(TableError, match="row 100001") as caught:
         list(opened.blocks(["x", "y"]))
     assert caught.tb is not None  # which keeps all frames
     deadline = time.monotonic() + 20
