@@ -882,18 +882,20 @@ def test_predict_does_not_import_what_trains(models, rows, tmp_path):
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_pyarrow_reads_and_writes_without_pandas(format, models, rows, tmp_path):
     csv, parquet = (pytest.importorskip(f"pyarrow.{name}") for name in ("csv", "parquet"))
-    parquet.write_table(csv.read_csv(rows / "rows.csv"), tmp_path / "rows.parquet")
-    source = tmp_path / "rows.parquet" if format == "parquet" else rows / "rows.csv"
+    head, lines = (rows / "rows.csv").read_text().split("\n", 1)
+    (tmp_path / "rows.csv").write_text(f"{head}\n{lines * (1 + (4 << 20) // len(lines))}")  # from 4 MiB on
+    parquet.write_table(csv.read_csv(tmp_path / "rows.csv"), tmp_path / "rows.parquet")
+    source = f"rows.{format}"
     code = (
-        "import sys; from housing_np import predict; from housing_np.rows import csv; csv._LARGE = 1\n"
-        f"predict.main([{str(models / 'float64.npz')!r}, {str(source)!r}, '--output', 'out.csv'])\n"
+        "import sys; from housing_np import predict\n"
+        f"predict.main([{str(models / 'float64.npz')!r}, {source!r}, '--output', 'out.csv'])\n"
         "print(*sys.modules)"
     )
     done = python("-c", code, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "housing_np.rows.arrow_csv" in done.stdout.split()
     assert "pandas" not in done.stdout.split()
-    plain = run("predict", models / "float64.npz", rows / "rows.csv", cwd=tmp_path)
+    plain = run("predict", models / "float64.npz", "rows.csv", cwd=tmp_path)
     assert (tmp_path / "out.csv").read_text() == plain.stdout
 
 

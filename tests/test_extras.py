@@ -77,9 +77,8 @@ def test_a_plot_says_that_matplotlib_is_broken(broken, tmp_path):
 
 
 def test_a_large_csv_is_read_without_pyarrow_if_that_is_broken(broken, tmp_path, monkeypatch):
-    monkeypatch.setattr("housing_np.rows.csv._LARGE", 10)
     monkeypatch.delitem(sys.modules, "housing_np.rows.arrow_csv", raising=False)
-    (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{i},{i * i}\n" for i in range(50)))
+    (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{i},{i * i:0900}\n" for i in range(5000)))
     broken("pyarrow", BROKEN["AttributeError"])
     assert run("train", "--data", "rows.csv", "--target", "y", cwd=tmp_path).returncode == 0
 

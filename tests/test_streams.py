@@ -469,7 +469,8 @@ def test_memory_that_is_used_up_is_one_line(where, before, tmp_path, monkeypatch
 def test_what_the_system_refuses_to_pyarrow_is_no_damage(format, error, status, said, tmp_path, monkeypatch):
     pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     csv = pytest.importorskip("pyarrow.csv")
-    table = pyarrow.table({"x": np.arange(99.0), "y": np.arange(99.0) ** 2})
+    numbers = np.random.default_rng(0).normal(size=(120_000, 2))  # from 4 MiB of CSV on
+    table = pyarrow.table({"x": numbers[:, 0], "y": numbers[:, 1]})
     parquet.write_table(table, tmp_path / "t.parquet")
     csv.write_csv(table, tmp_path / "t.csv")
 
@@ -479,7 +480,6 @@ def test_what_the_system_refuses_to_pyarrow_is_no_damage(format, error, status, 
 
     monkeypatch.setattr(csv, "read_csv", fail)
     monkeypatch.setattr(parquet.ParquetFile, "iter_batches", lambda *_, **__: iter(fail, None))
-    monkeypatch.setattr("housing_np.rows.csv._LARGE", 0)
     done = run("train", "--data", f"t.{format}", "--target", "y", cwd=tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (status, bool(said))
     assert said in done.stderr
