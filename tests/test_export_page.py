@@ -10,7 +10,7 @@ import browser as headless
 import numpy as np
 import pytest
 from cases import every
-from hypothesis import assume, given, reject, settings
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 from strategies import CONSTANT_FEATURES, SEVERAL_TARGETS, drawn, examples, integer_model, linear, quantizable
 
@@ -170,7 +170,7 @@ def test_the_bound_is_that_of_python_or_above_it_by_the_rounding_of_a_sum(kind, 
     np.testing.assert_allclose(there, expected, rtol=1e-9)
 
 
-@drawn(20, weekly=200)  # each is a page
+@drawn(8, weekly=200)  # each is a page
 @examples("case", [*CONSTANT_FEATURES, *SEVERAL_TARGETS])
 @given(case=quantizable(schemes=KINDS))
 def test_every_model_is_that_of_python_and_begins_inside_its_range(reader, case):
@@ -817,7 +817,7 @@ def columns_and_cells(draw):
     return columns, np.array(cells, np.float64).T
 
 
-@settings(max_examples=30)
+@drawn(10, weekly=100)
 @given(case=columns_and_cells(), kind=st.sampled_from(KINDS))
 def test_all_names_and_levels_are_predicted_as_in_python(reader, case, kind):
     columns, cells = case
