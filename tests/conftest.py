@@ -45,7 +45,10 @@ def pytest_xdist_auto_num_workers(config):
 
 
 def pytest_configure(config):
-    config.option.loadscopereorder = False  # not by the number of tests in a file
+    # -n alone stands for --dist loadfile: what a file prepares is prepared once; and the order stays that below.
+    if config.getoption("dist", "no") == "load":
+        config.option.dist = "loadfile"
+    config.option.loadscopereorder = False
     config.addinivalue_line(
         "markers",
         "matrix(*axes, **likely): try each fact with the likely values of these parameters and with one other"

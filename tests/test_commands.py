@@ -899,6 +899,7 @@ def test_pyarrow_reads_and_writes_without_pandas(format, models, rows, tmp_path)
     assert (tmp_path / "out.csv").read_text() == plain.stdout
 
 
+@pytest.mark.matrix("env")
 @pytest.mark.parametrize(
     "env",
     [

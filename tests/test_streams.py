@@ -108,7 +108,7 @@ def test_whoever_speaks_to_a_terminal_that_is_gone_goes_on(say):
 
 
 @full
-@pytest.mark.matrix("unbuffered", "option")
+@pytest.mark.matrix("unbuffered", "option", "name")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("option", ["--help", "--version"])
 @pytest.mark.parametrize("name", ["", *COMMANDS])
