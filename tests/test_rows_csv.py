@@ -108,16 +108,15 @@ CELLS = st.one_of(
 @example(["1d5"])
 @example(["1\x1f"])
 def test_the_fast_path_agrees_with_the_plain_one(cells):
-    def outcome():
+    def outcome(before):
         try:
-            return [number.hex() for (number,) in read(content, ["x"])]
+            return [
+                number.hex() for (number,) in read("k,x\n" + "".join(f"{before},{cell}\n" for cell in cells), ["x"])
+            ]
         except TableError as error:
             return str(error)
 
-    content = "k,x\n" + "".join(f"0,{cell}\n" for cell in cells)
-    fast = outcome()
-    with mock.patch.object(csv_rows, "_parser", return_value=(mock.Mock(return_value=None), 0)):
-        assert outcome() == fast
+    assert outcome('"a, ""b"""') == outcome("0")  # quotes with a comma in them are read row by row
 
 
 @pytest.mark.matrix(engine="pyarrow")
