@@ -22,7 +22,8 @@ def every(names, cases, ids=None):
         @functools.wraps(test)
         def together(**given):
             for number, (label, row) in enumerate(zip(labels, rows, strict=True)):
-                with given["subtests"].test(str(label)), pytest.MonkeyPatch.context() as patch:
+                # ASCII, because pytest-xdist sends it, and a label may be half a pair of UTF-16.
+                with given["subtests"].test(ascii(label)), pytest.MonkeyPatch.context() as patch:
                     own = {name: given[name] for name in fixtures}
                     if "tmp_path" in own:
                         own["tmp_path"] /= str(number)
