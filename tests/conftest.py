@@ -35,7 +35,7 @@ SEED = os.environ.setdefault("HOUSING_NP_MATRIX_SEED", str(random.SystemRandom()
 
 
 # Files that take longest, the longest first: whoever gets one last keeps the others waiting.
-LONG = ("distributed", "docs", "serve_limits", "serve_workers", "serve", "types", "tutorial", "export_c", "streams")
+LONG = ("container", "distributed", "docs", "serve_limits", "serve_workers", "serve", "types", "tutorial", "export_c")
 
 
 @pytest.hookimpl(optionalhook=True)
