@@ -6,9 +6,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from running import run
+from strategies import drawn as some_examples
 from test_export_c import C99, among_others, same_bits
 from tools import SANITIZERS, STRICT, Library, compile, run_program, write
 
@@ -351,7 +352,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("c")
 
 
-@settings(max_examples=3, deadline=None)  # each is compiled twice
+@some_examples(3, weekly=20)  # each is compiled twice
 @given(names=NAMES, levels=NAMES)
 @example(names=["a", "a_b", "a-b"], levels=["b_c", "c", "b-c"])
 @example(names=["§", "¶", "°"], levels=["§", "¶", "°"])
