@@ -8,14 +8,11 @@ if __name__ == "__main__":
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from itertools import product
-from operator import itemgetter
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .checks.paths import as_path, shown_path
 from .command import cli, tables
-from .errors import HousingError, cut, extra
+from .errors import HousingError, cut
 from .evaluation.deviation import Share, error_shares
 from .evaluation.scores import figures
 from .fit.linear import LinearRegression
@@ -27,6 +24,9 @@ from .rows.california import load_california
 from .rows.table import Stream, open_table
 from .store.artifact import to_bytes
 from .store.files import open_whole
+
+if TYPE_CHECKING:
+    from .store.comparison import Point
 
 OURS: list[tuple[Scheme, int]] = [
     ("per-tensor", 8),
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
         for each in candidates
     ]
     if options.plot:
-        _plot(report, options.plot)
+        _plot(report, candidates, table.target_name, options.plot)
     cli.show(
         cli.dumps({"schemes": report, "rows_skipped": stream.all_skipped.count}) if options.json else _text(report)
     )
@@ -120,35 +120,12 @@ def _largest_error(row: dict[str, Any]) -> str:
     return f"largest error: {cut(row['worst'])}" + (f", stored as {after}" if before != after else "")
 
 
-def _plot(rows: list[dict[str, Any]], path: str) -> None:
-    with extra("plot", "--plot needs matplotlib"):
-        from matplotlib.figure import Figure
+def _plot(rows: list[dict[str, Any]], candidates: Sequence[Candidate], target: str, path: str) -> None:
+    from .store.comparison import comparison_figure  # imported here because most comparisons draw nothing
+
     file = as_path(path, HousingError)
-    shown = [row for row in rows if row["rms_deviation"] > 0]
-    figure = Figure(figsize=(9, 6), layout="constrained")
-    axes = figure.subplots()
-    axes.set(
-        yscale="log",
-        xlabel="bytes of numbers",
-        ylabel="RMS deviation from the float model, in target units",
-        title="What a linear model in fewer bytes costs",
-    )
-    axes.grid(alpha=0.3)
-    # The names stand in a column of their own, where they have room; a thin line leads from each to its point.
-    for height, row in zip(np.linspace(0, 1, len(shown)), sorted(shown, key=itemgetter("rms_deviation")), strict=True):
-        color = "tab:red" if row["why"] else "tab:blue"
-        point = (row["payload_bytes"], row["rms_deviation"])
-        axes.plot(*point, "o", color=color)
-        axes.annotate(
-            row["scheme"],
-            point,
-            xytext=(1.03, height),
-            textcoords="axes fraction",
-            va="center",
-            fontsize=8,
-            color=color,
-            arrowprops={"arrowstyle": "-", "color": color, "lw": 0.4, "alpha": 0.6, "relpos": (0, 0.5)},
-        )
+    points = [_point(each, row["rms_deviation"]) for each, row in zip(candidates, rows, strict=True)]
+    figure = comparison_figure(points, rows[0]["mse"] ** 0.5, target)
     try:
         with open_whole(file) as out:
             figure.savefig(out, format=file.suffix[1:] or "png")
@@ -156,3 +133,17 @@ def _plot(rows: list[dict[str, Any]], path: str) -> None:
         raise HousingError(
             f"{shown_path(path)}: cannot be drawn ({cut(str(error))}); give a .png, .svg or .pdf file"
         ) from None
+
+
+def _point(each: Candidate, deviation: float) -> "Point":
+    from .store.comparison import CASTS, FLOATS, NEAREST, OPTIMAL, Point
+
+    if each.name.startswith("float"):
+        return Point(each.name, FLOATS, each.payload_bytes, deviation)
+    if each.why:
+        return Point(each.name, CASTS, each.payload_bytes, deviation)
+    scheme, bits, rounding = each.name.split(", ")
+    # Of a scheme at several numbers of bits, the first point has its name; those of nearest rounding are above others.
+    label = f"{scheme}, {bits}" if bits == "8 bits" else bits
+    is_optimal = rounding == "optimal"
+    return Point(label if is_optimal else "", OPTIMAL if is_optimal else NEAREST, each.payload_bytes, deviation, scheme)

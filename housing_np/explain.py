@@ -7,7 +7,6 @@ if __name__ == "__main__":
 
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,18 +26,18 @@ from .rows import Skipped
 from .rows.california import california_rows
 from .rows.columns import Columns
 from .rows.table import open_known, read_rows
-from .store.artifact import load
+from .store.artifact import read
 from .store.report_file import is_of_bundled_data
 
 
 def main(arguments: Sequence[str]) -> int:
     """Print the contents of a model file, and with a float model each feature's share of the error."""
     options = _parser().parse(arguments)
-    model = load(options.model)
+    model, content = read(options.model)
     report: dict[str, Any] = {
         "file": options.model,
         **_contents(model),
-        "file_bytes": Path(options.model).stat().st_size,
+        "file_bytes": len(content),
     }
     if options.against or options.data:
         report |= _errors(model, options)

@@ -7,7 +7,7 @@ if __name__ == "__main__":
 
 import sys
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from io import TextIOWrapper
@@ -21,7 +21,7 @@ from .command import cli, tables
 from .command.answers import Answer, Block, answered, answered_beside, can_write, written
 from .command.models import DEFAULT_MODEL, default_model
 from .errors import ArtifactError, HousingError, TableError, listed, printable, quoted
-from .evaluation.ranges import Drift, drift_note, has_range
+from .evaluation.ranges import FEWEST, Drift, drift_note, has_range
 from .quantized.calibration import Calibration
 from .quantized.model import Model
 from .rows import FORMATS, Rows, Skipped, expect, format_of, open_rows, stop
@@ -34,6 +34,7 @@ from .store.artifact import load
 from .store.files import open_whole, unwritten
 
 SAMPLES = 5
+_STANDARD_INPUT = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,8 +48,8 @@ def main(arguments: Sequence[str]) -> int:
     is_piped = not inputs and options.range != "-" and has_standard_input()
     if is_piped:
         inputs = ["-"]
-    if [*inputs, options.range].count("-") > 1:
-        parser.error("INPUT and --range cannot both be standard input, and neither twice")
+    if ["-" if path in _STANDARD_INPUT else "", *inputs, options.range].count("-") > 1:
+        parser.error("of MODEL, INPUT and --range only one can be standard input, and no INPUT twice")
     for name in (*inputs, *files(options.range or "-")):
         if name != "-":
             expect(name)
@@ -61,10 +62,14 @@ def main(arguments: Sequence[str]) -> int:
             f"{shown_path(path)} is a float model: bounds are for quantized ones, which can be off from it; "
             "name one of these, or leave out --bounds"
         )
-    if options.fail_outside is not None:
-        needed = {"INPUT": inputs, "--range FILE or an integer model": options.range or has_range(model)}
-        if missing := [name for name, given in needed.items() if not given]:
-            parser.error(f"--fail-outside needs {', and '.join(missing)}")
+    gates = {
+        "--fail-outside": (options.fail_outside, "--range FILE or an integer model", options.range or has_range(model)),
+        "--fail-moved": (options.fail_moved, "--range FILE", options.range),
+    }
+    for gate, (is_set, what, is_known) in gates.items():
+        missing = [name for name, given in (("INPUT", inputs), (what, is_known)) if not given]
+        if is_set not in (None, False) and missing:
+            parser.error(f"{gate} needs {', and '.join(missing)}")
     if is_piped and not _is_given(path, model, options):
         inputs = []
     if not inputs:
@@ -156,6 +161,12 @@ def _parser() -> cli.Parser:
         help="exit 1 if more than this share of the inputs (0 to 1) is outside the range; --output FILE is not written "
         "then, answers on stdout are already (default: no limit)",
     )
+    parser.add_argument(
+        "--fail-moved",
+        action="store_true",
+        help="exit 1 if the mean of a feature, or the share of a level, has shifted from that of --range by more than "
+        'chance would; says which, in JSON as "moved" too (default: a note)',
+    )
     parser.add_argument("--json", action="store_true", help="answer in one JSON object, as with --format json")
     return parser
 
@@ -220,18 +231,32 @@ def _predict(model: Model, inputs: list[str], options: Namespace, out: TextIO) -
         targets, form = tuple(model.target_names_), (first.protocol, first.request_id)
         answer = Answer(targets, options.bounds, *form, rows=options.rows, id=options.id)
         blocks = _answers(model, chain([first], read), drift, answer, options)
-        _write(answer, blocks, out, _format(options, inputs[0]) or "csv")
+        _write(answer, blocks, out, _format(options, inputs[0]) or "csv", partial(_moved, drift, options))
         drift.update_unknown(skipped.unknown)
-    _print_notes(drift)
+    _print_notes(drift, options)
     if skipped.count:
         cli.note(skipped.note("answered empty" if options.on_error == "empty" else "skipped"))
-    limit = options.fail_outside
-    if limit is not None and drift.share > limit:
+    if failures := _failures(drift, options):
         end = f"; {shown_path(options.output)} is not written" if _is_file(options.output) else ""
-        cli.say(
-            f"{100 * drift.share:.3g} % of the rows are outside the range, over the limit of {100 * limit:g} %{end}"
-        )
+        for line in failures:
+            cli.say(f"{line}{end}")
         sys.exit(cli.GATE_FAILED)
+
+
+def _failures(drift: Drift, options: Namespace) -> list[str]:
+    """Return a line for each limit that is broken."""
+    lines, limit = [], options.fail_outside
+    if limit is not None and drift.share > limit:
+        share = f"{100 * drift.share:.3g} % of the rows are outside the range"
+        lines.append(f"{share}, over the limit of {100 * limit:g} %")
+    if options.fail_moved and (shifts := drift.shifts()):
+        lines.append(drift_note(shifts, drift.levels))
+    return lines
+
+
+def _moved(drift: Drift, options: Namespace) -> dict[str, Any]:
+    """Return what JSON tells of the features that moved."""
+    return {"moved": [shift._asdict() for shift in drift.shifts()]} if options.fail_moved else {}
 
 
 def _is_file(output: str | None) -> bool:
@@ -306,17 +331,25 @@ def _numbered(model: Model, rows: Rows, drift: Drift, answer: Answer, empty: boo
     return map(answers, numbered(rows, model.columns, answer.id))
 
 
-def _print_notes(drift: Drift) -> None:
+def _print_notes(drift: Drift, options: Namespace) -> None:
     """Print notes on rows outside the range, and on drift."""
     if drift.outside:
         count = drift.rows + drift.unknown
         cli.note(f"rows outside the range that the model was trained on: {drift.outside} of {count}")
-    if shifts := drift.shifts():
+    if options.fail_moved and not drift.tells_shifts:
+        cli.note(f"too few rows to tell whether a mean has shifted: it takes {FEWEST}, here and in --range")
+    if not options.fail_moved and (shifts := drift.shifts()):
         cli.note(drift_note(shifts, drift.levels))
 
 
-def _write(answer: Answer, blocks: Iterable[Block], out: TextIO, format: str) -> None:
-    for text in written(answer, blocks, format):
+def _write(
+    answer: Answer,
+    blocks: Iterable[Block],
+    out: TextIO,
+    format: str,
+    more: Callable[[], Mapping[str, Any]] = dict,
+) -> None:
+    for text in written(answer, blocks, format, more):
         out.write("\n".join(map(printable, text.split("\n"))) if out.isatty() else text)
         # Flushed, so that rows from a slow pipe are answered as they come.
         out.flush()

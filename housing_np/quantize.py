@@ -55,6 +55,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse(arguments)
     if options.percentile != 100 and options.scheme != "integer":
         parser.error(f"--percentile is for --scheme integer, not {options.scheme}")
+    if options.out == "-" and options.json:
+        parser.error("--json tells what was written: name a file with --out")
     loaded = stamp(options.model)
     model = load(options.model)
     if model.scheme is not None:
@@ -87,16 +89,22 @@ def main(arguments: Sequence[str]) -> int:
         "payload_bytes": quantized.payload_bytes,
         "file_bytes": _write(quantized, after, table.X, options, loaded),
     }
-    cli.show(cli.dumps(report) if options.json else _text(report))
+    if options.out == "-":
+        cli.notes(_text(report).split("\n"))
+    else:
+        cli.show(cli.dumps(report) if options.json else _text(report))
     return cli.DONE
 
 
 def _write(quantized: QuantizedLinear, measured: Figures, X: Floats, options: Namespace, loaded: Stamp | None) -> int:
-    """Write the model, and with it the report that is beside both it and the float model; return the file's size.
+    """Write the model, and with it the report that is beside both it and the float model; return the model's size.
 
     Raises HousingError if the float model is no longer that of its stamp: the report is then of another training.
     """
     content, path = to_bytes(quantized), as_path(options.out, ArtifactError)
+    if options.out == "-":
+        cli.show_bytes(content)
+        return len(content)
     contents, folder = {path: content}, Path(options.model).parent
     # Commands look for the report beside the model: one elsewhere would never be asked for it.
     if path.parent.resolve() != folder.resolve():
@@ -147,7 +155,7 @@ def _parser() -> cli.Parser:
     )
     parser.add_argument("model", metavar="MODEL.npz", help="a float model, as train writes it (no default)")
     parser.add_argument("--scheme", choices=SCHEMES, default="per-channel", help="(default: per-channel)")
-    parser.add_out("--out", metavar="FILE", required=True, help="where the uint8 model goes (no default)")
+    parser.add_out("--out", metavar="FILE", required=True, help="where the uint8 model goes; - for stdout (no default)")
     parser.add_argument(
         "--data",
         metavar="FILE",

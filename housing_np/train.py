@@ -127,7 +127,7 @@ def _train(model: LinearRegression, table: Stream, make_pass: Pass, options: Nam
     chosen = {name: getattr(options, name) for name in _OPTIONS}
     record = report_of(table, checksums, chosen, first, second, contents)
     report = _report(record, table, _stages(models, figures, contents, options.out), _samples(models, first.head))
-    page = _page(options.report, record, first, model)
+    page = _page(options.report, record, first, models)
     # A scheme that does not fit gets no file, and that of an earlier run is removed.
     files = {f"{name}.npz": contents.get(name) for name in ("float64", *_UINT8)}
     write_set(files | {_REPORT: f"{cli.dumps(record, indent=2)}\n".encode()}, options.out, page)
@@ -201,7 +201,7 @@ def _require_page(path: str) -> None:
         import_matplotlib()
 
 
-def _page(path: str | None, record: dict[str, Any], first: FirstPass, model: LinearRegression) -> dict[Path, bytes]:
+def _page(path: str | None, record: dict[str, Any], first: FirstPass, models: Mapping[str, Model]) -> dict[Path, bytes]:
     """Return the page that --report asks for, by its path."""
     if path is None:
         return {}
@@ -211,7 +211,7 @@ def _page(path: str | None, record: dict[str, Any], first: FirstPass, model: Lin
         return {Path(path): markdown(record).encode()}
     from .store.pictures import pictures
 
-    return {Path(path): html(record, pictures(record, model, first.sample)).encode()}
+    return {Path(path): html(record, pictures(record, models, first.sample)).encode()}
 
 
 def _stages(

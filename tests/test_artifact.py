@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import os
 import re
@@ -6,6 +7,7 @@ import tracemalloc
 import warnings
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import numpy as np
@@ -392,14 +394,29 @@ def test_a_folder_is_refused(tmp_path):
     assert "a folder, not a regular file; give a model file (.npz) in it" in refusal(tmp_path)
 
 
-def test_a_pipe_is_refused_without_waiting_for_it(path):
+def write_until_closed(path, content):
+    with contextlib.suppress(BrokenPipeError):
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("extra", "refused"), [(0, ""), (16 << 20, "more bytes; expected a model file (.npz) of at most 16777216 bytes")]
+)
+def test_a_pipe_is_read_as_a_file_is(path, extra, refused):
+    content = to_bytes(FLOAT)
     os.mkfifo(path)
-    assert "not a regular file" in refusal(path)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write_until_closed, path, content + bytes(extra))
+        if refused:
+            assert refused in refusal(path)
+        else:
+            assert_array_equal(load(path).coef_, FLOAT.coef_)
+        writing.result()
 
 
 def test_a_device_is_refused():
-    assert "not a regular file" in refusal("/dev/null")
-    assert "not a regular file" in refusal("/dev/zero")
+    assert "neither a regular file nor a pipe" in refusal("/dev/null")
+    assert "neither a regular file nor a pipe" in refusal("/dev/zero")
 
 
 def test_a_link_to_a_model_is_loaded(path):

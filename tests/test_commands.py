@@ -412,9 +412,10 @@ def test_json_lines_that_are_taken_for_csv_are_told_so(models, rows, tmp_path):
     assert_refused(done, 2, "expected CSV, found JSON: say so with --format jsonl")
 
 
-def test_standard_input_cannot_be_rows_and_range_at_once(models, tmp_path):
-    done = run("predict", models / "float64.npz", "-", "--range", "-", input=f"{HEADER}\n{ROW}\n", cwd=tmp_path)
-    assert_refused(done, 2, "cannot both be standard input")
+@pytest.mark.parametrize("arguments", [["float64.npz", "-", "--range", "-"], ["/dev/stdin", "-"], ["/dev/fd/0", "-"]])
+def test_standard_input_cannot_be_two_things_at_once(arguments, models):
+    done = run("predict", *arguments, input=f"{HEADER}\n{ROW}\n", cwd=models)
+    assert_refused(done, 2, "of MODEL, INPUT and --range only one can be standard input")
 
 
 @posix
@@ -643,6 +644,61 @@ def test_too_large_a_share_outside_the_range_is_a_gate(limit, status, models, tm
     done = run(*arguments, cwd=tmp_path, input=rows)
     assert (done.returncode, len(done.stdout.splitlines())) == (status, 3)
     assert (f"{said}\n" in done.stderr) == (status == 1)
+
+
+@pytest.fixture(scope="module")
+def lots(tmp_path_factory):
+    """A model of lots and a level, and rows of later days: the same, larger lots, other levels, and few rows."""
+    folder, rng = tmp_path_factory.mktemp("lots"), np.random.default_rng(0)
+    for name, size, near, rows in (
+        ("homes", 4900, 0.5, 300),
+        ("same", 4900, 0.5, 300),
+        ("larger", 6980, 0.5, 300),
+        ("nearer", 4900, 0.8, 300),
+        ("few", 6980, 0.8, 29),
+    ):
+        lots, is_near = rng.normal(size, 1000, rows).round(), rng.random(rows) < near
+        prices = 3 * lots + 5000 * is_near + rng.normal(0, 99, rows)
+        cells = zip(lots, np.where(is_near, "near", "far"), prices, strict=True)
+        lines = [f"{lot:.0f},{level},{price:.0f}\n" for lot, level, price in cells]
+        (folder / f"{name}.csv").write_text("lot,sea,price\n" + "".join(lines))
+    assert run("train", "--data", "homes.csv", "--target", "price", "--out", ".", cwd=folder).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("rows", "moved", "said"),
+    [
+        ("same", [], ""),
+        (
+            "larger",
+            ["lot"],
+            r"means that shifted more than chance would: lot 4\d+ → 69\d+ \(moves predictions by 6.*\)",
+        ),
+        ("nearer", ["sea=far", "sea=near"], r"shares of levels .*: sea=near 0\.4\d* → 0\.8\d* .*, sea=far .*"),
+        ("few", [], "note: too few rows to tell whether a mean has shifted: it takes 30, here and in --range"),
+    ],
+)
+def test_what_moved_is_a_gate(rows, moved, said, lots):
+    arguments = ["predict", "float64.npz", f"{rows}.csv", "--range", "report.json"]
+    assert run(*arguments, "--fail-outside", "0.2", cwd=lots).returncode == 0
+    done = run(*arguments, "--fail-moved", "--output", "o.csv", cwd=lots)
+    end = "; o.csv is not written" if moved else ""
+    last = [line for line in done.stderr.splitlines() if "ignored" not in line and "outside" not in line]
+    assert (done.returncode, len(last)) == (int(bool(moved)), int(bool(said)))
+    assert not said or re.fullmatch(said + end, last[0])
+    assert (lots / "o.csv").exists() == (not moved)
+    (lots / "o.csv").unlink(missing_ok=True)
+    done = run(*arguments, "--fail-moved", "--json", "--quiet", cwd=lots)
+    told = json.loads(done.stdout)
+    assert (done.returncode, sorted(each["feature"] for each in told["moved"])) == (int(bool(moved)), moved)
+    assert len(told["predictions"]) == (29 if rows == "few" else 300)
+    assert all(set(each) == {"feature", "was", "mean", "effect"} for each in told["moved"])
+
+
+def test_a_gate_of_what_moved_needs_rows_to_compare_with(models, tmp_path):
+    done = run("predict", models / "uint8-integer.npz", "-", "--fail-moved", cwd=tmp_path, input="")
+    assert_refused(done, 2, "--fail-moved needs --range FILE;")
 
 
 def test_a_gate_needs_a_range_and_a_share(models, tmp_path):

@@ -10,6 +10,7 @@ from cases import every
 
 from housing_np import HousingError
 from housing_np.compare import main
+from housing_np.store.comparison import CASTS, Point, comparison_figure
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +60,45 @@ def test_what_fails_has_a_reason_and_ours_has_none(schemes):
         assert bool(row["why"]) != (name == "float64" or name.split(",")[0] in ("per-tensor", "per-channel", "integer"))
 
 
-def test_the_picture_names_every_scheme_that_deviates(schemes):
+def test_the_picture_names_every_scheme_that_deviates_and_has_a_legend(schemes):
     rows, picture = schemes
-    for name, row in rows.items():
-        # Matplotlib leaves the text of each label in a comment.
-        assert (f"<!-- {name} -->" in picture) == (row["rms_deviation"] > 0), name
+    texts = re.findall("<!-- (.*) -->", picture)  # matplotlib leaves the text of each label in a comment
+    usual = {name for name, row in rows.items() if row["why"]}
+    assert usual | {"per-tensor, 8 bits", "integer, 8 bits", "per-channel, 8 bits", "2 bits"} <= set(texts)
+    assert "float64" not in texts
+    kinds = ["usual casts to uint8", "narrower floats", "this package, nearest", "this package, optimal rounding"]
+    assert [text for text in texts if text in kinds] == kinds
+
+
+def test_no_label_of_the_picture_lies_on_another_or_on_a_dot(schemes):
+    rows = schemes[0].values()
+    points = [
+        Point(row["scheme"], CASTS, row["payload_bytes"], row["rms_deviation"])
+        for row in rows
+        if row["why"] or "optimal" in row["scheme"]
+    ]
+    figure = comparison_figure(points, 0.7, "price")
+    axes, renderer = figure.axes[0], figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in axes.texts]
+    dots = axes.transData.transform([(each.payload_bytes, each.deviation) for each in points if each.deviation > 0])
+    assert len(boxes) == len(dots) > 10
+    for i, box in enumerate(boxes):
+        assert box.count_overlaps(boxes) == 1 and not box.count_contains(dots), axes.texts[i].get_text()
+        assert axes.get_window_extent(renderer).count_contains(box.corners()) == 4
+    assert not any(text.arrow_patch for text in axes.texts)  # nothing leads from a label to its dot
+
+
+def test_float32_has_another_color_than_the_casts_to_uint8(schemes):
+    picture = schemes[1]
+    fills = {
+        name: re.search(f"<!-- {name} -->.*?fill: (#[0-9a-f]+)", picture, re.DOTALL)[1]
+        for name in ("float32", "min-max, rounded", "2 bits")
+    }
+    assert len(set(fills.values())) == 3
+
+
+def test_a_comparison_of_models_that_do_not_deviate_is_drawn():
+    assert len(comparison_figure([Point("float32", CASTS, 4, 0.0)], 0.0, "price").axes[0].texts) == 0
 
 
 def test_a_user_s_own_table_is_compared(tmp_path, capsys):

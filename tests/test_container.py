@@ -218,6 +218,37 @@ def test_trains_into_a_mounted_folder(run: Run, tmp_path: Path) -> None:
     assert again.stdout == run("predict").stdout
 
 
+OWN_TABLE = """price,area,place
+100,10,far
+190,20,near
+310,30,
+400,,far
+520,50,near
+590,60,
+680,70,far
+"""
+
+
+def test_a_model_of_ones_own_goes_into_an_image_in_five_lines(image: str, flags: list[str], open_folder: Path) -> None:
+    page = (ROOT / "docs" / "container.md").read_text(encoding="utf-8")
+    (dockerfile,) = re.findall(r"^```dockerfile\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert len(dockerfile.splitlines()) == 5
+    (open_folder / "own.csv").write_text(OWN_TABLE)
+    own = open_folder / "own"
+    trained = _host("train", "--data", open_folder / "own.csv", "--target", "price", "--missing", "mean", "--out", own)
+    assert trained.returncode == 0, trained.stderr
+    for path in own.iterdir():
+        path.chmod(0o600)  # as under a strict umask
+    (own / "Dockerfile").write_text(re.sub(r"^FROM .*", f"FROM {image}", dockerfile))
+    built = _call("docker", "build", "--tag", "housing-np-own:test", own)
+    assert built.returncode == 0, (built.stdout + built.stderr)[-4000:]
+    rows = "place,area\nnear,15\n,25\nfar,\n"
+    done = _call("docker", "run", "--rm", "-i", *flags, "housing-np-own:test", "predict", "-", input=rows)
+    ours = _host("predict", own / "uint8-per-channel.npz", "-", input=rows)
+    assert (done.returncode, done.stdout) == (0, ours.stdout), done.stderr
+    assert len(_numbers(done.stdout)) == 3
+
+
 def test_user_is_not_root(config: dict[str, Any], python: Callable[[str], Done]) -> None:
     user = config["User"].split(":")[0]
     assert user.isdecimal()

@@ -18,7 +18,7 @@ from housing_np import train
 from housing_np.__main__ import COMMANDS
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / ".github").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / ".github").glob("*.md"))]
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
 
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -30,6 +30,7 @@ NOT_RUN = {
     "pip install": "needs an index of packages: .ci/run installs the package and its tests' extras",
     "docker ": "needs Docker: tests/test_container.py builds the image and runs it in these ways",
     "import mlflow": "needs MLflow, which no extra brings",
+    "dvc repro": "needs DVC, which no extra brings; what it is to find is compared with what train writes",
     "from evidently": "needs evidently, which no extra brings, and its pandas<3",
 }
 # Commands that a system may lack: their blocks are run where they are there.
@@ -187,9 +188,33 @@ def test_what_is_not_run_is_on_a_page(part):
 def test_commands_are_in_blocks_that_are_run():
     assert {name for text in TEXTS.values() for name, _ in FENCED.findall(text)} <= {
         *("sh", "console", "python", "c"),
-        *("text", "yaml"),  # formulas and layouts, which are not typed
+        *("text", "yaml", "dockerfile"),  # formulas, layouts and files, which are not typed
     }
     assert [code for _, code in shown("text") if re.match(r"\$|python|import ", code)] == []
+
+
+@pytest.fixture
+def shell(tmp_path):
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    with ExitStack() as stack:
+        yield Shell(tmp_path, stack)
+
+
+def test_dvc_is_told_of_all_that_train_writes(shell):
+    (text,) = [code for _, code in shown("yaml") if code.startswith("stages:")]
+    shell.run("sh", re.search(r"cmd: (.*\n)", text)[1])
+    outputs = text.partition("outs:")[2]
+    written = {path.relative_to(shell.folder).as_posix() for path in shell.folder.glob("models/*")}
+    assert sorted(re.findall(r"- (models/[\w.-]+)", outputs)) == sorted(written)
+
+
+def test_the_pipeline_of_the_class_trains_keeps_its_report_and_has_the_actions_of_ours(shell):
+    text = (ROOT / "docs" / "course" / "ci.yml").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 25
+    shell.run("sh", re.search(r"run: venv/bin/(python .*\n)", text)[1])
+    assert shell.folder.joinpath(re.search(r"path: (.*)", text)[1], "report.html").exists()
+    ours = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r"uses: .*", text)) <= set(re.findall(r"uses: .*", ours))
 
 
 def test_every_link_leads_to_a_file():
@@ -201,7 +226,10 @@ def test_nothing_points_to_an_address_of_the_project(path):
     assert "github.com" not in (ROOT / path).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", [*TEXTS, "docs/tutorial.ipynb"])
+NOTEBOOKS = ("docs/tutorial.ipynb", "docs/course/exercises.ipynb", "docs/course/solutions.ipynb")
+
+
+@pytest.mark.parametrize("path", [*TEXTS, *NOTEBOOKS])
 def test_no_page_installs_the_package_from_an_index(path):
     assert "housing_np[" not in (ROOT / path).read_text(encoding="utf-8")
 

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 from fractions import Fraction
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from sklearn.ensemble import StackingRegressor  # noqa: E402
 from sklearn.exceptions import NotFittedError  # noqa: E402
 from sklearn.feature_selection import SelectFromModel  # noqa: E402
 from sklearn.inspection import permutation_importance  # noqa: E402
-from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score  # noqa: E402
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score, cross_validate  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler  # noqa: E402
 from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
@@ -37,21 +38,21 @@ OURS, THEIRS = LinearRegression, linear_model.LinearRegression
 
 
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")  # some checks give fewer rows than features
-@pytest.mark.parametrize("fit_intercept", [True, False])
-def test_scikit_learns_own_checks(fit_intercept):
-    check_estimator(LinearRegression(fit_intercept))
+@pytest.mark.parametrize("parameters", [{}, {"fit_intercept": False}, {"positive": True}], ids=str)
+def test_scikit_learns_own_checks(parameters):
+    check_estimator(LinearRegression(**parameters))
 
 
 def test_nothing_imports_scikit_learn(tmp_path):
     code = (
         "import sys; from housing_np import LinearRegression as L; m = L().fit([[0.], [1.]], [1., 2.])\n"
         "m.predict([[3.]]), m.score([[0.], [1.]], [1., 2.]), repr(m), m.get_params(), m.set_params()\n"
-        "try: L().predict([[1.]])\nexcept ValueError: pass\nprint('sklearn' in sys.modules)"
+        "try: L().predict([[1.]])\nexcept ValueError: pass\nprint({'sklearn', 'scipy'} & {*sys.modules})"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=tmp_path, env=environment(), check=True
     )
-    assert done.stdout == "False\n"
+    assert done.stdout == "set()\n"
 
 
 # Tools
@@ -93,7 +94,8 @@ def test_every_tool_gives_what_it_gives_with_scikit_learns_model(tool):
 
 def test_parameters_are_got_set_and_cloned():
     model = OURS(fit_intercept=False)
-    assert model.get_params() == {"fit_intercept": False}
+    assert model.get_params() == {**THEIRS().get_params(), "fit_intercept": False}
+    assert [name for name in model.get_params() if name in THEIRS().get_params()] == [*signature(THEIRS).parameters]
     assert clone(model).fit_intercept is False
     assert model.set_params(fit_intercept=True).fit_intercept is True
     with pytest.raises(ValueError, match=r"Invalid parameter 'alpha' for estimator LinearRegression\(\)"):
@@ -102,6 +104,7 @@ def test_parameters_are_got_set_and_cloned():
 
 def test_it_is_shown_by_what_is_not_the_default():
     assert (repr(OURS()), repr(OURS(False))) == ("LinearRegression()", "LinearRegression(fit_intercept=False)")
+    assert repr(pickle.loads(pickle.dumps(OURS(n_jobs=2)))) == "LinearRegression(n_jobs=2)"
 
 
 def test_it_is_a_regressor_that_is_fitted_or_not():
@@ -133,6 +136,59 @@ def test_features_without_names_have_none_as_in_scikit_learn():
     frame = pytest.importorskip("pandas").DataFrame(X, columns=list("abcd"))
     assert not hasattr(OURS().fit(frame, Y).fit(X, Y), "feature_names_in_")
     SelectFromModel(OURS()).fit(X, Y).transform(X)  # warns where names are invented
+
+
+# Metadata routing
+
+
+def routed(model):
+    return model.set_fit_request(sample_weight=True).set_score_request(sample_weight="counts")
+
+
+ROUTES = {
+    "a pipeline": lambda model: (
+        make_pipeline(StandardScaler().set_fit_request(sample_weight=False), model)
+        .fit(X, Y, sample_weight=np.arange(300) % 3)
+        .predict(X)
+    ),
+    "cross_validate": lambda model: cross_validate(
+        model, X, Y, params={"sample_weight": np.arange(300) % 3, "counts": np.arange(300) % 7}
+    )["test_score"],
+    "a grid search": lambda model: (
+        GridSearchCV(model, {"fit_intercept": [True, False]})
+        .fit(X, Y, sample_weight=np.arange(300) % 3, counts=np.arange(300) % 7)
+        .cv_results_["mean_test_score"]
+    ),
+}
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+def test_weights_are_routed_as_to_scikit_learns_model(route):
+    with sklearn.config_context(enable_metadata_routing=True):
+        assert_allclose(route(routed(OURS())), route(routed(THEIRS())), rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["set_fit_request", "set_score_request"])
+def test_requests_are_those_of_scikit_learns_model(method):
+    with sklearn.config_context(enable_metadata_routing=True):
+        for request in (True, False, None, "counts"):
+            ours, theirs = (getattr(kind(), method)(sample_weight=request) for kind in (OURS, THEIRS))
+            assert str(clone(ours).get_metadata_routing()) == str(theirs.get_metadata_routing())
+            assert str(getattr(ours, method)().get_metadata_routing()) == str(theirs.get_metadata_routing())
+        with pytest.raises(ValueError, match="valid identifier or one of"):
+            getattr(OURS(), method)(sample_weight=3)
+    with pytest.raises(HousingError, match=r"enable it: sklearn.set_config\(enable_metadata_routing=True\)$"):
+        getattr(OURS(), method)(sample_weight=True)
+
+
+def test_weights_that_were_not_requested_are_an_error_that_names_the_request():
+    with sklearn.config_context(enable_metadata_routing=True):
+        messages = []
+        for kind in (OURS, THEIRS):
+            with pytest.raises(ValueError, match=r"LinearRegression\.set_fit_request") as caught:
+                cross_validate(kind(), X, Y, params={"sample_weight": np.ones(300)})
+            messages.append(str(caught.value))
+    assert messages[0] == messages[1]
 
 
 # Weights

@@ -129,12 +129,13 @@ def test_bytes_are_not_for_a_terminal(xy):
     assert select.select([ours], [], [], 0)[0] == []  # nothing was written
     os.close(ours)
     os.close(its)
-    assert_refused(done, 2, "ONNX is nothing for a terminal: name a file with --out")
+    assert_refused(done, 2, "a binary file is nothing for a terminal: name a file with --out, or pipe")
 
 
 def test_a_terminal_gets_nothing_that_it_would_obey(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Terminal(io.BytesIO()))
     command._print("a\n\x1b[31mb\n")
+    sys.stdout.flush()
     assert sys.stdout.buffer.getvalue() == b"a\n\\x1b[31mb\n"
 
 

@@ -788,7 +788,7 @@ def test_rows_of_the_user_s_own_columns_give_the_range(reader):
 def test_the_page_of_a_file_has_the_percentiles_of_its_report(reader, models):
     path = models / "uint8-integer.npz"
     model = load(str(path))
-    reader.open(page(model, Facts.of_file(str(path), model, "model")))
+    reader.open(page(model, Facts.of_file(str(path), model, path.read_bytes(), "model")))
     ends = reader.numbers(".ends span")[10:12]
     occupancy = california_rows(model.feature_names)[:, 5]
     np.testing.assert_allclose(ends, np.percentile(occupancy, [1, 99]), atol=1e-4)

@@ -70,6 +70,12 @@ def test_statistics_say_that_scipy_is_broken(broken):
         LinearRegression().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 4.0]).summary().p  # noqa: B018
 
 
+def test_weights_that_are_not_negative_say_that_scipy_is_broken(broken):
+    broken("scipy", BROKEN["ImportError"])
+    with pytest.raises(HousingError, match="^positive=True needs scipy, which is broken here .*the extra stats, from"):
+        LinearRegression(positive=True).fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 4.0])
+
+
 def test_a_plot_says_that_matplotlib_is_broken(broken, tmp_path):
     broken("matplotlib", BROKEN["RuntimeError"])
     done = run("compare", "--plot", "plot.svg", cwd=tmp_path)

@@ -190,13 +190,6 @@ def test_what_is_no_number_is_refused_at_every_door(values, message, model):
     assert unlike(message, values, model, names) == {}
 
 
-@pytest.mark.parametrize("door", ["fit", "predict", "quantized predict", "Calibration", "Score"])
-def test_sparse_matrices_are_refused_with_the_way_out(door, model):
-    sparse = pytest.importorskip("scipy.sparse").csr_matrix(X)
-    with pytest.raises(HousingError, match=r"is sparse: dense data is required; \w+\.toarray\(\)"):
-        doors(model)[door](sparse)
-
-
 def test_dask_collections_are_sent_to_distributed():
     array = pytest.importorskip("dask.array").from_array(X)
     with pytest.raises(HousingError, match=r"X is a Dask collection: fit it with housing_np.distributed.fit"):

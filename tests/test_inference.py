@@ -113,6 +113,32 @@ def determined(A):
     return [column in alone for column in range(len(A[0]))]
 
 
+@pytest.mark.parametrize(
+    ("X", "weight", "reason"),
+    [
+        (
+            normal(),
+            np.full(60, 1 / 60),
+            "weights count rows; these add up to 1, for 4 unknowns; multiply them, so that",
+        ),
+        (
+            normal(),
+            np.full(60, 4 / 60),
+            "weights count rows; these add up to 4, for 4 unknowns; multiply them, so that",
+        ),
+        (normal(4), None, "4 rows for 4 unknowns; give more rows"),
+        (normal(), np.full(60, 4.5 / 60), ""),
+        (normal(), None, ""),
+    ],
+)
+def test_standard_errors_that_are_nan_say_why(X, weight, reason):
+    summary = LinearRegression().fit(X, X[:, 0] + normal(len(X), seed=1)[:, 0], weight).summary()
+    assert (summary.nan_reason.startswith(reason), bool(summary.nan_reason)) == (True, bool(reason))
+    assert np.isnan(summary.stderr).all() == bool(reason)
+    for text in (str(summary), summary._repr_html_()):
+        assert (f"no standard errors: {reason}" in text) == bool(reason)
+
+
 @st.composite
 def dependent_columns(draw):
     whole = st.integers(-3, 3)

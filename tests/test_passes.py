@@ -9,7 +9,7 @@ import pytest
 from cases import every
 
 from housing_np import HousingError
-from housing_np.distributed.tree import tree_sum
+from housing_np.distributed.cluster import tree_sum
 from housing_np.fit.passes import CombinedSums, FilteredSum, total
 from housing_np.quantized.calibration import Calibration
 

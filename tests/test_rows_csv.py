@@ -31,7 +31,8 @@ def engine(request, monkeypatch):
     """Each parser of plain lines: what is read and refused is the same."""
     if request.param == "pyarrow":
         arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
-        monkeypatch.setattr(csv_rows, "_parser", lambda source: (arrow_csv.Parser(), 0))
+        monkeypatch.setattr(csv_rows, "fast_parser", lambda *_: arrow_csv.Parser())
+        monkeypatch.setattr(csv_rows, "allowed_threads", lambda: 0)
     return request.param
 
 
@@ -512,31 +513,6 @@ def test_an_error_ends_the_threads_that_read_ahead(tmp_path):
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() == before
-
-
-PLAIN_ROW = ",".join(map(repr, (np.arange(5) / 7).tolist()))
-UNLIKE = {
-    "blank lines": PLAIN_ROW + "\n\n",
-    "quoted numbers": ",".join(f'"{cell}"' for cell in PLAIN_ROW.split(",")) + "\n",
-    "a bad row in ten thousand": (PLAIN_ROW + "\n") * 9_999 + "NA,1,1,1,1\n",
-}
-
-
-@pytest.mark.matrix(engine="pyarrow")
-@every("text", UNLIKE.values(), ids=UNLIKE)
-def test_rows_are_parsed_at_once_beside_those_that_are_blank_quoted_or_skipped(text, monkeypatch):
-    content = "a,b,c,d,e\n" + text * (2_000_000 // len(text))
-    assembled = csv_rows.assembled
-    records = []
-
-    def counted(source, place, found, *others):
-        return assembled(source, place, (records.append(record) or record for record in found), *others)
-
-    monkeypatch.setattr(csv_rows, "assembled", counted)
-    seen, errors, _ = outcome(BytesIO(content.encode()), "csv", "skip", list("abcde"))
-    assert len(seen) == content.count(PLAIN_ROW.split(",")[1])
-    assert len(records) < 0.7 * len(seen)
-    assert len(errors) == content.count("NA")
 
 
 @pytest.mark.matrix(engine="pyarrow")

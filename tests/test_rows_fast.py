@@ -13,6 +13,7 @@ from housing_np.rows import csv as csv_rows
 from housing_np.rows import json as json_rows
 from housing_np.rows import open_rows, source, stop
 from housing_np.rows.cells import Cells
+from housing_np.rows.csv_dialect import Dialect
 
 arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
 arrow_json = pytest.importorskip("housing_np.rows.arrow_json")
@@ -28,7 +29,8 @@ def read(path, format, parser, is_skipped, takes_missing, levels, chunk):
     rows, errors, end, cells = [], [], None, []
     module = READERS[format][0]
     with (
-        mock.patch.object(module, "_parser", return_value=(parser, 1)),
+        mock.patch.object(module, "fast_parser", return_value=parser),
+        mock.patch.object(module, "allowed_threads", return_value=1),
         mock.patch.object(arrow_csv, "_PART", 8),
         mock.patch.object(source, "CHUNK_BYTES", chunk),
     ):
@@ -157,3 +159,14 @@ def test_a_damaged_file(format, is_skipped, tmp_path):
         path.write_bytes(damage.damaged(format, 0, case)[0])
         with mock.patch.object(json_rows, "SAMPLE_ROWS", 1):
             agree(path, format, is_skipped, bool(case % 2), ())
+
+
+def test_only_bad_rows_of_a_text_are_left_to_be_read_singly():
+    text = '1,"2"\n\n3,NA\n"5\n","6"\n7\n8,9\n'
+    cells = list(enumerate(map(Cells, "ab")))
+    parse = arrow_csv.Parser()
+    (piece,) = parse(text, 2, cells, Dialect())
+    assert piece.singly == [(1, 2, "3,NA\n"), (3, 5, "7\n")]
+    assert piece.block[[0, 2, 4]].tolist() == [[1, 2], [5, 6], [8, 9]]
+    # Each line of a bad record may be a record.
+    assert parse(text.replace("5\n", "x\n"), 2, cells, Dialect()) is None

@@ -25,7 +25,8 @@ def engine(request, monkeypatch):
     """Each parser of plain lines: what is read and refused is the same."""
     if request.param == "pyarrow":
         arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
-        monkeypatch.setattr(csv_rows, "_parser", lambda source: (arrow_csv.Parser(), 0))
+        monkeypatch.setattr(csv_rows, "fast_parser", lambda *_: arrow_csv.Parser())
+        monkeypatch.setattr(csv_rows, "allowed_threads", lambda: 0)
 
 
 @pytest.fixture

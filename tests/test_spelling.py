@@ -168,11 +168,13 @@ def test_json_and_parquet_of_a_frame_without_names_go_by_position(homes):
 
 @every("names", [[0, 1], ["x0", "x1"], ["rooms", "age"]])
 @every("scheme", [None, "per-channel", "integer"])
-def test_a_saved_model_of_an_array_takes_the_frames_that_it_took(names, scheme, tmp_path):
+@every("maker", ["housing_np", "sklearn.linear_model"])
+def test_a_saved_model_of_an_array_takes_the_frames_that_it_took(names, scheme, maker, tmp_path):
     pd = pytest.importorskip("pandas")
-    model = LinearRegression().fit(X, RIGHT)
-    model = model if scheme is None else QuantizedLinear.from_linear(model, X, scheme)
+    model = LinearRegression.of(pytest.importorskip(maker).LinearRegression().fit(X, RIGHT))
+    model = model if scheme is None else QuantizedLinear.from_linear(model, pd.DataFrame(X, columns=names), scheme)
     frame = pd.DataFrame(X, columns=names)
+    assert model.predict(frame).tolist() == model.predict(X).tolist()
     save(model, tmp_path / "m.npz")
     assert load(tmp_path / "m.npz").predict(frame).tolist() == model.predict(frame).tolist()
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,10 +19,12 @@ import numpy as np
 import pytest
 from running import assert_refused, command, environment, run, run_process
 
-from housing_np import LinearRegression, load
+from housing_np import ArtifactError, LinearRegression, load
 from housing_np.__main__ import COMMANDS
 from housing_np.command import cli
 from housing_np.evaluation.scores import figures
+from housing_np.service.served import Served
+from housing_np.service.settings import Settings
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="as POSIX systems do it")
 full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
@@ -171,6 +175,100 @@ def test_a_reader_that_leaves_a_named_pipe_is_no_error(models, tmp_path):
             assert pipe.readline() == b"MedHouseVal\n"
         assert process.communicate(timeout=60)[1] == b""
     assert process.returncode == 0
+
+
+# Models through pipes
+
+
+def shell(line, cwd):
+    """Run a line of bash, in which the package's name stands for its command."""
+    line = f'set -o pipefail; housing_np() {{ {sys.executable} -m housing_np "$@"; }}; {line}'
+    bash = [shutil.which("bash"), "-c", line]
+    return subprocess.run(bash, cwd=cwd, env=environment(), capture_output=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def quantized(models, tmp_path):
+    """A folder with the float model, rows, and the report; and the uint8 model as a file."""
+    for name in ("float64.npz", "report.json"):
+        shutil.copy(models / name, tmp_path)
+    (tmp_path / "rows.csv").write_text(ROWS)
+    assert run("quantize", "float64.npz", "--out", "uint8.npz", cwd=tmp_path).returncode == 0
+    return tmp_path
+
+
+def test_a_model_is_quantized_to_a_pipe_with_all_else_on_stderr(quantized):
+    done = shell("housing_np quantize float64.npz --out -", quantized)
+    assert (done.returncode, done.stdout) == (0, (quantized / "uint8.npz").read_bytes())
+    assert b"note: scheme: per-channel\n" in done.stderr
+    done = run("quantize", "float64.npz", "--out", "-", "--json", cwd=quantized)
+    assert_refused(done, 2, "--json tells what was written: name a file with --out")
+    done = shell("housing_np quantize float64.npz --out - --max-deviation 0", quantized)
+    assert (done.returncode, done.stdout) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "housing_np quantize float64.npz --out - --quiet | housing_np predict /dev/stdin rows.csv",
+        "housing_np predict <(cat uint8.npz) <(cat rows.csv)",
+        "housing_np predict <(cat uint8.npz) - < rows.csv",
+        "mkfifo pipe.npz; cat uint8.npz > pipe.npz & sleep 0.1; housing_np predict pipe.npz rows.csv",
+    ],
+)
+def test_a_model_is_read_from_a_pipe(line, quantized):
+    done = shell(line, quantized)
+    expected = run("predict", "uint8.npz", "rows.csv", cwd=quantized)
+    assert (done.returncode, done.stdout.decode()) == (0, expected.stdout)
+
+
+@pytest.mark.parametrize("to", ["c", "onnx", "html"])
+def test_an_export_goes_from_pipe_to_pipe(to, quantized):
+    done = shell(f"cat uint8.npz | housing_np export /dev/stdin --to {to} -o -", quantized)
+    assert done.returncode == 0, done.stderr
+    (quantized / "alone").mkdir()
+    shutil.copy(quantized / "uint8.npz", quantized / "alone" / "model.npz")
+    expected = shell(f"housing_np export alone/model.npz --to {to} -o -", quantized)
+    # Of a pipe no report is known, and its facts are those of a file without one: the hash too.
+    assert done.stdout == expected.stdout != b""
+
+
+def test_a_pipe_is_explained_and_served_by_its_content(quantized):
+    told = json.loads(shell("cat uint8.npz | housing_np explain /dev/stdin --json", quantized).stdout)
+    assert told["file_bytes"] == (quantized / "uint8.npz").stat().st_size
+    with (quantized / "uint8.npz").open("rb") as file:
+        piped = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)
+    served = Served.read(Settings(f"/dev/fd/{piped.stdout.fileno()}"))
+    assert served.facts.sha256 == sha256((quantized / "uint8.npz").read_bytes()).hexdigest()
+    piped.stdout.close()
+    piped.wait()
+
+
+def test_a_model_that_is_replaced_while_a_server_reads_its_files_is_refused(quantized):
+    os.mkfifo(quantized / "range.csv")
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(Served.read, Settings(str(quantized / "uint8.npz"), str(quantized / "range.csv")))
+        with (quantized / "range.csv").open("w") as rows:  # once the model is read
+            shutil.copy(quantized / "float64.npz", quantized / "uint8.npz")
+            rows.write(ROWS)
+        with pytest.raises(ArtifactError, match="it changed while it was read; start the server again"):
+            reading.result(60)
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "said"),
+    [
+        (": | housing_np predict /dev/stdin rows.csv", 3, b"/dev/stdin: not a whole .npz file"),
+        ("housing_np predict /dev/zero rows.csv", 3, b"/dev/zero: neither a regular file nor a pipe"),
+        ("housing_np quantize float64.npz --out - -q > /dev/full", 2, b"standard output cannot be written"),
+        ("housing_np export uint8.npz --to onnx -o - > /dev/full", 2, b"standard output cannot be written"),
+        ("housing_np export uint8.npz --to html -o - | true", 0, b""),
+    ],
+)
+def test_a_broken_pipe_is_one_line_or_none(line, status, said, quantized):
+    done = shell(line, quantized)
+    assert (done.returncode, len(done.stderr.splitlines())) == (status, int(bool(said))), done.stderr
+    assert said in done.stderr
 
 
 # Signals

@@ -7,19 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from ..errors import HousingError, NumbersError, counted, listed, quoted
 from . import frames
+from .names import composed
 
-Floats = npt.NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _FLOAT64 = np.dtype(np.float64)
 _PIECE_NUMBERS = 1 << 18
 _CHUNK_NUMBERS = 1 << 17  # what is looked at in one go: a mapped file need not fit in memory
 
 
-def as_numbers(values: Any, name: str) -> npt.NDArray[Any]:
+def as_numbers(values: Any, name: str) -> NDArray[Any]:
     """Return an array of booleans, integers, or floats no wider than float64; not copied if it is one already.
 
     Parameters
@@ -77,7 +78,7 @@ def _names_of(values: Any, name: str) -> tuple[str, ...] | None:
     return names
 
 
-def _of_frame(frame: Any, names: tuple[str, ...], name: str) -> npt.NDArray[Any]:
+def _of_frame(frame: Any, names: tuple[str, ...], name: str) -> NDArray[Any]:
     whole = frames.as_one_array(frame)
     if whole is not None and _is_real(whole.dtype):
         return whole
@@ -101,7 +102,7 @@ def _of_frame(frame: Any, names: tuple[str, ...], name: str) -> npt.NDArray[Any]
     return np.stack(arrays, axis=1) if arrays else np.empty((len(frame), 0))
 
 
-def _unmasked(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+def _unmasked(array: NDArray[Any], name: str) -> NDArray[Any]:
     if np.ma.is_masked(array):
         place = list(frames.place_of(int(np.argmax(np.ma.getmaskarray(array))), array.shape))
         what = f"{name} has dtype object: expected real numbers; " if array.dtype == object else ""
@@ -109,7 +110,7 @@ def _unmasked(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     return np.asarray(array)
 
 
-def _exact(array: npt.NDArray[Any], values: Any, name: str) -> npt.NDArray[Any]:
+def _exact(array: NDArray[Any], values: Any, name: str) -> NDArray[Any]:
     """Return an array of numbers; those that numpy made of Python's integers and floats have to be exact."""
     mixed = isinstance(values, list | tuple) and array.dtype.kind == "f" and bool((np.abs(array) >= 2.0**53).any())
     if array.dtype == object or mixed:
@@ -134,16 +135,21 @@ def _is_a(value: object) -> str:
     return f"is {quoted(value)}, a {kind}; an argument must be a number, not a string that looks like a number"
 
 
-def as_matrix(values: Any, name: str = "X") -> npt.NDArray[Any]:
+def as_matrix(values: Any, name: str = "X") -> NDArray[Any]:
     """Return rows (n, p), p at least 1, as an array of numbers in their own type."""
     array = as_numbers(values, name)
+    require_matrix(array, name)
+    return array
+
+
+def require_matrix(array: Any, name: str = "X") -> None:
+    """Refuse what has another shape than (n, p), p at least 1."""
     if array.ndim != 2 or not array.shape[1]:
         none = f"; 0 feature(s) (shape={array.shape}) while a minimum of 1 is required." if array.ndim == 2 else ""
         raise HousingError(
             f"{name} has shape {array.shape}: expected (rows, features); {name}.reshape(-1, 1) makes one feature, "
             f"{name}.reshape(1, -1) one row. Reshape your data{none}"
         )
-    return array
 
 
 def as_number(value: Any, name: str) -> float:
@@ -154,9 +160,7 @@ def as_number(value: Any, name: str) -> float:
     return float(array)
 
 
-def as_rows(
-    values: Any, feature_names: Sequence[str] | npt.NDArray[np.object_], name: str = "X", named: bool = True
-) -> Floats:
+def as_rows(values: Any, feature_names: Sequence[str], name: str = "X", named: bool = True) -> Floats:
     """Return rows (n, p) in float64, with a column for each of these features; NaN and infinity pass.
 
     A frame's columns have to have these names, in this order, if the features are `named`; where they are called x0,
@@ -181,16 +185,16 @@ def as_rows(
     return array.astype(np.float64, copy=False)
 
 
-def _is_other_order(values: Any, expected: Sequence[str] | npt.NDArray[np.object_]) -> bool:
+def _is_other_order(values: Any, expected: Sequence[str]) -> bool:
     """Whether a frame has columns with these names, in another order."""
     names = frames.names_of(values)
     return names is not None and names != tuple(expected) and sorted(names) == sorted(expected)
 
 
-def require_names(values: Any, expected: Sequence[str] | npt.NDArray[np.object_], name: str) -> None:
+def require_names(values: Any, expected: Sequence[str], name: str) -> None:
     """Refuse a frame whose columns have other names than these, or another order; an array has none."""
     names = frames.names_of(values)
-    if names is None or names == tuple(expected) or _composed(names) == _composed(expected):
+    if names is None or names == tuple(expected) or [*map(composed, names)] == [*map(composed, expected)]:
         return
     said = "The feature names should match those that were passed during fit"
     if sorted(names) == sorted(expected):
@@ -199,12 +203,6 @@ def require_names(values: Any, expected: Sequence[str] | npt.NDArray[np.object_]
             f"found {listed(names)}"
         )
     raise HousingError(f"{name}: {said}: {listed(expected)}; found {listed(names)}")
-
-
-def _composed(names: Sequence[str] | npt.NDArray[np.object_]) -> list[str]:
-    from unicodedata import normalize  # imported here because most names need it not
-
-    return [normalize("NFC", name) for name in names]
 
 
 def as_weights(values: Any, rows: int) -> Floats | None:
@@ -229,18 +227,13 @@ def as_weights(values: Any, rows: int) -> Floats | None:
     return weights
 
 
-def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
     """Return the array itself, which from now on cannot be written to."""
     array.flags.writeable = False
     return array
 
 
-def refuse_nonfinite(
-    array: npt.NDArray[Any],
-    name: str,
-    columns: Sequence[str] | npt.NDArray[np.object_] | None = None,
-    first_row: int = 0,
-) -> None:
+def refuse_nonfinite(array: NDArray[Any], name: str, columns: Sequence[str] | None = None, first_row: int = 0) -> None:
     """Refuse NaN and infinity, naming the first.
 
     Parameters
@@ -262,12 +255,7 @@ def refuse_nonfinite(
     _refuse(array, name, columns, first_row, lambda part: ~np.isfinite(part), problem)
 
 
-def refuse_inexact(
-    array: npt.NDArray[Any],
-    name: str,
-    columns: Sequence[str] | npt.NDArray[np.object_] | None = None,
-    first_row: int = 0,
-) -> None:
+def refuse_inexact(array: NDArray[Any], name: str, columns: Sequence[str] | None = None, first_row: int = 0) -> None:
     """Refuse integers that float64 would round without a word, naming the first; the arguments as `refuse_nonfinite`.
 
     Raises
@@ -279,11 +267,11 @@ def refuse_inexact(
 
 
 def _refuse(
-    array: npt.NDArray[Any],
+    array: NDArray[Any],
     name: str,
-    columns: Sequence[str] | npt.NDArray[np.object_] | None,
+    columns: Sequence[str] | None,
     first_row: int,
-    find: Callable[[npt.NDArray[Any]], npt.NDArray[np.bool_] | None],
+    find: Callable[[NDArray[Any]], NDArray[np.bool_] | None],
     problem: Callable[[Any], str],
 ) -> None:
     """Refuse the first number that is found, by its place; nothing more is looked at where None is found."""
@@ -310,7 +298,7 @@ def inexact(value: object) -> str:
     return f"{quoted(value)} is an integer beyond 2**53 that float64 cannot hold exactly"
 
 
-def rounded_by_float64(integers: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
+def rounded_by_float64(integers: NDArray[Any]) -> NDArray[np.bool_] | None:
     """Return which entries float64 cannot hold; None where the type alone rules it out.
 
     Examples
@@ -336,7 +324,7 @@ def _is_rounded(number: Any) -> bool:
         return True
 
 
-def pieces(rows: npt.NDArray[Any]) -> Iterator[slice]:
+def pieces(rows: NDArray[Any]) -> Iterator[slice]:
     """Yield where to cut rows (n, p), n at least 1, so that what is computed of a piece stays in the cache.
 
     Examples
@@ -365,7 +353,7 @@ def reduce_rows(ufunc: np.ufunc, rows: Floats) -> Floats:
     return np.asarray(ufunc.reduce(np.concatenate([first, rows[whole:]]), axis=0))
 
 
-def _place(name: str, index: Sequence[int], columns: Sequence[str] | npt.NDArray[np.object_] | None) -> str:
+def _place(name: str, index: Sequence[int], columns: Sequence[str] | None) -> str:
     if columns is None:
         return f"{name}{list(index)}"
     return f"{name}: row {index[0]}, column {quoted(columns[index[1]])}"

@@ -86,7 +86,7 @@ def column_array(column: Any) -> NDArray[Any]:
         array = arrow_array(column)
     elif hasattr(column, "null_count") and column.null_count():
         # polars, whose numbers become float64 where one is null
-        array = np.array([*column.to_list(), None], object)[:-1]
+        array = np.fromiter(column.to_list(), object)
     else:
         array = column.to_numpy()
     return of_objects(array) if array.dtype == object else array

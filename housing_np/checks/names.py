@@ -36,6 +36,19 @@ def is_storable(text: str) -> bool:
     return "\0" not in text and text.encode(errors="replace").decode() == text
 
 
+def composed(name: str) -> str:
+    """Return a name in Unicode's normal form C, in which names are compared.
+
+    >>> composed("Gro\\u0308ße") == "Größe"
+    True
+    """
+    if name.isascii():
+        return name
+    from unicodedata import normalize  # imported here because most names need it not
+
+    return normalize("NFC", name)
+
+
 def require_option(value: object, known: Collection[str], what: str, error: type[HousingError] = HousingError) -> None:
     """Refuse what is none of the names that an option may have."""
     if not isinstance(value, str) or value not in known:

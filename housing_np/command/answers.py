@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 from itertools import compress
 from typing import Any, NamedTuple
@@ -15,8 +15,9 @@ from ..checks.arrays import Floats
 from ..checks.names import apart_from
 from ..quantized.model import Model, is_quantized
 from ..rows.formats import FORMATS
+from ..rows.kinds import in_csv
 from ..rows.numbered import Numbered
-from ..rows.table import in_csv
+from .output import dumps
 
 _PIECE = 1 << 14  # numbers of JSON that are written at a time
 
@@ -109,9 +110,16 @@ def can_write(name: str) -> bool:
     return not name.lower().endswith((".gz", ".zip", ".npz", ".tsv", ".xlsx", *others))
 
 
-def written(answer: Answer, blocks: Iterable[Block], format: str) -> Iterator[str]:
-    """Yield the text of blocks in a format: "csv", "json" or "jsonl"."""
-    writers = {"csv": _csv, "json": _tensors if answer.protocol else _json, "jsonl": _jsonl}
+def written(
+    answer: Answer, blocks: Iterable[Block], format: str, more: Callable[[], Mapping[str, Any]] = dict
+) -> Iterator[str]:
+    """Yield the text of blocks in a format: "csv", "json" or "jsonl".
+
+    After the last block, ``more`` is called for what an object of JSON has beside the answers.
+    """
+    if format == "json" and not answer.protocol:
+        return _json(answer, blocks, more)
+    writers = {"csv": _csv, "json": _tensors, "jsonl": _jsonl}
     return writers[format](answer, blocks)
 
 
@@ -153,10 +161,10 @@ def _jsonl(answer: Answer, blocks: Iterable[Block]) -> Iterator[str]:
         yield "".join(f"{json.dumps(dict(zip(names, row, strict=True)))}\n" for row in rows)
 
 
-def _json(answer: Answer, blocks: Iterable[Block]) -> Iterator[str]:
+def _json(answer: Answer, blocks: Iterable[Block], more: Callable[[], Mapping[str, Any]]) -> Iterator[str]:
     """One object with "predictions", as MLflow's servers answer, and "bounds"; a list for each row if k > 1.
 
-    Before them "rows", the numbers, and "ids", the cells that are copied.
+    Before them "rows", the numbers, and "ids", the cells that are copied; behind them what there is more.
     """
     keys, whole = _whole(answer, blocks)
     parts = np.hsplit(whole, 2 if answer.bounds else 1)
@@ -167,7 +175,7 @@ def _json(answer: Answer, blocks: Iterable[Block]) -> Iterator[str]:
         yield f'{before}"{name}": '
         yield from _list(column)
         before = ", "
-    yield "}\n"
+    yield "".join(f', "{name}": {dumps(value)}' for name, value in more().items()) + "}\n"
 
 
 def _tensors(answer: Answer, blocks: Iterable[Block]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from .output import note as note
 from .output import notes as notes
 from .output import say as say
 from .output import show as show
+from .output import show_bytes as show_bytes
 from .output import standard_streams
 from .progress import Progress as Progress
 from .statuses import BAD_ARTIFACT as BAD_ARTIFACT

@@ -34,11 +34,15 @@ class StandardStream:
         """Write text."""
         return self._try(self.stream.write, text) or 0
 
+    def write_bytes(self, content: bytes) -> None:
+        """Write bytes."""
+        self._try(self.stream.buffer.write, content)
+
     def flush(self) -> None:
         """Write the buffered text."""
         self._try(self.stream.flush)
 
-    def _try(self, action: Callable[..., T], *arguments: str) -> T | None:
+    def _try(self, action: Callable[..., T], *arguments: str | bytes) -> T | None:
         try:
             return action(*arguments)
         except OSError as error:
@@ -106,6 +110,13 @@ def notes(messages: Iterable[str]) -> None:
 def show(text: str) -> None:
     """Print lines on standard output, with control characters escaped."""
     print("\n".join(map(printable, text.split("\n"))))
+
+
+def show_bytes(content: bytes) -> None:
+    """Write bytes on standard output, which may not be a terminal."""
+    if sys.stdout.isatty():
+        raise HousingError("a binary file is nothing for a terminal: name a file with --out, or pipe it to a command")
+    sys.stdout.write_bytes(content)  # type: ignore[union-attr]
 
 
 def dumps(report: Any, indent: int | None = None) -> str:

@@ -14,7 +14,7 @@ from ..checks.names import as_names
 from ..errors import HousingError, counted
 from ..fit.linear import LinearRegression
 from ..fit.summary import Summary
-from .tree import import_dask, tree_sum
+from .cluster import import_dask, tree_sum
 
 
 def fit(

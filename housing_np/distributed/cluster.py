@@ -1,25 +1,47 @@
-"""Passes over files on a Dask cluster."""
+"""Passes over files on a Dask cluster, and sums of Dask tasks."""
 
-from collections.abc import Callable, Iterable, Iterator
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ..checks.paths import shown_path
 from ..checks.unchanged import Stamp
-from ..errors import HousingError, TableError, cut
+from ..errors import HousingError, TableError, cut, extra
 from ..fit.passes import Sum, total
 from ..rows import Skipped
 from ..rows.stream import Stream
 from ..rows.survey import Survey
-from .tree import import_dask, tree_sum
 
 S = TypeVar("S", bound=Sum)
 Watch = Callable[[Iterable[Any]], Iterable[Any]]
 _TIMEOUT = 10  # seconds
+_FAN_IN = 8
+
+
+def import_dask() -> Any:
+    """Return the module dask; raise HousingError that says how to install it if it is missing."""
+    with extra("dask", "work on a cluster needs Dask"):
+        import dask
+        import distributed  # noqa: F401 - imported to report its absence here
+    return dask
+
+
+def tree_sum(tasks: Sequence[Any]) -> Any:
+    """Return the sum of tasks as one task, by a tree of additions of at most 8 tasks each."""
+    add_up = import_dask().delayed(_add_up, pure=True)
+    while len(tasks) > 1:
+        tasks = [add_up(tasks[i : i + _FAN_IN]) for i in range(0, len(tasks), _FAN_IN)]
+    return tasks[0]
+
+
+def _add_up(sums: Sequence[Any]) -> Any:
+    return reduce(operator.add, sums)
 
 
 @contextmanager
@@ -166,10 +188,7 @@ class _FileTotal(Generic[S]):
 
     def __add__(self, other: "_FileTotal[S]") -> "_FileTotal[S]":
         return _FileTotal(
-            self.sum + other.sum,
-            self.skipped | other.skipped,
-            self.dropped | other.dropped,
-            self.stamps | other.stamps,
+            self.sum + other.sum, self.skipped | other.skipped, self.dropped | other.dropped, self.stamps | other.stamps
         )
 
 

@@ -13,6 +13,7 @@ from ..quantized.calibration import Calibration
 from ..rows.columns import Columns
 from ..rows.kinds import shell
 from ..rows.table import Stream
+from .diagnostics import Ends
 from .sample import Head, Sample
 from .split import is_fitted
 
@@ -37,6 +38,7 @@ class FirstPass(CombinedSums):
         For the fit to all rows but the held-out fifth.
     features : Calibration
     target : TargetCalibration
+    ends : Ends
     head : Head
     sample : Sample
     """
@@ -45,6 +47,7 @@ class FirstPass(CombinedSums):
     four_fifths: FilteredSum[Summary]
     features: Calibration
     target: TargetCalibration
+    ends: Ends
     head: Head
     sample: Sample
 
@@ -57,6 +60,7 @@ class FirstPass(CombinedSums):
             FilteredSum(model.empty_summary(**names), is_fitted),
             Calibration(covariance=False),
             TargetCalibration(covariance=False),
+            Ends(),
             Head(),
             Sample(),
         )

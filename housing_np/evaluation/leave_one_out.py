@@ -11,6 +11,7 @@ from ..errors import counted, listed, quoted
 from ..fit.leave_one_out import determined_by, left_out
 from ..fit.linear import LinearRegression
 from ..fit.metrics import Score
+from .diagnostics import Diagnostics
 
 
 @dataclass
@@ -26,17 +27,23 @@ class LeaveOneOut:
         The number of rows without one: each alone determines a weight.
     features : frozenset of str
         The features with such a weight.
+    diagnostics : Diagnostics
+        What else follows from the leverages.
     """
 
     model: LinearRegression
     others: Score = field(default_factory=Score)
     alone: int = 0
     features: frozenset[str] = frozenset()
+    diagnostics: Diagnostics = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.diagnostics = Diagnostics(self.model)
 
     def update(self, X: Floats, y: Floats) -> None:
         """Add a block of rows that the model was fitted to."""
         for piece in pieces(X):
-            predicted, is_alone = left_out(self.model, X[piece], y[piece])
+            predicted, is_alone = left_out(self.model, X[piece], y[piece], visit=self.diagnostics.update)
             self.others.update(y[piece][~is_alone], predicted[~is_alone])
             if is_alone.any():
                 self.features |= set(determined_by(self.model, X[piece][is_alone]))
@@ -45,7 +52,9 @@ class LeaveOneOut:
     def __add__(self, other: "LeaveOneOut") -> "LeaveOneOut":
         """Return the score of the rows of both."""
         features = self.features | other.features
-        return LeaveOneOut(self.model, self.others + other.others, self.alone + other.alone, features)
+        total = LeaveOneOut(self.model, self.others + other.others, self.alone + other.alone, features)
+        total.diagnostics = self.diagnostics + other.diagnostics
+        return total
 
     @property
     def score(self) -> Score:

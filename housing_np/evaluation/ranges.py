@@ -14,7 +14,7 @@ from ..errors import cut
 from ..quantized.calibration import Calibration
 from ..quantized.model import Model, QuantizedLinear, is_quantized
 
-_FEWEST = 30  # rows, for a mean to be about normal
+FEWEST = 30  # rows, for a mean to be about normal
 _CHANCE = 0.001  # of a note without any drift, over all features
 
 
@@ -160,6 +160,11 @@ class Drift:
         """The share of the rows that are outside; 0 without rows."""
         return self.outside / (self.rows + self.unknown) if self.outside else 0.0
 
+    @property
+    def tells_shifts(self) -> bool:
+        """Whether there are enough rows, here and in the reference, to tell a shift from chance."""
+        return self.reference is not None and min(self.rows, self.reference.rows) >= FEWEST
+
     def shifts(self) -> list[Shift]:
         """Return the features whose mean has shifted by more than chance explains, the largest effect first.
 
@@ -167,7 +172,7 @@ class Drift:
         (Bonferroni). Fewer than 30 rows give no shifts.
         """
         reference = self.reference
-        if reference is None or min(self.rows, reference.rows) < _FEWEST:
+        if reference is None or not self.tells_shifts:
             return []
         from statistics import NormalDist  # imported here because predict must start fast
 

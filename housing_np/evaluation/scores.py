@@ -11,7 +11,7 @@ from ..fit.linear import LinearRegression
 from ..fit.metrics import Score
 from ..fit.passes import total
 from ..quantized.model import Model
-from ..rows.table import Block
+from ..rows.in_memory import Block
 
 
 class Figures(NamedTuple):

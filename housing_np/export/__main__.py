@@ -16,7 +16,7 @@ import numpy as np
 from ..checks.arrays import Floats
 from ..command import cli
 from ..command.models import float_model, float_model_beside
-from ..errors import HousingError, printable, quoted
+from ..errors import HousingError, quoted
 from ..evaluation.ranges import own_range
 from ..fit.linear import LinearRegression
 from ..quantized.calibration import Calibration
@@ -24,7 +24,7 @@ from ..quantized.model import Model
 from ..rows import Skipped, stop
 from ..rows.california import california_rows
 from ..rows.columns import Columns
-from ..store.artifact import load
+from ..store.artifact import read
 from ..store.files import write_all
 from ..store.report_file import is_of_bundled_data, ranges_of
 from . import Target
@@ -44,10 +44,10 @@ def main(arguments: Sequence[str]) -> int:
     for path in paths:
         if path.is_file() and not options.force:
             raise HousingError(f"{path}: is there already; give another name, or --force to replace it")
-    model = load(options.model)
+    model, content = read(options.model)
     given, rows = (None, _test_rows(model, options)) if options.range is None else _read(model.columns, options)
     name = paths[0].stem if paths else "model"
-    facts = Facts.of_file(options.model, model, name, given, _against(model, options, to))
+    facts = Facts.of_file(options.model, model, content, name, given, _against(model, options, to))
     if to == "c":
         from .c import renamed
 
@@ -272,8 +272,7 @@ def _bytes(content: str | bytes) -> bytes:
 
 
 def _print(content: str | bytes) -> None:
-    if sys.stdout.isatty():
-        if isinstance(content, bytes):
-            raise HousingError("ONNX is nothing for a terminal: name a file with --out")
-        content = "\n".join(map(printable, content.split("\n")))
-    sys.stdout.buffer.write(_bytes(content))
+    if isinstance(content, str) and sys.stdout.isatty():
+        cli.show(content.removesuffix("\n"))
+    else:
+        cli.show_bytes(_bytes(content))

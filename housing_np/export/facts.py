@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
-from pathlib import Path
 from typing import NamedTuple, Self
 
 from numpy.typing import ArrayLike
@@ -91,6 +90,7 @@ class Facts(NamedTuple):
         cls,
         path: str,
         model: Model,
+        content: bytes,
         name: str,
         given: Calibration | None = None,
         against: LinearRegression | None = None,
@@ -102,13 +102,14 @@ class Facts(NamedTuple):
         path : str
             Of the model's file.
         model : LinearRegression or QuantizedLinear
-            As it was loaded from there.
+        content : bytes
+            Of the file, as `artifact.read` returns it beside the model.
         name : str
         given : Calibration, optional
             The caller's range, which comes before all others.
         against : LinearRegression, optional
         """
-        content, training = Path(path).read_bytes(), training_of(path, model.feature_names)
+        training = training_of(path, model.feature_names, content)
         reported = training.ranges if training else None
         facts = cls.of(
             model,

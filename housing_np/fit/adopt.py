@@ -71,6 +71,7 @@ def _from_attributes(estimator: FittedLinear) -> LinearRegression:
     targets = apart_from(features, ["y"] if coef.ndim == 1 or len(coef) == 1 else [f"y{i}" for i in range(len(coef))])
     model = LinearRegression.from_coefficients(coef, intercept, features, targets)
     model.fit_intercept = getattr(estimator, "fit_intercept", True) is not False
+    model.positive = getattr(estimator, "positive", False) is True
     return model
 
 

@@ -90,10 +90,8 @@ def dependence_note(solution: "Solution", columns: Columns) -> str:
     """Return which features do not determine their coefficients, and what to do, for a fit of less than full rank."""
     names, varies = columns.feature_names, np.asarray(solution.factor.any(axis=0))
     still = [name for name, does in zip(names, varies, strict=True) if not does]
-    constant, absent = (
-        [name for name in still if name in columns.names],
-        [name for name in still if name not in columns.names],
-    )
+    constant = [name for name in still if name in columns.names]
+    absent = [name for name in still if name not in columns.names]
     others = [name for name, is_one in zip(names, solution.dependent() & varies, strict=True) if is_one]
     advice = []
     if constant:
@@ -105,7 +103,8 @@ def dependence_note(solution: "Solution", columns: Columns) -> str:
         owners = [name for name in columns.names if not set(others).isdisjoint(columns.features_of(name))]
         number = len(names) - solution.rank - len(still) if set(others) == set(owners) else "one"
         advice.append(f"{listed(owners, quoted)} depend on each other: drop {number} of them")
+    which = "of one choice among several" if solution.positive else "of least norm in scaled units"
     return (
         f"the features have rank {solution.rank}, fewer than the {counted(len(names), 'coefficient')} to determine: "
-        f"this is the solution of least norm in scaled units; {'; '.join(advice)}"
+        f"this is the solution {which}; {'; '.join(advice)}"
     )

@@ -3,12 +3,15 @@
 import inspect
 import sys
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import HousingError, quoted
+
+_UNCHANGED = "$UNCHANGED$"  # scikit-learn's mark
 
 
 class Names(np.ndarray[Any, np.dtype[np.object_]]):
@@ -81,12 +84,44 @@ class Estimator:
             estimator_type="regressor",
             target_tags=TargetTags(required=True, multi_output=True),
             regressor_tags=RegressorTags(),
-            input_tags=InputTags(),
+            input_tags=InputTags(sparse=True),
         )
+
+    def get_metadata_routing(self) -> Any:
+        """Return which methods request weights of scikit-learn's tools, where its metadata routing is enabled."""
+        from sklearn.utils.metadata_routing import MetadataRequest  # only scikit-learn and its users call this
+
+        if hasattr(self, "_metadata_request"):
+            return self._metadata_request
+        requests = MetadataRequest(owner=type(self).__name__)
+        for method in (requests.fit, requests.score):
+            method.add_request(param="sample_weight", alias=None)
+        return requests
+
+    def set_fit_request(self, *, sample_weight: bool | str | None = _UNCHANGED) -> Self:
+        """Request weights of scikit-learn's tools for `fit`: True, False, None to be asked, or the name they have."""
+        return self._set_request("fit", sample_weight)
+
+    def set_score_request(self, *, sample_weight: bool | str | None = _UNCHANGED) -> Self:
+        """Request weights for `score`, as `set_fit_request` does."""
+        return self._set_request("score", sample_weight)
+
+    def _set_request(self, method: str, alias: bool | str | None) -> Self:
+        from sklearn import get_config
+
+        if not get_config()["enable_metadata_routing"]:
+            how = "sklearn.set_config(enable_metadata_routing=True)"
+            raise HousingError(f"set_{method}_request is for metadata routing; enable it: {how}")
+        requests = deepcopy(self.get_metadata_routing())
+        if alias != _UNCHANGED:
+            getattr(requests, method).add_request(param="sample_weight", alias=alias)
+        self._metadata_request = requests  # by this name scikit-learn clones it
+        return self
 
     def __repr__(self) -> str:
         defaults = _parameters(type(self))
-        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value is not defaults[name]]
+        shown = {name: repr(value) for name, value in self.get_params().items()}
+        changed = [f"{name}={value}" for name, value in shown.items() if value != repr(defaults[name])]
         return f"{type(self).__name__}({', '.join(changed)})"
 
 

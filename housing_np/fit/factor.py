@@ -169,7 +169,7 @@ class _Block:
         self.features = slice(int(fit_intercept), int(fit_intercept) + rows.X.shape[1])
         self.width = int(fit_intercept) + len(shift)
         self.is_narrow = self.width <= _NARROW
-        self.is_plain = not shift[: rows.X.shape[1]].any() and rows.weight is None and rows.X.dtype == np.float64
+        self.is_plain = not shift[: rows.X.shape[1]].any() and rows.weight is None
         self.size = max(256, min(_CHUNK // self.width, _CHUNK_ROWS))
         # Both operands of one shape: NumPy subtracts them faster.
         self.tiled = np.tile(shift[: rows.X.shape[1]], (min(self.size, len(rows.X)), 1))
@@ -229,6 +229,7 @@ class _Block:
         gram = np.zeros((self.width, self.width))
         for start in starts:
             X, y, _ = self._chunk(start, starts)
+            X = np.asarray(X, np.float64)  # other types have the same bits
             rest = np.ones((len(X), len(others)))
             np.subtract(y, self.shift[p:], out=rest[:, features.start :])
             cross = np.dot(rest.T, X)

@@ -38,6 +38,8 @@ class Inference:
     r2, adjusted_r2, residual_std : arrays (k,)
         Without an intercept, R² is uncentred: about zero, not about the mean as that of `score`. Adjusted R², standard
         errors and the residual standard deviation are NaN when there are no more rows than unknowns.
+    nan_reason : str
+        Why standard errors are NaN, and what to do: for example weights that add up to 1. Empty if they are not.
     rows, degrees_of_freedom : int, or float where rows have weights
         Rows are counted as often as their weights say.
     rank : int
@@ -58,6 +60,7 @@ class Inference:
     r2: Floats
     adjusted_r2: Floats
     residual_std: Floats
+    nan_reason: str
     rows: float
     degrees_of_freedom: float
     rank: int
@@ -87,6 +90,7 @@ class Inference:
             self.r2 = 1 - solution.unexplained
             self.adjusted_r2 = 1 - solution.unexplained * (self.rows - solution.fit_intercept) / (dof or np.nan)
             self.scaled_condition_number = float(solution.singular_values[0] / solution.singular_values[-1])
+        self.nan_reason = "" if self.degrees_of_freedom else _nan_reason(self.rows, self.rank, solution.count)
         self.condition_number = _condition_number(solution)
         self.distinct = solution.distinct
         if len(self.target_names) == 1:
@@ -162,6 +166,8 @@ class Inference:
             f"rank {self.rank} of {len(self.names)}; condition number {self.condition_number:.3g}, "
             f"{self.scaled_condition_number:.3g} with scaled columns",
         ]
+        if self.nan_reason:
+            lines.append(f"no standard errors: {self.nan_reason}")
         if not self.fit_intercept:
             lines.append("without an intercept R² is about zero; score gives it about the mean, which may be far lower")
         if not self.identified.all():
@@ -178,6 +184,15 @@ def _cells(name: str, values: Floats, is_identified: np.bool_) -> list[str]:
     """Return the name of an unknown, its estimate and its statistics."""
     estimate, *statistics = (f"{value:.6g}" for value in values)
     return [name, estimate, *(statistics if is_identified else [_UNKNOWN for _ in statistics])]
+
+
+def _nan_reason(rows: float, rank: int, count: int) -> str:
+    if rows == count:
+        return f"{counted(rows, 'row')} for {counted(rank, 'unknown')}; give more rows"
+    return (
+        f"weights count rows; these add up to {rows:g}, for {counted(rank, 'unknown')}; multiply them, so that they "
+        "add up to the number of rows that they stand for"
+    )
 
 
 def _condition_number(solution: "Solution") -> float:

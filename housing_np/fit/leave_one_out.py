@@ -3,12 +3,14 @@
 Source: Cook and Weisberg, "Residuals and Influence in Regression", 1982, section 2.2.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..checks.arrays import Floats, as_weights, refuse_nonfinite
+from ..checks.sparse import is_sparse
 from ..errors import HousingError, listed, quoted
 from .products import refuse_nonfinite_rows
 
@@ -23,17 +25,18 @@ _ROUNDING = 2.0**-20  # of the largest part of a vector: a smaller one is 0
 
 
 def leave_one_out(
-    model: "LinearRegression", rows: Floats, targets: Floats, sample_weight: ArrayLike | None = None
+    model: "LinearRegression", X: ArrayLike, targets: Floats, sample_weight: ArrayLike | None = None
 ) -> Floats:
-    """Return the prediction of each row; as `LinearRegression.leave_one_out`, for numbers in float64."""
-    expected = (len(rows), *model.coef_.shape[:-1])
+    """Return the prediction of each row; as `LinearRegression.leave_one_out`, for targets in float64."""
+    rows = X.tocsr() if is_sparse(X) else model._rows(X)
+    expected = (rows.shape[0], *model.coef_.shape[:-1])
     if targets.shape != expected:
         raise HousingError(f"y has shape {targets.shape}: expected {expected}")
     refuse_nonfinite(np.atleast_2d(targets.T).T, "y", model.target_names_)
-    out, is_alone = left_out(model, rows, targets, as_weights(sample_weight, len(rows)))
+    out, is_alone = left_out(model, rows, targets, as_weights(sample_weight, len(targets)))
     if is_alone.any():
         row = int(np.argmax(is_alone))
-        names = determined_by(model, rows[row : row + 1])
+        names = determined_by(model, _dense(model, rows[row : row + 1]))
         of = f" ({listed(names, quoted)})" if names else ""
         raise HousingError(
             f"row {row} alone determines a coefficient{of}: leaving it out leaves no prediction for it; "
@@ -45,22 +48,36 @@ def leave_one_out(
 
 
 def left_out(
-    model: "LinearRegression", rows: Floats, targets: Floats, weights: Floats | None = None
+    model: "LinearRegression",
+    rows: Any,
+    targets: Floats,
+    weights: Floats | None = None,
+    visit: Callable[[Floats, Floats, Floats], object] = lambda basis, leverage, residual: None,
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the predictions of rows by fits to all others, and which rows have none: those of leverage 1."""
+    """Return the predictions of rows by fits to all others, and which rows have none: those of leverage 1.
+
+    `visit` is called with what is known of each chunk of rows: in the basis of the solution, leverages and residuals.
+    """
     solution = model.require_solution("leverages")
-    out, is_alone = np.empty_like(targets), np.empty(len(rows), np.bool_)
+    out, is_alone = np.empty_like(targets), np.empty(len(targets), np.bool_)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         step = max(_LEAST_ROWS, min(_CHUNK_ROWS, _PRODUCTS // rows.shape[1] ** 2))
-        for start in range(0, len(rows), step):
+        for start in range(0, len(targets), step):
             part = slice(start, start + step)
-            leverage = solution.leverage(rows[part])
+            block = _dense(model, rows[part])
+            basis = solution.basis(block)
+            leverage = solution.leverage(block, basis)
             room = 1 - (leverage if weights is None else leverage * weights[part])
-            residual = solution.residual(rows[part], targets[part], model.coef_)
-            refuse_nonfinite_rows(residual, rows[part], model.feature_names)
+            residual = solution.residual(block, targets[part], model.coef_)
+            refuse_nonfinite_rows(residual, block, model.feature_names, start)
             out[part] = targets[part] - (residual.T / room).T
             is_alone[part] = room < _NO_ROOM
+            visit(basis, leverage, residual)
     return out, is_alone
+
+
+def _dense(model: "LinearRegression", rows: Any) -> Floats:
+    return model._rows(rows.toarray()) if is_sparse(rows) else rows
 
 
 def determined_by(model: "LinearRegression", rows: Floats) -> list[str]:

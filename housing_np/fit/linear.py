@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..checks.arrays import Floats, as_numbers, as_rows, refuse_inexact, require_names
+from ..checks.arrays import Floats, as_numbers, as_rows, refuse_inexact
 from ..checks.names import as_names, require_apart
+from ..checks.sparse import by_rows
 from ..errors import HousingError, quoted, warn_caller
 from ..rows.columns import Columns, positional_names, require_columns
 from ..rows.encoded import encoded
 from .estimator import Estimator, Names
-from .metrics import r2_score
+from .metrics import as_targets, r2_score
 from .products import dot_rows, refuse_nonfinite_rows
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class LinearRegression(Estimator):
     ----------
     fit_intercept : bool
         Whether the model has a constant term.
+    copy_X, tol, n_jobs
+        Taken as scikit-learn takes them, and without effect.
+    positive : bool
+        Whether no weight may be below 0; the intercept may. It needs scipy (the extra stats).
 
     Attributes
     ----------
@@ -78,8 +83,17 @@ class LinearRegression(Estimator):
     _solution: "Solution | None" = None
     scheme: None = None  # as a quantized model has one
 
-    def __init__(self, fit_intercept: bool = True) -> None:
-        self.fit_intercept = fit_intercept
+    def __init__(
+        self,
+        fit_intercept: bool = True,
+        *,
+        copy_X: bool = True,
+        tol: float = 1e-6,
+        n_jobs: int | None = None,
+        positive: bool = False,
+    ) -> None:
+        self.fit_intercept, self.positive = fit_intercept, positive
+        self.copy_X, self.tol, self.n_jobs = copy_X, tol, n_jobs
 
     @classmethod
     def from_coefficients(
@@ -148,7 +162,8 @@ class LinearRegression(Estimator):
         Parameters
         ----------
         X : (n, p)
-            Real numbers; other types than float64 are computed in float64.
+            Real numbers; other types than float64 are computed in float64. Sparse rows of scipy are made dense a block
+            at a time.
         y : (n,) or (n, k)
         sample_weight : (n,), optional
             How many times each row counts: at least 0, and not only whole numbers. A row of weight 0 is left out.
@@ -227,6 +242,7 @@ class LinearRegression(Estimator):
 
         return Summary(fit_intercept=self.fit_intercept, feature_names=feature_names, target_names=target_names)
 
+    @by_rows
     def predict(self, X: npt.ArrayLike) -> Floats:
         """Return predictions for rows X (n, p): (n,), or (n, k) for several targets."""
         self.require_fitted()
@@ -284,7 +300,7 @@ class LinearRegression(Estimator):
         from .leave_one_out import leave_one_out  # imported here because predict must start fast
 
         self.require_solution("leverages")
-        return leave_one_out(self, self._rows(X), as_targets(self, y), sample_weight)
+        return leave_one_out(self, X, as_targets(self, y), sample_weight)
 
     def summary(self, confidence: float = 0.95) -> "Inference":
         """Return the statistics of the fit; print them for a table.
@@ -297,17 +313,19 @@ class LinearRegression(Estimator):
         Raises
         ------
         HousingError
-            For a model that was not fitted to data, such as one loaded from a file.
+            For a model that was not fitted to data, such as one loaded from a file, or was fitted with `positive`.
         """
         from .inference import Inference  # imported here because predict must start fast
 
         return Inference(self.require_solution("statistics"), self.columns, self.target_names_, confidence)
 
     def require_solution(self, what: str) -> "Solution":
-        """Return the solution of the fit; raise HousingError for a model built from coefficients, without `what`."""
+        """Return the solution of the fit; raise HousingError for a model without `what`."""
         self.require_fitted()
         if self._solution is None:
             raise HousingError(f"this model was built from coefficients: only a fitted model has {what}; fit it")
+        if self._solution.positive:
+            raise HousingError(f"a fit with positive=True has no {what}; positive=False has, as no weight is held at 0")
         return self._solution
 
     def _repr_html_(self) -> str:
@@ -332,7 +350,7 @@ class LinearRegression(Estimator):
         known : str, optional
             The `dependence` of a fit to other rows of the same table: the same warning is not given again.
         """
-        solution = summary.solve()
+        solution = summary.solve(self.positive)
         note = _dependence_note(solution, columns or Columns(summary.feature_names))
         if note not in ("", known):
             warn_caller(where + note, np.exceptions.RankWarning)
@@ -379,16 +397,3 @@ def _dependence_note(solution: "Solution", columns: Columns) -> str:
     from .display import dependence_note  # imported here because most fits need no note
 
     return dependence_note(solution, columns)
-
-
-def as_targets(model: Any, y: npt.ArrayLike) -> Floats:
-    """Return targets in float64, in the shape of a model's predictions; columns of a frame must be the model's."""
-    if len(model.target_names_) > 1:
-        require_names(y, model.target_names_, "y")
-    targets = as_numbers(y, "y")
-    shape = (len(targets), *model.coef_.shape[:-1]) if targets.ndim else ()
-    # One column is one target, whether or not it has an axis of its own.
-    if targets.size == np.prod(shape):
-        targets = targets.reshape(shape)
-        refuse_inexact(np.atleast_2d(targets.T).T, "y", model.target_names_)
-    return targets.astype(np.float64, copy=False)

@@ -1,7 +1,7 @@
 """Metrics of predictions against true values, and their deviation from another model's predictions."""
 
 from copy import copy
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -188,6 +188,19 @@ def r2_score(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | No
     0.5
     """
     return Score.of(y_true, y_pred, None, sample_weight).r2
+
+
+def as_targets(model: Any, y: ArrayLike) -> Floats:
+    """Return targets in float64, in the shape of a model's predictions; columns of a frame must be the model's."""
+    if len(model.target_names_) > 1:
+        require_names(y, model.target_names_, "y")
+    targets = as_numbers(y, "y")
+    shape = (len(targets), *model.coef_.shape[:-1]) if targets.ndim else ()
+    # One column is one target, whether or not it has an axis of its own.
+    if targets.size == np.prod(shape):
+        targets = targets.reshape(shape)
+        refuse_inexact(np.atleast_2d(targets.T).T, "y", model.target_names_)
+    return targets.astype(np.float64, copy=False)
 
 
 def _sum_of_squares(values: Floats, weight: Floats | None) -> Floats:

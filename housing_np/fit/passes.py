@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.arrays import Floats, pieces
-from ..rows.table import Block
+from ..rows.in_memory import Block
 from ..rows.threads import map_ahead, parallel_map, thread_count
 
 _STRETCH_SIZE = 1 << 20  # numbers a thread, below which starting it costs more than it saves

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..checks.arrays import Floats, refuse_nonfinite
 
@@ -42,7 +41,7 @@ def _dot_in_order(X: Floats, coef: Floats) -> Floats:
     return np.concatenate([_dot_in_order(X[start : start + rows], coef) for start in range(0, len(X), rows)])
 
 
-def refuse_nonfinite_rows(predictions: Floats, rows: Floats, names: Sequence[str] | NDArray[np.object_]) -> None:
+def refuse_nonfinite_rows(predictions: Floats, rows: Floats, names: Sequence[str], first_row: int = 0) -> None:
     """Raise HousingError for rows with NaN or infinity: these reach every prediction, so checking it is enough."""
     if not np.isfinite(predictions).all():
-        refuse_nonfinite(rows, "X", names)
+        refuse_nonfinite(rows, "X", names, first_row)

@@ -3,6 +3,7 @@
 References
 ----------
 Björck, "Numerical Methods for Least Squares Problems", SIAM (1996): scaling, rank, refinement.
+Lawson, Hanson, "Solving Least Squares Problems", Prentice-Hall (1974), chapter 23: weights that are not negative.
 Ben-Israel, Cohen, "On iterative computation of generalized inverses", SIAM Journal on Numerical Analysis 3 (1966).
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..checks.arrays import Floats
-from ..errors import HousingError
+from ..errors import HousingError, extra
 from .doubled import Doubled, product
 
 EPS = 2.0**-52
@@ -51,6 +52,10 @@ class Solution:
         R, upper triangular, with R'R the Gram matrix of the centred and scaled columns; in double-double of few rows.
     rough_inverse : (p, p) array
         Its pseudo-inverse, as far as double precision gives it.
+    count : int
+        How many rows there are, those of weight 0 as well.
+    positive : bool
+        Whether no weight may be below 0: the statistics are then those of the rows, and not of these weights.
     """
 
     coef: Floats
@@ -67,6 +72,8 @@ class Solution:
     total_norm: Floats
     design: Floats | Doubled
     rough_inverse: Floats
+    count: int
+    positive: bool
 
     @property
     def mean(self) -> Floats:
@@ -104,10 +111,14 @@ class Solution:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(np.square(self.residual_norm / self.total_norm))
 
-    def leverage(self, X: Floats) -> Floats:
+    def basis(self, X: Floats) -> Floats:
+        """Return rows X (n, p) in an orthonormal basis of the centred columns: Q of their QR decomposition."""
+        return np.asarray(np.dot(self.centred(X), self.inverse / self.norms[:, None]))
+
+    def leverage(self, X: Floats, basis: Floats | None = None) -> Floats:
         """Return the leverages (n,) of rows X (n, p): how much each row's own target counts in its prediction."""
-        spread = np.dot(self.centred(X), self.inverse / self.norms[:, None])
-        return np.asarray(np.einsum("ij,ij->i", spread, spread) + float(self.fit_intercept) / self.rows)
+        Q = self.basis(X) if basis is None else basis
+        return np.asarray(np.einsum("ij,ij->i", Q, Q) + float(self.fit_intercept) / self.rows)
 
     def unit_stderr(self) -> Floats:
         """Return standard errors of [intercept, coefficients] (p + 1,) for residuals of standard deviation 1.
@@ -155,6 +166,7 @@ def solve(
     p: int,
     rows: float,
     count: int,
+    positive: bool = False,
 ) -> Solution:
     """Return the solution for p features.
 
@@ -169,6 +181,8 @@ def solve(
         The sum of their weights.
     count : int
         How many there are.
+    positive : bool
+        Whether no weight may be below 0.
     """
     fit_intercept = len(_high(R)) > len(unit)
     means = Doubled(np.zeros(len(unit)))
@@ -184,9 +198,10 @@ def solve(
     design: Any = R[:p, :p] / scale
     # How far rounding moves each scaled column: centring loses digits that the data do not have.
     noise = EPS * np.hypot(1.0, np.where(norms[:p] > 0, length * means.high[:p] / scale, 0.0))
-    inverse, rank, tolerance, distinct = _pseudo_inverse(design, noise, EPS * max(count, p))
+    least = EPS * max(count, p)
+    inverse, rank, tolerance, distinct = _pseudo_inverse(design, noise, least)
     inverse[norms[:p] == 0] = 0.0
-    x, rest = _solved(design, inverse, R[:p, p:])
+    x, rest = _nonnegative(design, noise, least, R[:p, p:]) if positive else _solved(design, inverse, R[:p, p:])
     weights = x / scale[:, None]
     parts = means[:p, None] * weights
     intercept = _rounded(means[p:] - parts.sum(axis=0), np.abs(means.high[p:]) + np.abs(parts.high).sum(axis=0))
@@ -211,6 +226,8 @@ def solve(
         total_norm=norms[p:],
         design=design,
         rough_inverse=inverse,
+        count=count,
+        positive=positive,
     )
 
 
@@ -280,8 +297,30 @@ def _solved(design: Any, inverse: Floats, right: Any) -> tuple[Any, Any]:
         if not size < last:
             break
         x, first, last = x + step, max(first, size), size
-        rest = right - (product(design, x) if isinstance(design, Doubled) else np.dot(design, x))
+        rest = _rest(design, x, right)
         if size <= 2.0**-48 * first:  # the next step would be as much smaller again
             break
     x[np.abs(_high(x)) <= NOISE_SHARE * np.dot(np.abs(inverse), np.abs(_high(right)))] = 0.0
     return x, rest
+
+
+def _nonnegative(design: Any, noise: Floats, least: float, right: Any) -> tuple[Any, Any]:
+    """Return x (p, k), none below 0, that minimises right - design x, and that residual.
+
+    Lawson and Hanson's algorithm tells which are above 0; these are then those of ordinary least squares, as accurate.
+    """
+    with extra("stats", "positive=True needs scipy"):
+        from scipy.optimize import nnls
+    x = right * 0.0
+    for target, column in enumerate(_high(right).T):
+        # Of length 1: the limits of some versions of scipy are absolute.
+        weights, _ = nnls(_high(design), column / (np.linalg.norm(column) or 1.0), maxiter=30 * len(column))
+        part = design * (weights > 0).astype(np.float64)
+        found, _ = _solved(part, _pseudo_inverse(part, noise, least)[0], right[:, target : target + 1])
+        found[(weights[:, np.newaxis] == 0) | (_high(found) < 0)] = 0.0
+        x[:, target : target + 1] = found
+    return x, _rest(design, x, right)
+
+
+def _rest(design: Any, x: Any, right: Any) -> Any:
+    return right - (product(design, x) if isinstance(design, Doubled) else np.dot(design, x))

@@ -7,9 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..checks.arrays import Floats, as_matrix, as_numbers, as_weights, refuse_inexact, refuse_nonfinite
+from ..checks.arrays import (
+    Floats,
+    as_matrix,
+    as_numbers,
+    as_weights,
+    refuse_inexact,
+    refuse_nonfinite,
+    require_matrix,
+)
 from ..checks.frames import name_of, names_of
 from ..checks.names import as_names, names_or_defaults, require_apart
+from ..checks.sparse import dense_blocks, is_sparse
 from ..errors import HousingError, counted, listed, quoted
 from .factor import Rows, Shifted, doubled_factor, shifted_factor, varying
 from .solution import Solution, solve
@@ -53,9 +62,7 @@ class Summary:
         feature_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
         target_names: Sequence[str] | npt.NDArray[np.object_] | None = None,
     ) -> None:
-        if not isinstance(fit_intercept, bool | np.bool_ | int) or fit_intercept not in (0, 1):
-            raise HousingError(f"fit_intercept is {quoted(fit_intercept)}: expected True or False")
-        self.fit_intercept = bool(fit_intercept)
+        self.fit_intercept = _as_bool(fit_intercept, "fit_intercept")
         # Empty until the first block tells them.
         self.feature_names: tuple[str, ...] = as_names(feature_names, "feature_names")
         self.named: bool = bool(self.feature_names)
@@ -74,7 +81,7 @@ class Summary:
 
         Parameters
         ----------
-        X : array_like, shape (n, p)
+        X : array_like or sparse, shape (n, p)
             Real numbers; other types than float64 are computed in float64.
         y : array_like, shape (n,) or (n, k)
         sample_weight : array_like, shape (n,), optional
@@ -93,11 +100,12 @@ class Summary:
     def _update(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> None:
         if y is None:
             raise HousingError("the fit requires y to be passed, but the target y is None; give the true values")
-        features, targets = as_matrix(X), as_numbers(y, "y")
+        features, targets = X.tocsr() if is_sparse(X) else as_matrix(X), as_numbers(y, "y")
+        require_matrix(features)
         if targets.ndim not in (1, 2) or 0 in targets.shape[1:]:
             raise HousingError(f"y has shape {targets.shape}: expected (n,) or (n, k)")
-        if len(features) != len(targets):
-            what = f"X has {counted(len(features), 'row')} and y has {len(targets)}"
+        if features.shape[0] != len(targets):
+            what = f"X has {counted(features.shape[0], 'row')} and y has {len(targets)}"
             raise HousingError(f"{what}: give one target row for each row")
         shape = (names_of(X), features.shape[1], targets.shape[1:], names_of(y))
         if self._shape is None:
@@ -105,11 +113,13 @@ class Summary:
         elif shape != self._shape:
             raise HousingError(f"a block has {_described(shape)}; the first block had {_described(self._shape)}")
         matrix = targets[:, np.newaxis] if targets.ndim == 1 else targets
-        rows = Rows(features, matrix, as_weights(sample_weight, len(features)))
-        for block, name, names in self._parts(rows):
-            refuse_inexact(block, name, names, self._seen)
-        self._add(rows, self._seen)
-        self._seen += len(features)
+        weight = as_weights(sample_weight, len(targets))
+        for part, dense in dense_blocks(features, least=2 * self._width):
+            rows = Rows(as_matrix(dense), matrix[part], None if weight is None else weight[part])
+            for block, name, names in self._parts(rows):
+                refuse_inexact(block, name, names, self._seen)
+            self._add(rows, self._seen)
+            self._seen += len(rows.X)
 
     def __add__(self, other: "Summary") -> "Summary":
         """Return the summary of the rows of both."""
@@ -119,11 +129,8 @@ class Summary:
         if mine != theirs or self.fit_intercept != other.fit_intercept:
             raise HousingError(f"cannot add up rows of different columns: {mine} and {theirs}")
         total = copy(self)
-        total.rows, total._seen, total._kept = (
-            self.rows + other.rows,
-            self._seen + other._seen,
-            self._kept + other._kept,
-        )
+        total.rows, total._seen = self.rows + other.rows, self._seen + other._seen
+        total._kept = self._kept + other._kept
         if other._first is not None:
             total._note_varying(other._varies, other._first)
         if other._shifted is not None:
@@ -137,16 +144,23 @@ class Summary:
         weighted = " of a weight above zero" if self._seen > self.rows or not float(self.rows).is_integer() else ""
         require_determined(self.rows, len(self.feature_names) + self.fit_intercept, weighted, self._seen)
 
-    def solve(self) -> Solution:
-        """Return the least-squares solution of all rows so far; of several, the one of least norm in scaled units."""
+    def solve(self, positive: bool = False) -> Solution:
+        """Return the least-squares solution of all rows so far; of several, the one of least norm in scaled units.
+
+        Parameters
+        ----------
+        positive : bool
+            Whether the solution is the best of those without a weight below 0.
+        """
+        positive = _as_bool(positive, "positive")
         self._require_block()
         if not self.rows:
             self.require_determined()
         self._fold(FEW // self._width**2 if self._shifted is None else 0)
         given = self._varies, len(self.feature_names), self.rows, self._seen
         if self._shifted is None:
-            return solve(*doubled_factor(Rows.joined(self._kept), self.fit_intercept), *given)
-        return solve(*self._shifted.scaled(), *given)
+            return solve(*doubled_factor(Rows.joined(self._kept), self.fit_intercept), *given, positive)
+        return solve(*self._shifted.scaled(), *given, positive)
 
     def _require_block(self) -> None:
         if self._shape is None:
@@ -221,6 +235,12 @@ def require_determined(rows: float, unknowns: int, weighted: str = "", seen: int
             f"{counted(rows, 'row')}{weighted} cannot determine {unknowns} unknowns: give more rows or fewer features "
             f"(n_samples={rows if seen is None else seen})"
         )
+
+
+def _as_bool(value: object, name: str) -> bool:
+    if not isinstance(value, bool | np.bool_ | int) or value not in (0, 1):
+        raise HousingError(f"{name} is {quoted(value)}: expected True or False")
+    return bool(value)
 
 
 def _described(shape: Shape) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from ..checks.arrays import Floats, as_matrix, as_number, pieces, reduce_rows, refuse_inexact, refuse_nonfinite
 from ..checks.frames import names_of
 from ..checks.objects import Shown
+from ..checks.sparse import dense_blocks, is_sparse
 from ..errors import HousingError, counted, listed
 
 
@@ -75,8 +76,11 @@ class Calibration(Shown):
         total.update(X)
         known = total._known
         if percentile < 100:
+            columns = (part for _, part in dense_blocks(X.T)) if is_sparse(X) else [as_matrix(X).T]
+            at = [100 - percentile, percentile]
             with np.errstate(over="ignore", invalid="ignore"):
-                low, high = np.percentile(as_matrix(X).astype(np.float64), [100 - percentile, percentile], axis=0)
+                ends = [np.percentile(part.astype(np.float64), at, axis=1) for part in columns]
+                low, high = np.concatenate(ends, axis=1)
                 spans = high - low
             if not np.isfinite(spans).all():
                 raise HousingError("the range of a column is beyond float64: rescale it")
@@ -106,10 +110,12 @@ class Calibration(Shown):
 
     def update(self, X: ArrayLike, y: ArrayLike | None = None) -> None:
         """Add a block of rows X (n, p); their targets y are ignored."""
-        rows = _finite_rows(X)
-        self.names = _same(self.names, names_of(X))
-        for piece in pieces(rows):
-            self._moments = _total(self._moments, _Moments.of(rows[piece], self._with_covariance))
+        moments, names = self._moments, _same(self.names, names_of(X))
+        for part, block in dense_blocks(X):
+            rows = _finite_rows(block, part.start or 0)
+            for piece in pieces(rows):
+                moments = _total(moments, _Moments.of(rows[piece], self._with_covariance))
+        self._moments, self.names = moments, names
 
     def __add__(self, other: Self) -> Self:
         """Return the calibration of the rows of both."""
@@ -223,9 +229,9 @@ def _total(a: _Moments | None, b: _Moments | None) -> _Moments | None:
     return _Moments(rows, mean, variance, np.minimum(a.low, b.low), np.maximum(a.high, b.high), covariance)
 
 
-def _finite_rows(X: ArrayLike) -> Floats:
+def _finite_rows(X: ArrayLike, first_row: int) -> Floats:
     given, names = as_matrix(X), names_of(X)
-    refuse_inexact(given, "X", names or [f"x{i}" for i in range(given.shape[1])])
+    refuse_inexact(given, "X", names or [f"x{i}" for i in range(given.shape[1])], first_row)
     rows = given.astype(np.float64, copy=False)
-    refuse_nonfinite(rows, "X", names)
+    refuse_nonfinite(rows, "X", names, first_row)
     return rows

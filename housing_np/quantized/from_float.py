@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..checks.arrays import Floats, refuse_nonfinite
+from ..checks.sparse import dense_blocks
 from ..errors import HousingError, counted, listed, quoted
 from ..fit.linear import LinearRegression
 from .affine import Affine
@@ -52,7 +53,9 @@ def calibration_for(model: LinearRegression, X: ArrayLike | Calibration, roundin
     if isinstance(X, Calibration):
         rows = X
     else:
-        rows = Calibration.of(_finite_rows(model, X), covariance=needs_covariance(rounding))
+        rows = Calibration(needs_covariance(rounding))
+        for part, block in dense_blocks(X):
+            rows.update(_finite_rows(model, block, part.start or 0))
     if model._named and rows.names not in (None, model.feature_names):
         raise HousingError(
             f"the calibration is of rows with the columns {listed(rows.names or ())}: the model has "
@@ -79,9 +82,9 @@ def finite_model(estimator: Any) -> LinearRegression:
     return model
 
 
-def _finite_rows(model: LinearRegression, X: ArrayLike) -> Floats:
+def _finite_rows(model: LinearRegression, X: ArrayLike, first_row: int) -> Floats:
     rows = model._rows(X)
-    refuse_nonfinite(rows, "X", model.feature_names)
+    refuse_nonfinite(rows, "X", model.feature_names, first_row)
     return rows
 
 

@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..checks.arrays import Floats, as_numbers, read_only, require_names
 from ..checks.names import as_names, require_apart, require_option
 from ..checks.objects import Rebuilt, Shown
+from ..checks.sparse import by_rows
 from ..errors import HousingError, counted, listed, quoted
-from ..fit.linear import FittedLinear, LinearRegression, as_targets
-from ..fit.metrics import r2_score
+from ..fit.linear import FittedLinear, LinearRegression
+from ..fit.metrics import as_targets, r2_score
 from ..rows.columns import Columns, positional_names, require_columns
 from .affine import Affine, as_bits
 from .calibration import Calibration
@@ -299,6 +300,7 @@ class QuantizedLinear(Shown, Rebuilt):
     def _kernel(self) -> Any:
         return self._rules.kernel(self)
 
+    @by_rows
     def predict(self, X: ArrayLike) -> Floats:
         """Return predictions for rows X (n, p), in target units; shape (n,) or (n, k)."""
         return self._rules.predict(self, X)
@@ -322,11 +324,13 @@ class QuantizedLinear(Shown, Rebuilt):
         predictions = self.predict(X)
         return r2_score(as_targets(self, y), predictions, sample_weight)
 
+    @by_rows
     def quantize_input(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Return rows X (n, p) as uint8, saturated to the calibrated range; only in the scheme "integer"."""
         steps = self._rules.input_steps(self, X)
         return np.clip(steps, 0, 255, out=steps).astype(np.uint8)
 
+    @by_rows
     def saturated(self, X: ArrayLike) -> NDArray[np.bool_]:
         """Return which rows of X (n, p) lie outside the calibrated range; shape (n,), only in the scheme "integer"."""
         steps = self._rules.input_steps(self, X)
@@ -343,6 +347,7 @@ class QuantizedLinear(Shown, Rebuilt):
             Xq = as_numbers(Xq, "Xq")
         return self._rules.predict_quantized(self, Xq)
 
+    @by_rows
     def error_bound(self, X: ArrayLike) -> Floats:
         """Return a bound on |quantized − float| for each prediction of rows X (n, p), in target units.
 

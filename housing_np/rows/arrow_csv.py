@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from ..checks.arrays import Floats
 from ..errors import TableError
 from . import numbers
-from .arrow_columns import Mask, Pieces, codes, fill, in_pieces
+from .arrow_columns import Mask, codes, fill, piece
 from .cells import UNKNOWN, Cells
 from .csv_dialect import Dialect
+from .rows import Piece
 from .text import undecoded
 
 _Chosen = list[tuple[int, Cells]]
@@ -37,26 +38,25 @@ class Parser:
     def __init__(self) -> None:
         self._as_text: set[int] = set()
 
-    def __call__(self, chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> Pieces | None:
-        """Return the text in pieces, each with its numbers, or with None if its records must be read singly.
-
-        Returns None if no part of the text can be parsed.
-        """
+    def __call__(self, chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> list[Piece] | None:
+        """Return the text in pieces; None if no part of it can be parsed."""
         if chunk.startswith("\ufeff") or not dialect.between.isascii():
             return None
         found = None
         if not undecoded(chunk) and not _may_have_longer(chunk, dialect.longest_field):
             found = self._parsed(chunk, width, chosen, dialect)
         half = chunk.find("\n", len(chunk) // 2) + 1
-        if found is not None or len(chunk) <= _PART or half in (0, len(chunk)):
-            return found
+        if found is not None:
+            return [found]
+        if len(chunk) <= _PART or half in (0, len(chunk)):
+            return None
         parts = [(part, self(part, width, chosen, dialect)) for part in (chunk[:half], chunk[half:])]
         if all(pieces is None for _, pieces in parts):
             return None
-        return [piece for part, pieces in parts for piece in pieces or [(part, None)]]
+        return [each for part, pieces in parts for each in pieces or [Piece(part)]]
 
-    def _parsed(self, chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> Pieces | None:
-        """Return the pieces of a text; None if it must be halved, or cut into records."""
+    def _parsed(self, chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> Piece | None:
+        """Return a text with its numbers; None if it must be halved, or cut into records."""
         content = chunk.encode()
         ends = None
         if '"' in chunk:
@@ -71,9 +71,9 @@ class Parser:
         if len(self._as_text) > before and is_bad.any():
             return self._parsed(chunk, width, chosen, dialect)
         if not wrong and not is_bad.any():
-            return [(chunk, cells)]
+            return Piece(chunk, cells)
         ends = _record_ends(content, dialect) if ends is None else ends
-        return None if ends is None else in_pieces(content, ends, wrong, cells, is_bad)
+        return None if ends is None else piece(chunk, content, ends, wrong, cells, is_bad)
 
     def _table(self, content: bytes, width: int, chosen: _Chosen, dialect: Dialect) -> tuple[Any, list[int]]:
         """Return the chosen columns as pyarrow has them, and the places of the records of another width."""

@@ -10,8 +10,9 @@ import pyarrow
 import pyarrow.json
 
 from ..checks.arrays import Floats
-from .arrow_columns import Mask, Pieces, codes, fill, floats, in_pieces
+from .arrow_columns import Mask, codes, fill, floats, piece
 from .cells import Cells
+from .rows import Piece
 from .text import LONGEST, undecoded
 
 _NUMBER = r"[-+.0-9eE]++"  # pyarrow refuses what is no number
@@ -39,11 +40,8 @@ class Parser:
         self._known: _Form | None = None
         self._are_alike = True
 
-    def __call__(self, text: str, wanted: Sequence[Cells]) -> Pieces | None:
-        """Return the text in pieces, each with its numbers, or with None if its lines must be read singly.
-
-        Returns None if no part of the text can be parsed.
-        """
+    def __call__(self, text: str, wanted: Sequence[Cells]) -> Piece | None:
+        """Return the text with its numbers; None if it cannot be parsed."""
         form = self._form(text[: text.find("\n")], wanted)
         if form is None or undecoded(text) or len(text) > LONGEST:
             return None
@@ -58,9 +56,9 @@ class Parser:
                 return None
         cells, is_bad = _numbers(table, wanted)
         if not wrong and not is_bad.any():
-            return [(text, cells)]
+            return Piece(text, cells)
         ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n")) + 1
-        return in_pieces(content, ends, wrong, cells, is_bad)
+        return piece(text, content, ends, wrong, cells, is_bad)
 
     def _form(self, line: str, wanted: Sequence[Cells]) -> _Form | None:
         """Return the form of lines like this one, or else like an earlier one."""

@@ -7,18 +7,9 @@ import numpy as np
 
 from ..checks.arrays import Floats
 from ..errors import TableError, quoted
-from .table import Table
+from .in_memory import Table
 
-FEATURES = (
-    "MedInc",
-    "HouseAge",
-    "AveRooms",
-    "AveBedrms",
-    "Population",
-    "AveOccup",
-    "Latitude",
-    "Longitude",
-)
+FEATURES = ("MedInc", "HouseAge", "AveRooms", "AveBedrms", "Population", "AveOccup", "Latitude", "Longitude")
 TARGET = "MedHouseVal"
 _ROWS = 20640
 UNITS = {

@@ -141,9 +141,9 @@ def same_value(value: float) -> str:
     return f"it is {value:.6g} in all rows"
 
 
-def left_out_note(source: str, name: str, why: str) -> str:
-    """Return the note on a column that is left out."""
-    return f"{source}: {quoted(name)} is left out ({why})"
+def left_out_notes(source: str, why: Mapping[str, str]) -> list[str]:
+    """Return a note for each column that is left out."""
+    return [f"{source}: {quoted(name)} is left out ({reason})" for name, reason in why.items()]
 
 
 def missing_error(source: str, absent: Mapping[str, int], rows: int, target: str) -> TableError:

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..checks.names import as_names, is_storable
+from ..checks.names import as_names, composed, is_storable
 from ..errors import HousingError, listed, quoted
 
 MISSING = "(missing)"  # the level of a category that missing cells have
@@ -185,20 +185,10 @@ class Columns:
         missing = self.missing(wanted)
         if not missing:
             return {}
-        if tuple(wanted) == positional_names(len(self.names)) and self.names == numbered(len(self.names)):
+        if tuple(wanted) == positional_names(len(self.names)) and self.names == tuple(map(str, range(len(self.names)))):
             return dict(zip(wanted, self.names, strict=True))
         if all(name.isascii() and not name.startswith("#") for name in missing):
             return {}
-        return self._respelled(missing, wanted)
-
-    def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return names as these columns spell them."""
-        spelling = self.spelling(names)
-        return tuple(spelling.get(name, name) for name in names)
-
-    def _respelled(self, missing: Sequence[str], wanted: Sequence[str]) -> dict[str, str]:
-        from .look_alikes import composed  # imported here because most names need it not
-
         spellings: dict[str, list[str]] = {}
         for name in self.names:
             spellings.setdefault(composed(name), []).append(name)
@@ -211,6 +201,11 @@ class Columns:
                     found[name] = same[0]
                     taken.add(same[0])
         return found
+
+    def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return names as these columns spell them."""
+        spelling = self.spelling(names)
+        return tuple(spelling.get(name, name) for name in names)
 
     def _renamed(self, spelling: Mapping[str, str]) -> Self:
         if not spelling:
@@ -238,15 +233,6 @@ def as_columns(columns: Columns | Sequence[str]) -> Columns:
     Columns(names=('age',), named=True, levels={}, fills={})
     """
     return columns if isinstance(columns, Columns) else Columns(tuple(columns))
-
-
-def numbered(width: int) -> tuple[str, ...]:
-    """Return the names that pandas gives to the columns of a frame without names.
-
-    >>> numbered(2)
-    ('0', '1')
-    """
-    return tuple(map(str, range(width)))
 
 
 def positional_names(width: int) -> tuple[str, ...]:

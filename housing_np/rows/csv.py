@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..errors import HousingError, TableError, extra
+from ..errors import TableError
 from . import numbers
 from .cells import Cells
 from .columns import Columns, positional_names
@@ -24,19 +24,23 @@ from .csv_dialect import (
     detect,
     has_row_names,
     is_json,
+    look_ahead,
     missing_hint,
+    names_of,
+    notes_of,
+    refuse_names,
     squeezed,
 )
-from .csv_header import look_ahead, names_of, notes_of, refuse_names
 from .csv_records import Cutter
 from .rows import (
     BLOCK_NUMBERS,
     FIRST_ROWS,
     SAMPLE_ROWS,
     OnError,
+    Picker,
+    Piece,
     Record,
     Rows,
-    assembled,
     bad_row,
     check_names,
     joined,
@@ -44,7 +48,7 @@ from .rows import (
     stop,
 )
 from .source import Source
-from .text import chunks, lines, undecoded
+from .text import chunks, fast_parser, lines, undecoded
 from .threads import allowed_threads, map_ahead
 
 _LARGE = 1 << 22  # bytes of a file from which the import of pyarrow pays
@@ -53,15 +57,14 @@ _PLACE = "row {} (line {})"
 _ROW_NAMES = "; are the first cells names of rows, as R writes them? write.table(…, col.names=NA) names their column"
 _INDEX = "an index that pandas wrote? to_csv(index=False) writes none"
 # A parser of whole lines, and how many threads to start for it.
-_Parser = tuple[Callable[[str, int, "_Chosen", Dialect], "_Pieces | None"], int]
-_Pieces = list[tuple[str, Floats | None]]  # texts with their numbers, None for one that must be cut into records
+_Parser = tuple[Callable[[str, int, "_Chosen", Dialect], list[Piece] | None], int]
 _Chosen = list[tuple[int, Cells]]  # the places of the wanted columns, and how their cells are read
 
 
 def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     """Return the rows of CSV; the options are those of a `Dialect`."""
     dialect = Dialect(**options)
-    parser = _parser(source)
+    fast = fast_parser(source, "csv", _LARGE)
     coming = chunks(source)
     queue: deque[str] = deque()
     blank = _skip_blank(source.name, coming, queue)
@@ -109,19 +112,15 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
         found = [each.name for each in wanted]
         if not dialect.header and not set(found) <= set(names):
             # Rows without names have the wanted columns in their order; a row of another width is bad.
-            cutter.names = found
-            texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
-            return numbers_of(texts, list(enumerate(wanted)))
-        positions = rows.positions(found)
-        settle()
+            cutter.names, chosen = found, list(enumerate(wanted))
+        else:
+            positions = rows.positions(found)
+            settle()
+            chosen = [(places[i], each) for i, each in zip(positions, wanted, strict=True)]
         texts = chain(["\n".join([*queue, ""])] if queue else [], coming)
-        chosen = [places[i] for i in positions]
-        return numbers_of(texts, list(zip(chosen, wanted, strict=True)))
-
-    def numbers_of(texts: Iterator[str], chosen: _Chosen) -> Iterator[Floats]:
         # A cell that is copied is read once, beside the numbers of its row.
-        is_copied = any(isinstance(each, Copied) for _, each in chosen)
-        parse, threads = (_plain, 0) if is_copied else parser
+        is_copied = any(isinstance(each, Copied) for each in wanted)
+        parse, threads = (fast, allowed_threads()) if fast and not is_copied else (_plain, 0)
         blocks = _blocks(source.name, texts, cutter, chosen, (parse, threads), on_error)
         return joined(blocks, BLOCK_NUMBERS) if threads else blocks
 
@@ -130,7 +129,7 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
         ahead = copy(cutter)
         ahead.begun = []
         found = _records(ahead, deque(queue), SAMPLE_ROWS)
-        return {names[i]: [_value(record[i], dialect.decimal) for record in found] for i in places}
+        return {names[i]: [numbers.value_of(record[i], dialect.decimal) for record in found] for i in places}
 
     def is_empty() -> bool:
         while not any(map(str.strip, queue)) and (text := next(coming, None)) is not None:
@@ -185,14 +184,12 @@ def _usual_width(first_lines: list[str], dialect: Dialect) -> int:
 
 def _header(source: str, coming: Iterator[str], cutter: Cutter, queue: deque[str]) -> list[str]:
     """Return the names in the first record; leave the lines after it in the queue."""
-    found, head = None, queue[0]
-    while found is None:
-        found = next((each for each in cutter.cut(queue) if each[1]), None)
-        text = next(coming, None) if found is None else ""
-        if text is None:
+    head = queue[0]
+    while (found := next((each for each in cutter.cut(queue) if each[1]), None)) is None:
+        if (text := next(coming, None)) is None:
             found = next(cutter.end(queue), (0, []))
-        elif text:
-            queue.extend(lines(text))
+            break
+        queue.extend(lines(text))
     line, record = found
     if isinstance(record, TableError):
         hint = "; if blanks separate the columns, say --separator ' '" if '" "' in head else ""
@@ -203,12 +200,7 @@ def _header(source: str, coming: Iterator[str], cutter: Cutter, queue: deque[str
 
 
 def _blocks(
-    source: str,
-    texts: Iterator[str],
-    cutter: Cutter,
-    chosen: _Chosen,
-    parser: _Parser,
-    on_error: OnError,
+    source: str, texts: Iterator[str], cutter: Cutter, chosen: _Chosen, parser: _Parser, on_error: OnError
 ) -> Iterator[Floats]:
     row = 0
     decimal = cutter.dialect.decimal
@@ -233,7 +225,7 @@ def _blocks(
             return [each.of_text(record[i], decimal) for i, each in chosen]
         except TableError:
             if row == 1 and on_error is stop:
-                first = [record, *_next_records(cutter, queue, (chunk for chunk, _ in coming))]
+                first = [record, *_next_records(cutter, queue, (piece.text for piece in coming))]
                 refuse_text(
                     source, [[each[i] for i, _ in numbers_only] for each in first], [name for _, name in numbers_only]
                 )
@@ -244,33 +236,43 @@ def _blocks(
             raise record
         return [each.of_text(record[i], decimal) for i, each in chosen if each in some]
 
-    kept = bad_row([each for _, each in chosen], pick_some)
+    def single_records(piece: Piece, count: int) -> Iterator[tuple[int, Record]]:
+        nonlocal row
+        first, line = row, cutter.line
+        for at, before, text in piece.singly:
+            row, cutter.line = first + at, line + before
+            queue.extend(lines(text))
+            (record,) = numbered(chain(cutter.cut(queue), cutter.end(queue)))
+            yield at, record
+        row, cutter.line = first + count, line + piece.text.count("\n")
+
+    picker = Picker(source, _PLACE, pick, on_error, bad_row([each for _, each in chosen], pick_some))
     queue: deque[str] = deque()
     # Closed, so that after an error no thread of it is left to the collector of garbage, which may run in that thread.
     with closing(_pieces(texts, parser, chosen, cutter)) as coming:
-        for chunk, block in coming:
-            if block is not None and not cutter.begun:
-                row += len(block)
-                cutter.line += chunk.count("\n")
-                yield from (block[i : i + _rows_of(block)] for i in range(0, len(block), _rows_of(block)))
-            else:
-                queue.extend(lines(chunk))
-                yield from assembled(source, _PLACE, numbered(cutter.cut(queue)), pick, on_error, kept)
-    yield from assembled(source, _PLACE, numbered(cutter.end(queue)), pick, on_error, kept)
+        for piece in coming:
+            # What a bad first row says depends on the rows after it.
+            is_ending = bool(piece.singly) and not row and on_error is stop
+            if piece.block is None or cutter.begun or is_ending:
+                queue.extend(lines(piece.text))
+                yield from picker.assembled(numbered(cutter.cut(queue)))
+                continue
+            step = max(1, BLOCK_NUMBERS // len(chosen))
+            for block in picker.completed(piece.block, single_records(piece, len(piece.block))):
+                yield from (block[i : i + step] for i in range(0, len(block), step))
+    yield from picker.assembled(numbered(cutter.end(queue)))
 
 
-def _pieces(
-    texts: Iterator[str], parser: _Parser, chosen: _Chosen, cutter: Cutter
-) -> Generator[tuple[str, Floats | None]]:
-    """Yield texts with their numbers, None for a text that must be cut into records; most of it is parsed at once."""
+def _pieces(texts: Iterator[str], parser: _Parser, chosen: _Chosen, cutter: Cutter) -> Generator[Piece]:
+    """Yield the texts in pieces, most of them parsed at once."""
     parse, threads = parser
     how = (len(cutter.names), chosen, cutter.dialect)
     for chunk, found in map_ahead(lambda text: parse(text, *how), texts, threads):
         parts = [] if found is not None else _parts(chunk)
         if len(parts) > 1:
-            yield from ((part, None if cutter.begun else _plain_block(part, *how)) for part in parts)
+            yield from (Piece(part, None if cutter.begun else _plain_block(part, *how)) for part in parts)
         else:
-            yield from found or [(chunk, None)]
+            yield from found or [Piece(chunk)]
 
 
 def _parts(chunk: str) -> list[str]:
@@ -286,16 +288,6 @@ def _parts(chunk: str) -> list[str]:
 def _getter(places: list[int]) -> Callable[[Sequence[str]], Sequence[str]]:
     """Return a function that takes the cells at these places from a record."""
     return itemgetter(*places) if len(places) > 1 else lambda record: [record[places[0]]]
-
-
-def _value(text: str, decimal: str) -> float | str | None:
-    """Return what a cell is: a number, text, or None where it is missing."""
-    if text.strip().lower() in numbers.MISSING:
-        return None
-    try:
-        return numbers.of_text(text, decimal)
-    except TableError:
-        return text
 
 
 def _records(cutter: Cutter, queue: deque[str], most: int) -> list[list[str]]:
@@ -315,25 +307,9 @@ def _next_records(cutter: Cutter, queue: deque[str], texts: Iterator[str]) -> li
     return found[:FIRST_ROWS]
 
 
-def _rows_of(block: Floats) -> int:
-    return max(1, BLOCK_NUMBERS // int(block.shape[1]))
-
-
-def _parser(source: Source) -> _Parser:
-    """Return the parser of whole lines: NumPy's, or for a large file pyarrow's in threads."""
-    if source.path is None or source.path.stat().st_size < _LARGE:
-        return _plain, 0
-    try:
-        with extra("parquet", "pyarrow reads large files"):
-            from .arrow_csv import Parser
-    except HousingError:
-        return _plain, 0
-    return Parser(), allowed_threads()
-
-
-def _plain(chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> _Pieces | None:
+def _plain(chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> list[Piece] | None:
     block = _plain_block(chunk, width, chosen, dialect)
-    return None if block is None else [(chunk, block)]
+    return None if block is None else [Piece(chunk, block)]
 
 
 def _plain_block(chunk: str, width: int, chosen: _Chosen, dialect: Dialect) -> Floats | None:

@@ -1,13 +1,16 @@
-"""Dialects of CSV: separator, decimal mark and header, given or detected."""
+"""Dialects of CSV: separator, decimal mark, and the names in the first line, given or detected."""
 
 import csv
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 
 from ..errors import TableError, quoted
 from . import numbers, text
+from .rows import OtherOrderError
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # Excel writes it to name the separator
@@ -15,6 +18,12 @@ QUOTED = re.compile(r'"[^"]*"')
 _NUMBER_SIGN = re.compile(r"^\s*#+\s*")
 _BLANKS = re.compile(r'"[^"\n]*"| {2,}')
 _JSON = re.compile(r'[\[{]\s*(["\'{\[]|$|[\w ]+:)')
+_SAME = ": the names of the columns again, as where files are joined; remove the line"
+_NO_HEADER = ": the names of the columns, not a row; leave --no-header out"
+_OTHER_ORDER = (
+    ": the names of the columns again, in another order, as where files are joined: the rows below would be read under "
+    "the wrong names; give each file by itself"
+)
 
 
 @dataclass(frozen=True)
@@ -137,15 +146,6 @@ def squeezed(text: str) -> str:
     return whole[1:-1]
 
 
-def without_sign(name: str) -> str:
-    """Return the first of some names without the number sign that `numpy.savetxt` writes before them.
-
-    >>> without_sign("# rooms"), without_sign("#")
-    ('rooms', '#')
-    """
-    return _NUMBER_SIGN.sub("", name) or name
-
-
 def has_row_names(head: str, rows: Sequence[str], separator: str) -> bool:
     """Whether each row begins with its name, as R's `write.table` and pandas' `to_string` write them.
 
@@ -174,9 +174,45 @@ def _cells(line: str, separator: str) -> list[str]:
         return []
 
 
+def look_ahead(coming: Iterator[str], queue: deque[str], count: int) -> None:
+    """Add lines to the queue until it has so many that are not blank, or there are no more."""
+    while sum(1 for line in islice(queue, 100) if line.strip()) < count and (chunk := next(coming, None)) is not None:
+        queue.extend(text.lines(chunk))
+
+
+def names_of(record: Sequence[str]) -> list[str]:
+    """Return the names in a first line, without the number sign that `numpy.savetxt` writes before them.
+
+    >>> names_of(["# rooms", " age "]), names_of(["#"])
+    (['rooms', 'age'], ['#'])
+    """
+    first, *others = (name.strip() for name in record)
+    return [_NUMBER_SIGN.sub("", first) or first, *others]
+
+
+def notes_of(head: str, names: Sequence[str]) -> list[str]:
+    """Return notes on names that may be something else."""
+    if head.lstrip(' "').startswith("#") and not names[0].startswith("#"):
+        return [f"the first column is called {quoted(names[0])}, without the # before it"]
+    if list(names) == [str(i) for i in range(len(names))]:
+        return ["the first line is taken for the names that pandas writes, 0, 1, …; --no-header reads it as a row"]
+    return []
+
+
+def refuse_names(record: Sequence[str], names: Sequence[str], header: bool) -> None:
+    """Raise the error of a row with the names of the columns; no row after those in another order can be read."""
+    found = names_of([record[0].lstrip("\ufeff"), *record[1:]])
+    if found[0] not in names:
+        return
+    if found == list(names):
+        raise TableError(_SAME if header else _NO_HEADER)
+    if sorted(found) == sorted(names):
+        raise OtherOrderError(_OTHER_ORDER)
+
+
 def missing_hint(columns: tuple[str, ...], dialect: Dialect) -> str:
     """Return the likely cause of a missing column, empty if none is likely."""
-    if dialect.header and all(_is_number(name) for name in columns):
+    if dialect.header and all(isinstance(numbers.value_of(name), float) for name in columns):
         if columns == tuple(map(str, range(len(columns)))):
             return (
                 " (pandas calls the columns of a frame without names so: write the names in the first line, or leave "
@@ -190,11 +226,3 @@ def missing_hint(columns: tuple[str, ...], dialect: Dialect) -> str:
             used = SEPARATORS.get(dialect.between, repr(dialect.between))
             return f" (separated by {used}; say --separator '{mark}' if it is {kind})"
     return ""
-
-
-def _is_number(text: str) -> bool:
-    try:
-        numbers.of_text(text)
-    except TableError:
-        return False
-    return True

@@ -45,8 +45,8 @@ def encoded(X: Any, columns: Columns) -> Any:
 def _column(values: Any, cells: Cells) -> Any:
     """Return one column of a frame as the numbers that its cells stand for."""
     if cells.levels is not None:
-        found = [cells.name, *map(as_level, _python_values(values))][1:]
-        return np.array([_code(cells, row, each) for row, each in enumerate(found)], np.float64)
+        levels = map(as_level, _python_values(values))
+        return np.array([_code(cells, row, level) for row, level in enumerate(levels)], np.float64)
     try:
         array = frames.column_array(values)
     except frames.NotNumbersError:
@@ -70,11 +70,6 @@ def _code(cells: Cells, row: int, level: str | None) -> float:
         raise HousingError(f"X: row {row}{error}") from None
 
 
-def _python_values(values: Any) -> list[Any]:
-    return list(
-        values.to_pylist()
-        if hasattr(values, "to_pylist")
-        else values.tolist()
-        if hasattr(values, "tolist")
-        else values.to_list()
-    )
+def _python_values(values: Any) -> Any:
+    """Return the values of a column of pyarrow, of numpy or pandas, or of polars."""
+    return next(getattr(values, name)() for name in ("to_pylist", "tolist", "to_list") if hasattr(values, name))

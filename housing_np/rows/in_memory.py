@@ -1,20 +1,21 @@
 """A table of numbers in memory: features, a target and their names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..checks.arrays import Floats, as_numbers, as_rows, refuse_inexact
 from ..checks.names import as_name, as_names
+from ..checks.objects import Shown
 from ..errors import HousingError, counted
 from .columns import Columns, require_columns
 
 Block = tuple[Floats, Floats]
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
+@dataclass(frozen=True, eq=False, repr=False)
+class Table(Shown):
     """Rows of features with their target; an iteration gives one block, (X, y).
 
     Attributes
@@ -54,19 +55,11 @@ class Table:
     def __iter__(self) -> Iterator[Block]:
         yield self.X, self.y
 
-    def __repr__(self) -> str:
-        from ..checks.display import in_brackets  # imported here because predict must start fast
-
-        return in_brackets(self, self._facts())
-
-    def _repr_html_(self) -> str:
-        """Return the first rows for notebooks."""
-        from ..checks.display import html_table, titled
-
+    def _table(self) -> tuple[Sequence[int], dict[str, Floats]]:
         columns = {self.target_name: self.y, **dict(zip(self.feature_names, self.X.T, strict=True))}
-        return html_table(titled(self, self._facts()), range(len(self.y)), columns)
+        return range(len(self.y)), columns
 
     def _facts(self) -> list[str]:
-        from ..checks.display import columns
+        from ..checks.display import columns  # imported here because predict must start fast
 
         return [counted(len(self.y), "row"), columns(self.feature_names, [self.target_name])]

@@ -8,7 +8,7 @@ from itertools import chain, count, islice
 from typing import Any
 
 from ..checks.arrays import Floats
-from ..errors import HousingError, TableError, counted, extra, listed, quoted
+from ..errors import TableError, counted, listed, quoted
 from .cells import Cells, is_missing
 from .columns import Columns, positional_names
 from .copied import Copied
@@ -18,9 +18,9 @@ from .rows import (
     FIRST_ROWS,
     SAMPLE_ROWS,
     OnError,
+    Picker,
     Record,
     Rows,
-    assembled,
     bad_row,
     check_names,
     check_width,
@@ -30,13 +30,11 @@ from .rows import (
     stop,
 )
 from .source import Source
-from .text import chunks, decoded, lines, undecoded, unreadable
+from .text import chunks, decoded, fast_parser, lines, undecoded, unreadable
 from .threads import allowed_threads, map_ahead
 
 _SAMPLE = 100  # rows from which the columns are determined
 _LARGE = 1 << 21  # bytes of JSON Lines from which the import of pyarrow pays
-# A parser of whole lines, and how many threads to start for it.
-_Parser = tuple[Callable[[str, Sequence[Cells]], list[tuple[str, Floats | None]] | None], int]
 _LARGEST = 64 << 20  # bytes of a document
 
 
@@ -90,7 +88,7 @@ def _hint(text: str, reason: str) -> str:
 def read_lines(source: Source, on_error: OnError) -> Rows:
     """Return the rows of JSON Lines."""
     numbered = count(1)
-    parser = _parser(source)
+    fast = fast_parser(source, "json", _LARGE)
     coming = chunks(source)
     first: list[Record] = []
     rows: list[Any] = []
@@ -119,25 +117,24 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
         length = None if named else len(columns)
         pick = _first_checked(source.name, first_rows, wanted, _picker(wanted, length), on_error)
         kept = bad_row(wanted, lambda some, text: _picker(some, length)(_line(text)))
-
-        def read(records: list[Record]) -> Iterator[Floats]:
-            placed = map(place, records)
-            return assembled(source.name, "line {}", placed, lambda text: pick(_line(text)), on_error, kept)
-
-        yield from read(first)
+        picker = Picker(source.name, "line {}", lambda text: pick(_line(text)), on_error, kept)
+        yield from picker.assembled(map(place, first))
         # Lines that are counted, or hold a cell that is copied, are read one by one.
         is_plain = passed is None and not any(isinstance(each, Copied) for each in wanted)
-        parse, threads = parser if is_plain else _BY_LINE
-        for chunk, pieces in map_ahead(lambda text: parse(text, wanted), coming, threads):
-            for text, block in pieces or [(chunk, None)]:
-                if block is None:
-                    yield from read(_records(text, numbered))
-                else:
-                    next(islice(numbered, text.count("\n") - 1, None))
-                    yield block
+        parser = fast if is_plain else None
+        threads = allowed_threads() if parser else 0
+        for text, piece in map_ahead(lambda text: parser(text, wanted) if parser else None, coming, threads):
+            if piece is None:
+                yield from picker.assembled(map(place, _records(text, numbered)))
+                continue
+            line = next(numbered)
+            singly = ((at, ((line + before,), text.rstrip("\n"))) for at, before, text in piece.singly)
+            yield from picker.completed(piece.block, singly)
+            rest = text.count("\n") - 1
+            next(islice(numbered, rest, rest), None)
 
     def joined_blocks(wanted: Sequence[Cells]) -> Iterator[Floats]:
-        return joined(blocks(wanted), BLOCK_NUMBERS) if parser[1] and passed is None else blocks(wanted)
+        return joined(blocks(wanted), BLOCK_NUMBERS) if fast and passed is None else blocks(wanted)
 
     passed: deque[int] | None = None
 
@@ -156,25 +153,6 @@ def read_lines(source: Source, on_error: OnError) -> Rows:
 
     layout = Columns(columns, named)
     return Rows(source.name, layout, joined_blocks, sample, numbers=numbers, is_empty=lambda: not first)
-
-
-def _parser(source: Source) -> _Parser:
-    """Return the parser of whole lines: none, or for a large file pyarrow's in threads."""
-    if source.path is None or source.path.stat().st_size < _LARGE:
-        return _BY_LINE
-    try:
-        with extra("parquet", "pyarrow reads large files"):
-            from .arrow_json import Parser
-    except HousingError:
-        return _BY_LINE
-    return Parser(), allowed_threads()
-
-
-def _by_line(text: str, wanted: Sequence[Cells]) -> None:
-    """Parse no text at once."""
-
-
-_BY_LINE: _Parser = (_by_line, 0)
 
 
 def _sample(rows: Iterable[Any], columns: Sequence[str]) -> dict[str, list[Any]]:
@@ -285,9 +263,8 @@ def _rows(source: str, found: Found, on_error: OnError) -> Rows:
         how = (None if named else len(columns), found.columns)
         pick = _first_checked(source, lambda: found.rows[:FIRST_ROWS], wanted, _picker(wanted, *how), on_error)
         kept = bad_row(wanted, lambda some, row: _picker(some, *how)(row))
-
         records = (((number,), row) for number, row in enumerate(found.rows, start=1))
-        return assembled(source, "row {}", records, pick, on_error, kept)
+        return Picker(source, "row {}", pick, on_error, kept).assembled(records)
 
     index = dict.fromkeys(found.index, "the index that pandas wrote")
     rows = Rows(

@@ -23,6 +23,7 @@ _TIME = re.compile(
     rf"|\d{{1,2}}[ -]?{_MONTH}([ -]?\d{{2,4}}.*)?|{_MONTH},?[ -]?\d{{4}}|\d{{4}}-\d{{2}}|\d{{4}}[- ]?q[1-4]",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _TYPES_OF_TIME = (datetime.date, datetime.time, datetime.timedelta)
 
 
@@ -65,12 +66,9 @@ def kind_of(name: str, values: Sequence[Any], has_types: bool = True) -> Kind:
     example = next(quoted(str(value).strip()) for value in others if _form(value) == form)
     levels = len({as_level(value) for value in cells})
     if len(others) < _TEXT * len(cells):
-        is_mixed = form != "number" and len(cells) >= _FEW_CELLS and len(others) > _MIXED * len(cells)
-        return (
-            Kind(mixed=_mixed(name, form, example, len(others) / len(cells), levels / len(cells)))
-            if is_mixed
-            else Kind()
-        )
+        if form == "number" or len(cells) < _FEW_CELLS or len(others) <= _MIXED * len(cells):
+            return Kind()
+        return Kind(mixed=_mixed(name, form, example, len(others) / len(cells), levels / len(cells)))
     if form != "text" and count >= _TEXT * len(others):
         reason = _REASONS[form].format(example=example)
         is_category = form == "number" and levels <= _MOST_OWN * len(cells)
@@ -134,11 +132,7 @@ def _form(value: Any) -> str:
     if any(pattern.fullmatch(text) for pattern in AMOUNT):
         return "amount"
     # Numbers that are written in another way: the error of the first says how they are read.
-    return "number" if DECIMAL_COMMA.fullmatch(text) or _is_quoted_number(text) else "text"
-
-
-def _is_quoted_number(text: str) -> bool:
-    return re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text) is not None
+    return "number" if DECIMAL_COMMA.fullmatch(text) or _NUMBER.fullmatch(text) else "text"
 
 
 def shell(*names: str) -> str:

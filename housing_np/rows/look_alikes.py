@@ -12,15 +12,6 @@ _LOOKS = str.maketrans(
 )
 
 
-def composed(name: str) -> str:
-    """Return a name in Unicode's normal form C, in which names are compared.
-
-    >>> composed("Gro\\u0308ße") == "Größe"
-    True
-    """
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
-
-
 def look_alike(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that looks like this one and differs, None if there is none."""
     look = _look(name)

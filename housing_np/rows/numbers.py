@@ -58,9 +58,7 @@ _MISTAKES = (
     ),
     _Mistake(_OTHER_GROUPS, f"{_NOT} thousands separator; write {{}}", _ungrouped),
     _Mistake(
-        DECIMAL_COMMA,
-        f"{_NOT} decimal comma; say --decimal , or write {{}}",
-        lambda text: text.replace(",", "."),
+        DECIMAL_COMMA, f"{_NOT} decimal comma; say --decimal , or write {{}}", lambda text: text.replace(",", ".")
     ),
     _Mistake(re.compile(r"[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?"), f"{_NOT} decimal point where --decimal , was said"),
     _Mistake(
@@ -68,11 +66,7 @@ _MISTAKES = (
         f"{_NOT} currency sign; write {{}}",
         lambda text: _ungrouped(re.sub(rf"[{_CURRENCY} ]", "", text)),
     ),
-    _Mistake(
-        _PERCENT,
-        f"{_NOT} percent sign; write {{}} in every row",
-        lambda text: text[:-1].strip(),
-    ),
+    _Mistake(_PERCENT, f"{_NOT} percent sign; write {{}} in every row", lambda text: text[:-1].strip()),
     _Mistake(re.compile("[\"']+"), "is a quote alone, not a number; remove it"),
 )
 
@@ -105,6 +99,16 @@ def of_text(text: str, decimal: str = ".") -> float:
     if abs(value) >= 2**53 and _INTEGER.fullmatch(text):
         return of_integer(int(text.lstrip("+-0")) * (-1 if text.startswith("-") else 1))
     return value
+
+
+def value_of(text: str, decimal: str = ".") -> float | str | None:
+    """Return what a cell of text is: a number, text, or None where it is missing."""
+    if text.strip().lower() in MISSING:
+        return None
+    try:
+        return of_text(text, decimal)
+    except TableError:
+        return text
 
 
 def of_plain(cells: Sequence[str], decimal: str = ".") -> list[float] | None:

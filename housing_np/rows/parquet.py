@@ -114,8 +114,8 @@ def _array(column: Any, cells: Cells) -> Any:
     if cells.levels is None:
         return arrow_array(column)
     if not hasattr(column, "dictionary"):
-        return np.array([*_plain(column), None], object)[:-1]
-    levels = np.array([*_plain(column.dictionary), None], object)
+        return np.fromiter(_plain(column), object)
+    levels = np.fromiter([*_plain(column.dictionary), None], object)
     places: Any = np.from_dlpack(column.indices.fill_null(len(levels) - 1))
     return levels[places]
 

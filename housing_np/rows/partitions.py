@@ -42,7 +42,7 @@ def sampled(paths: Iterable[str]) -> dict[str, list[Any]]:
 
 
 def _values(texts: Sequence[str]) -> list[Any]:
-    values = list(map(_value, texts))
+    values = list(map(numbers.value_of, texts))
     is_text = any(isinstance(value, str) for value in values)
     return [None if value is None else text if is_text else value for text, value in zip(texts, values, strict=True)]
 
@@ -81,13 +81,3 @@ def _beside(
         whole = np.tile(values, (len(block), 1))
         whole[:, places] = block[:, : len(places)]
         yield whole
-
-
-def _value(text: str) -> float | str | None:
-    """Return what a text is: a number, text, or None where it is missing."""
-    if text.strip().lower() in numbers.MISSING:
-        return None
-    try:
-        return numbers.of_text(text)
-    except TableError:
-        return text

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,6 @@ SKIP_HINT = " (--on-error skip leaves such rows out)"
 def stop(error: TableError) -> None:
     """Raise the error of a bad row, with the hint that it can be skipped: the default."""
     raise error.after("", SKIP_HINT)
-
-
-def _end(error: TableError) -> None:
-    raise error
 
 
 @dataclass
@@ -127,11 +123,6 @@ def feature_parts(rows: int, columns: Columns) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, max(1, rows), max(1, step)))
 
 
-def from_one() -> Iterator[int]:
-    """Return the numbers of rows that follow each other."""
-    return count(1)
-
-
 @dataclass(frozen=True)
 class Rows:
     """Rows that can be read once, in order.
@@ -174,7 +165,7 @@ class Rows:
     hint: str = ""
     protocol: str = ""
     request_id: str = ""
-    numbers: Callable[[], Iterator[int]] = from_one
+    numbers: Callable[[], Iterator[int]] = lambda: count(1)
     is_empty: Callable[[], bool] = bool
     choose: Callable[[Columns], "Rows"] | None = None
 
@@ -273,43 +264,91 @@ def check_names(source: str, columns: Sequence[Any]) -> None:
         seen.add(name)
 
 
-def assembled(
-    source: str,
-    place: str,
-    records: Iterable[Record],
-    pick: Callable[[Any], list[float]],
-    on_error: OnError,
-    kept: Callable[[Any], list[float]],
-) -> Iterator[Floats]:
-    """Yield blocks of the numbers that `pick` finds in each record; rows before a fatal error are yielded first.
+class Piece(NamedTuple):
+    """Whole lines of a file, and their rows as numbers.
 
-    A bad record is the row that ``kept`` returns where on_error returns True.
+    Attributes
+    ----------
+    text : str
+    block : ndarray (rows, columns) of float64, optional
+        None if all lines must be read singly.
+    singly : sequence of (int, int, str)
+        The rows of the block that must be read singly: their position, the lines before them, and their text.
     """
-    values = array("d")
-    width = 1
-    for where, record in records:
+
+    text: str
+    block: Floats | None = None
+    singly: Sequence[tuple[int, int, str]] = ()
+
+
+class Picker(NamedTuple):
+    """Reads records singly.
+
+    Attributes
+    ----------
+    source, place : str
+        What an error says of a record before its problem: the file, and the form of its place.
+    pick : callable
+        Finds the numbers of a record.
+    on_error : callable
+        Is told of a bad record; returns True if it is kept.
+    kept : callable
+        Returns the row of a bad record that is kept.
+    """
+
+    source: str
+    place: str
+    pick: Callable[[Any], list[float]]
+    on_error: OnError
+    kept: Callable[[Any], list[float]]
+
+    def row(self, where: tuple[int, ...], record: Any) -> list[float] | None:
+        """Return the numbers of a record, None if it is bad and left out; raise if it ends the reading."""
         try:
-            row = pick(record)
+            return self.pick(record)
         except TextColumnError:
             raise
         except (TableError, RecursionError) as error:
             problem = error if isinstance(error, TableError) else TableError(": nested too deep; flatten it")
-            give = _end if isinstance(error, OtherOrderError) else on_error
+            located = problem.after(f"{self.source}: {self.place.format(*where)}")
+            if isinstance(error, OtherOrderError):
+                raise located from None
+            return self.kept(record) if self.on_error(located) else None
+
+    def assembled(self, records: Iterable[Record]) -> Iterator[Floats]:
+        """Yield blocks of the rows of records; rows before a fatal error are yielded first."""
+        values = array("d")
+        width = 1
+        for where, record in records:
             try:
-                if not give(problem.after(f"{source}: {place.format(*where)}")):
-                    continue
+                row = self.row(where, record)
             except TableError:
                 if values:
                     yield np.array(values).reshape(-1, width)
                 raise
-            row = kept(record)
-        values.extend(row)
-        width = len(row)
-        if len(values) >= BLOCK_NUMBERS:
+            if row is not None:
+                values.extend(row)
+                width = len(row)
+            if len(values) >= BLOCK_NUMBERS:
+                yield np.array(values).reshape(-1, width)
+                values = array("d")
+        if values:
             yield np.array(values).reshape(-1, width)
-            values = array("d")
-    if values:
-        yield np.array(values).reshape(-1, width)
+
+    def completed(self, block: Floats, records: Iterable[tuple[int, Record]]) -> Iterator[Floats]:
+        """Yield a block with the rows of records at their positions; rows before a fatal error are yielded first."""
+        is_good = np.ones(len(block), np.bool_)
+        for at, (where, record) in records:
+            try:
+                row = self.row(where, record)
+            except TableError:
+                yield block[:at][is_good[:at]]
+                raise
+            if row is None:
+                is_good[at] = False
+            else:
+                block[at] = row
+        yield block if is_good.all() else block[is_good]
 
 
 def bad_row(

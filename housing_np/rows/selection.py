@@ -8,7 +8,7 @@ from itertools import islice
 from ..checks.names import as_name, as_names
 from ..errors import TableError, cut, quoted
 from . import Rows
-from .chosen import left_out_note
+from .chosen import left_out_notes
 from .columns import Columns
 from .kinds import FEW_LEVELS, MOST_LEVELS, Kind, in_csv, kind_of, target_problem
 from .partitions import sampled
@@ -20,11 +20,6 @@ _INDEX = "the index that pandas wrote; to_csv(index=False) writes none"
 _MOST_REASONS = 5  # in one message
 
 
-def each_left_out(source: str, why: Mapping[str, str]) -> list[str]:
-    """Return a note for each column that is left out."""
-    return [left_out_note(source, name, reason) for name, reason in why.items()]
-
-
 def reasons(why: Mapping[str, str]) -> str:
     """Return why columns are left out, as an error lists them."""
     more = f", … ({len(why):,} in all)" if len(why) > _MOST_REASONS else ""
@@ -32,11 +27,7 @@ def reasons(why: Mapping[str, str]) -> str:
 
 
 def with_columns(
-    stream: Stream,
-    rows: Rows,
-    features: Sequence[str] | None,
-    ignore: Sequence[str],
-    categories: Sequence[str],
+    stream: Stream, rows: Rows, features: Sequence[str] | None, ignore: Sequence[str], categories: Sequence[str]
 ) -> tuple[Stream, dict[str, int]]:
     """Return the stream with its columns, chosen from those of its first file, and how many levels a category has."""
     (target,) = rows.layout.spelled([as_name(stream.target_name, "target")])
@@ -79,7 +70,7 @@ def with_columns(
     chosen = tuple(name for name in features if name not in unfit)
     used = {target, *chosen}
     unused = [name for name in rows.columns if name not in used]
-    notes = each_left_out(rows.source, {**rows.left_out, **left_out})
+    notes = left_out_notes(rows.source, {**rows.left_out, **left_out})
     levels = {name: MOST_LEVELS if name in categories else FEW_LEVELS for name in chosen if kinds[name].is_category}
     return replace(
         stream,

@@ -10,6 +10,7 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
@@ -173,8 +174,7 @@ class Source:
             raise TableError(f"{self.name}: gzip within gzip; compress it once")
         import gzip
 
-        joined: Any = _Joined(self.head, self.stream)
-        unzipped = gzip.GzipFile(fileobj=joined, mode="rb")
+        unzipped = gzip.GzipFile(fileobj=_InOrder(copy(self).pieces()), mode="rb")
         # Whole pieces, not the few bytes that one read of the compressed ones gives.
         opened = Source(self.name, SimpleNamespace(read1=unzipped.read), encoding=self.encoding, compressed=True)
         self.stream, self.path, self.head, self.compressed = opened.stream, None, opened.head, True
@@ -228,16 +228,6 @@ def _has_bytes(file: int) -> bool:
 
     select.select([file], [], [])  # in other threads nobody has waited
     return any(ioctl(file, termios.FIONREAD, bytes(4)))
-
-
-class _Joined:
-    """A stream whose first bytes have been read already."""
-
-    def __init__(self, head: bytes, stream: Any) -> None:
-        self.head, self.stream = BytesIO(head), stream
-
-    def read(self, size: int) -> bytes:
-        return self.head.read(size) or bytes(self.stream.read1(size))
 
 
 class _InOrder(RawIOBase):

@@ -12,7 +12,7 @@ from ..checks.unchanged import Stamp, unchanged
 from ..errors import TableError, counted, quoted
 from . import Rows, Skipped, TextColumnError, open_rows, stop
 from .cells import Cells, cells_of, under_spelling
-from .chosen import left_out_note, many_skipped, missing_error, no_row_error, same_value
+from .chosen import left_out_notes, many_skipped, missing_error, no_row_error, same_value
 from .columns import Columns
 from .in_memory import Block, Table
 from .kinds import shell
@@ -234,12 +234,12 @@ class Stream:
         if not self.columns.is_plain:  # a survey has left them out
             return False
         same = {name: value for name, value, top in zip(self.columns.names, low, high, strict=True) if value == top}
-        constant = {name: value for name, value in same.items() if name not in asked}
+        constant = {name: same_value(value) for name, value in same.items() if name not in asked}
         if not constant or len(constant) == len(self.columns.names):
             return False
         self.columns = replace(self.columns, names=tuple(name for name in self.columns.names if name not in constant))
         self.left_out += tuple(constant)
-        self.notes += tuple(left_out_note(self.source, name, same_value(value)) for name, value in constant.items())
+        self.notes += tuple(left_out_notes(self.source, constant))
         return True
 
     def require_some_left(self, rows: int) -> None:

@@ -94,11 +94,8 @@ class Survey:
     def __add__(self, other: "Survey") -> "Survey":
         """Return the survey of the rows of both."""
         both = Survey([replace(each) for each in self.cells], self.policy)
-        both.rows, both.missing, both.kept = (
-            self.rows + other.rows,
-            self.missing + other.missing,
-            self.kept + other.kept,
-        )
+        both.rows, both.missing = self.rows + other.rows, self.missing + other.missing
+        both.kept = self.kept + other.kept
         for each, a, b in zip(both.cells, self.cells, other.cells, strict=True):
             each.is_full = a.is_full or b.is_full
         return both

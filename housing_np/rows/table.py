@@ -16,28 +16,12 @@ from ..checks.paths import as_path, shown_path
 from ..errors import TableError, quoted
 from . import Decimal, Format, Skipped, open_rows, stop
 from .cells import UNKNOWN, Cells, cells_of, same_level
-from .chosen import choose, large_shares, missing_error, no_row_error
+from .chosen import choose, large_shares, left_out_notes, missing_error, no_row_error
 from .columns import Columns
 from .in_memory import Block, Table
-from .kinds import in_csv
-from .selection import each_left_out, reasons, require_columns_of, with_columns
-from .stream import Stream
+from .selection import reasons, require_columns_of, with_columns
+from .stream import Stream as Stream
 from .survey import Missing, Survey
-
-__all__ = [
-    "Block",
-    "Missing",
-    "OnError",
-    "Stream",
-    "Table",
-    "files",
-    "in_csv",
-    "open_known",
-    "open_stream",
-    "open_table",
-    "read_rows",
-    "read_table",
-]
 
 OnError = Literal["stop", "skip"]
 SurveyFiles = Callable[[Stream, Survey], Survey]
@@ -272,7 +256,7 @@ def _settled(
     if not chosen.columns.names:
         raise TableError(f"{source}: no column is left to predict from: {reasons(left_out)}")
     large = large_shares(found.absent((*chosen.columns.names, target)), found.rows, target)
-    notes = [*each_left_out(source, left_out), *([f"{source}: {large}"] if large else [])]
+    notes = [*left_out_notes(source, left_out), *([f"{source}: {large}"] if large else [])]
     return replace(
         stream,
         columns=chosen.columns,

@@ -2,10 +2,12 @@
 
 import codecs
 from collections.abc import Iterator
+from importlib import import_module
 from io import IncrementalNewlineDecoder
 from itertools import chain
+from typing import Any
 
-from ..errors import TableError
+from ..errors import HousingError, TableError, extra
 from .source import UTF8, Source
 
 # The maximum length of a line and of a record of CSV, so that an endless one does not fill the memory.
@@ -57,6 +59,17 @@ def decoded(source: Source, most: int) -> str:
                 "its size; write JSON Lines, an object a line, which are read as they come"
             )
     return b"".join(pieces).decode(source.encoding, _UNDECODED_AS)
+
+
+def fast_parser(source: Source, format: str, least: int) -> Any:
+    """Return pyarrow's parser of whole lines for a file of at least so many bytes; else, and without pyarrow, None."""
+    if source.path is None or source.path.stat().st_size < least:
+        return None
+    try:
+        with extra("parquet", "pyarrow reads large files"):
+            return import_module(f".arrow_{format}", __package__).Parser()
+    except HousingError:
+        return None
 
 
 def lines(text: str) -> list[str]:

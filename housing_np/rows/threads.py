@@ -109,7 +109,7 @@ def map_ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> I
                     item = next(coming)
                     pending.append((item, submit(item)))
                 except (StopIteration, HousingError) as error:
-                    end = error
+                    end = error.with_traceback(None)  # whose frame is this one: a cycle that holds the items
             if not pending:
                 break
             item, result = pending.popleft()

@@ -1,13 +1,12 @@
 """What a server knows of its model: read from the files once, and handed to every worker process."""
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
 from ..checks.paths import shown_path
+from ..checks.unchanged import stamp
 from ..command.models import float_model, float_model_beside
 from ..errors import ArtifactError, HousingError
 from ..evaluation.ranges import known_range
@@ -16,7 +15,7 @@ from ..export.page import page
 from ..fit.linear import LinearRegression
 from ..quantized.calibration import Calibration
 from ..quantized.model import Model
-from ..store.artifact import load
+from ..store.artifact import read
 from ..store.report_file import ranges_of, training_of
 from .notes import note
 from .settings import Settings
@@ -49,12 +48,12 @@ class Served:
         HousingError
             If a file is bad, or the model is replaced while it is read.
         """
-        path, before = settings.model, _digest(settings.model)
-        model = load(path)
+        path, before = settings.model, stamp(settings.model)
+        model, content = read(path)
         given = ranges_of(settings.range, model.columns) if settings.range else None
-        training = training_of(path, model.feature_names)
-        facts = Facts.of_file(path, model, _name(path), given, _float_model(path, model))
-        if facts.sha256 != before:
+        training = training_of(path, model.feature_names, content)
+        facts = Facts.of_file(path, model, content, _name(path), given, _float_model(path, model))
+        if stamp(path) != before:
             raise ArtifactError(f"{shown_path(path)}: it changed while it was read; start the server again")
         return cls(settings, model, known_range(model, given, training.ranges if training else None), facts)
 
@@ -76,12 +75,6 @@ class Served:
 def _name(path: str) -> str:
     """Return the name of a file without its ending, as a URL can hold it."""
     return os.fsencode(Path(path).stem).decode("utf-8", "replace")
-
-
-def _digest(path: str) -> str:
-    with suppress(OSError, ValueError):
-        return sha256(Path(path).read_bytes()).hexdigest()
-    return ""  # `load` reports what is wrong with it
 
 
 def _float_model(path: str, model: Model) -> LinearRegression | None:

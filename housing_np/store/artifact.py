@@ -92,6 +92,7 @@ def load(path: str | Path) -> LinearRegression | QuantizedLinear:
     Parameters
     ----------
     path : str or Path
+        Of a file, or of a pipe, such as ``/dev/stdin``.
 
     Returns
     -------
@@ -103,10 +104,15 @@ def load(path: str | Path) -> LinearRegression | QuantizedLinear:
     ArtifactError
         If there is no such file, or it is not as `save` writes it.
     """
+    return read(path)[0]
+
+
+def read(path: str | Path) -> tuple[LinearRegression | QuantizedLinear, bytes]:
+    """Return the model in a file, as `load` does, and the content of the file, which a pipe gives only once."""
     path = as_path(path, ArtifactError)
     content = _content(path)
     try:
-        return _from_npy(_inflated(content))
+        return _from_npy(_inflated(content)), content
     except HousingError as error:
         from ..rows.formats import format_of  # imported here because only an error needs it
 
@@ -297,19 +303,22 @@ def _instead(path: Path) -> str:
 
 
 def _content(path: Path) -> bytes:
-    """Return the content of a regular file; refuse one larger than any model."""
+    """Return the content of a file or a pipe; refuse one larger than any model, and devices, which may have no end."""
     try:
         status = path.stat()
-        if stat.S_ISREG(status.st_mode) and status.st_size <= _SIZE_CAP:
+        is_file, is_pipe = stat.S_ISREG(status.st_mode), stat.S_ISFIFO(status.st_mode)
+        if is_pipe or (is_file and status.st_size <= _SIZE_CAP):
             with path.open("rb") as file:
-                return file.read(status.st_size)
+                content = file.read(_SIZE_CAP + 1 if is_pipe else status.st_size)
+            if len(content) <= _SIZE_CAP:
+                return content
     except OSError as error:
         is_missing = isinstance(error, FileNotFoundError)
         advice = _instead(path) if is_missing else "expected a model file (.npz)"
         raise ArtifactError(f"{shown_path(path)}: cannot be read ({error.strerror or error}); {advice}") from None
     if stat.S_ISDIR(status.st_mode):
         raise ArtifactError(f"{shown_path(path)}: a folder, not a regular file; give a model file (.npz) in it")
-    found = f"{status.st_size} bytes" if stat.S_ISREG(status.st_mode) else "not a regular file"
+    found = f"{status.st_size} bytes" if is_file else "more bytes" if is_pipe else "neither a regular file nor a pipe"
     raise ArtifactError(f"{shown_path(path)}: {found}; expected a model file (.npz) of at most {_SIZE_CAP} bytes")
 
 

@@ -13,11 +13,11 @@ from .. import __version__
 from ..checks.arrays import Floats
 from ..checks.unchanged import Stamp, changed, unchanged
 from ..errors import TableError
+from ..evaluation.diagnostics import overlaps, tenths
 from ..evaluation.first_pass import FirstPass
 from ..evaluation.leave_one_out import LeaveOneOut
 from ..evaluation.scores import Figures, OutOfSample
 from ..evaluation.second_pass import HELD_OUT, SecondPass
-from ..fit.inference import Inference
 from ..quantized.calibration import Calibration
 from ..quantized.model import Model, is_quantized
 from ..rows.california import UNITS
@@ -77,10 +77,17 @@ def report_of(
                 for name, count in table.filled.items()
             },
         },
-        "target": {"name": table.target_name, **_columns(["y"], first.target, y[:, None])["y"]},
+        "target": {
+            "name": table.target_name,
+            **_columns(["y"], first.target, y[:, None])["y"],
+            "rows_at_low": first.ends.at_low,
+            "rows_at_high": first.ends.at_high,
+            "values": len(np.unique(y)),
+        },
         "features": _columns(table.feature_names, first.features, X),
         "units": UNITS if options["data"] is None else {},
-        **_coefficients(second.scores.reference.summary()),
+        **_coefficients(second.leave_one_out),
+        "curvature": _curvature(second.leave_one_out, X, y),
         "stages": {
             name: _stage(second.scores.models[name], figures, files[name], X)
             for name, figures in second.scores.figures().items()
@@ -152,14 +159,38 @@ def _columns(names: Iterable[str], seen: Calibration, X: Floats) -> dict[str, di
     return {name: dict(zip(figures, row, strict=True)) for name, row in zip(names, rows, strict=True)}
 
 
-def _coefficients(fit: Inference) -> dict[str, Any]:
+def _coefficients(left_out: LeaveOneOut) -> dict[str, Any]:
+    """Return the coefficients with their standard errors, and of each feature what they depend on."""
+    model, diagnostics = left_out.model, left_out.diagnostics
+    fit = model.summary()
     found = zip(fit.coef.tolist(), fit.stderr.tolist(), strict=True)
     intercept, *weights = ({"coefficient": value, "standard_error": error} for value, error in found)
+    shares, moved = diagnostics.largest.sum(axis=0).tolist(), diagnostics.dfbetas.tolist()
+    overlap = overlaps(model.require_solution("variance inflation"), model.columns)
     return {
         "residual_deviation": float(fit.residual_std[0]),
         "intercept": intercept,
-        "coefficients": dict(zip(fit.names[1:], weights, strict=True)),
+        "coefficients": {
+            name: {
+                **weight,
+                "variance_inflation": overlap[name].inflation,
+                "most_correlated": overlap[name].other or None,
+                "correlation": overlap[name].correlation if overlap[name].other else None,
+                "share_of_five_rows": share,
+                "dfbetas": dfbetas,
+            }
+            for name, weight, share, dfbetas in zip(fit.names[1:], weights, shares, moved, strict=True)
+        },
     }
+
+
+def _curvature(left_out: LeaveOneOut, X: Floats, y: Floats) -> dict[str, Any] | None:
+    """Return Ramsey's RESET, and the mean residuals of rows X (n, p) along their predictions; None without a test."""
+    reset, predicted = left_out.diagnostics.reset(), left_out.model.predict(X)
+    if reset is None:
+        return None
+    means = zip(("lowest_tenth", "between", "highest_tenth"), tenths(predicted, y - predicted), strict=True)
+    return {**reset._asdict(), **dict(means)}
 
 
 def _stage(model: Model, figures: Figures, file: bytes, X: Floats) -> dict[str, Any]:

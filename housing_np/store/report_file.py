@@ -10,6 +10,7 @@ import numpy as np
 
 from ..checks.arrays import Floats
 from ..checks.paths import shown_path
+from ..checks.unchanged import stamp
 from ..errors import HousingError, TableError, quoted
 from ..quantized.calibration import Calibration
 from ..rows import open_rows
@@ -44,7 +45,7 @@ class Training(NamedTuple):
     is_bundled: bool
 
 
-def training_of(path: str | Path, names: Sequence[str]) -> Training | None:
+def training_of(path: str | Path, names: Sequence[str], content: bytes | None = None) -> Training | None:
     """Return what the report beside a model file tells of it; None if there is no whole report that names the file.
 
     Parameters
@@ -53,8 +54,10 @@ def training_of(path: str | Path, names: Sequence[str]) -> Training | None:
         Of the model file.
     names : sequence of str
         Its features.
+    content : bytes, optional
+        Of the file, if it was read: a pipe cannot be read again.
     """
-    report = report_beside(path)
+    report = report_beside(path, content)
     try:
         if report is None or missing_features(report, names):
             return None
@@ -70,16 +73,16 @@ def is_of_bundled_data(path: str | Path, names: Sequence[str]) -> bool:
     return training is not None and training.is_bundled
 
 
-def report_beside(path: str | Path) -> dict[str, Any] | None:
-    """Return the report in the folder of a model file, if it has the SHA-256 of that very file."""
-    content = _content(Path(path).with_name(NAME))
-    if content is None:
+def report_beside(path: str | Path, content: bytes | None = None) -> dict[str, Any] | None:
+    """Return the report in the folder of a model file, if it has the SHA-256 of that very file, or of its content."""
+    text = _content(Path(path).with_name(NAME))
+    if text is None or (content is None and stamp(path) is None):
         return None
     import hashlib  # imported here because predict must start fast
 
-    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    digest = hashlib.sha256(Path(path).read_bytes() if content is None else content).hexdigest()
     try:
-        report: dict[str, Any] = json.loads(content)
+        report: dict[str, Any] = json.loads(text)
         digests = [stage["sha256"] for stage in report["stages"].values()]
         return report if report[KEY] == FORMAT and digest in digests else None
     except _BROKEN:

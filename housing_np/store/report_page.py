@@ -3,17 +3,36 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any, NamedTuple
+from math import nan
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import counted, printable
 from ..evaluation.leave_one_out import rows_alone
+from .report_limits import limits
+from .report_text import deviation_of, number, with_unit
+
+if TYPE_CHECKING:
+    from .pictures import Picture
 
 _STYLE = (
-    "body{max-width:60rem;margin:2rem auto;padding:0 1rem;font:1rem/1.5 system-ui,sans-serif}"
-    "table{border-collapse:collapse;display:block;overflow-x:auto}"
-    "th,td{padding:.2rem .6rem;border-bottom:1px solid #ccc;text-align:right}"
-    "th:first-child,td:first-child{text-align:left}"
-    "svg{max-width:100%;height:auto}code{overflow-wrap:anywhere}"
+    ":root{--page:#fff;--ink:#1f2328;--line:#d1d9e0;--ours:#0969da;color-scheme:light}"
+    "@media screen and (prefers-color-scheme:dark){:root{--page:#0d1117;--ink:#e6edf3;--line:#3d444d;--ours:#58a6ff;"
+    "color-scheme:dark}}"
+    "body{max-width:62rem;margin:2rem auto;padding:0 1rem;font:1rem/1.5 system-ui,sans-serif;overflow-wrap:break-word;"
+    "color:var(--ink);background:var(--page)}"
+    "h1{font-size:1.7rem;line-height:1.2}h2{margin:2.5rem 0 .75rem;font-size:1.25rem;break-after:avoid}"
+    "ul{padding-left:1.2rem}li{margin:.4rem 0}"
+    ".table{margin:1rem 0;overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
+    "th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}"
+    "thead th{vertical-align:bottom;white-space:normal}"
+    "th:first-child{padding-left:0;text-align:left}"
+    "tbody th{min-width:10rem;font-weight:400;white-space:normal;overflow-wrap:anywhere}"
+    ".pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:1.5rem;"
+    "margin:1.5rem 0}"
+    "figure{margin:0;break-inside:avoid}figcaption{margin-bottom:.5rem;font-weight:600}"
+    "svg{display:block;max-width:100%;height:auto}"
+    "@media print{body{max-width:none;margin:0;font-size:10pt}.table{overflow:visible;font-size:.85em}"
+    "th,td{padding:.15rem .4rem;white-space:normal}tbody th{min-width:6rem}tr{break-inside:avoid}}"
 )
 
 
@@ -34,20 +53,25 @@ def markdown(report: Mapping[str, Any]) -> str:
     )
 
 
-def html(report: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
+def html(report: Mapping[str, Any], pictures: "Mapping[str, Picture]") -> str:
     """Return the page in HTML, with pictures by name in SVG; it loads nothing from anywhere."""
-    title = escape(printable(_title(report)))
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
-    parts = [f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head><body>', f"<h1>{title}</h1>"]
+    title = _text(_title(report))
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{title}</title><style>{_STYLE}</style>"
+    )
+    parts = [f'<!doctype html>\n<html lang="en"><head>{head}</head><body>', f"<h1>{title}</h1>"]
     for each in sections(report):
-        parts += [f"<h2>{each.title}</h2>", *(f"<p>{escape(printable(line))}</p>" for line in each.lines)]
-        parts += [_html_table(each.table), *(pictures[name] for name in each.pictures)]
+        shown = [_figure(pictures[name]) for name in each.pictures if name in pictures]
+        parts += [f"<h2>{each.title}</h2>", _html_lines(each.lines), _html_table(each)]
+        parts += ['<div class="pictures">', *shown, "</div>"] if shown else []
     return "\n".join([*filter(None, parts), "</body></html>\n"])
 
 
 def sections(report: Mapping[str, Any]) -> list[Section]:
     """Return what the page says."""
-    return [_use(report), _limits(report), _scores(report), _stages(report), _fit(report), _data(report), _made(report)]
+    limits_of = Section("What it cannot do", limits(report))
+    return [_use(report), limits_of, _scores(report), _stages(report), _fit(report), _data(report), _made(report)]
 
 
 def _title(report: Mapping[str, Any]) -> str:
@@ -62,34 +86,9 @@ def _use(report: Mapping[str, Any]) -> Section:
             f"It predicts {target['name']} from {counted(len(report['features']), 'feature')} of a row: "
             f"{', '.join(report['features'])}.",
             f"It was fitted to {counted(rows, 'row')}, in which {target['name']} is between "
-            f"{_number(target['low'])} and {_number(target['high'])}, {_number(target['mean'])} in the mean.",
+            f"{number(target['low'])} and {number(target['high'])}, {number(target['mean'])} in the mean.",
         ],
     )
-
-
-def _limits(report: Mapping[str, Any]) -> Section:
-    target, unseen = report["target"], report["leave_one_out_others"] or report["leave_one_out"]
-    lines = [
-        "It adds up one weight times each feature: it cannot model curves or interactions.",
-        "It describes correlations in these rows, not causes.",
-        "Nothing is known of rows outside the ranges in the table of the data: predictions there extrapolate. "
-        "Predictions may leave the range of the target.",
-    ]
-    if unseen["r2"] is not None:
-        lines.append(
-            f"On rows outside the fit its mean absolute error is {_number(unseen['mae'])}; it does not explain "
-            f"{_share(1 - unseen['r2'])} of the variance of {target['name']}."
-        )
-    unsure = [name for name, each in report["coefficients"].items() if not _is_sure(each)]
-    if unsure:
-        lines.append(f"These weights may be positive or negative (within two standard errors): {', '.join(unsure)}.")
-    if report["data"]["rows_skipped"]:
-        lines.append(f"Bad rows were skipped, and are not in any figure: {report['data']['rows_skipped']:,}.")
-    return Section("What it cannot do", lines)
-
-
-def _is_sure(weight: Mapping[str, float]) -> bool:
-    return abs(weight["coefficient"]) > 2 * weight["standard_error"]
 
 
 def _scores(report: Mapping[str, Any]) -> Section:
@@ -99,7 +98,7 @@ def _scores(report: Mapping[str, Any]) -> Section:
         "leave-one-out": others or report["leave_one_out"],
         "held-out fifth": report["held_out"],
     }
-    rows = [[name, *(_number(score[key]) for key in keys)] for name, score in scores.items()]
+    rows = [[name, *(number(score[key]) for key in keys)] for name, score in scores.items()]
     lines = [
         "Leave-one-out: each row predicted by a fit to all others. Held-out fifth: by one fit to the other four fifths."
     ]
@@ -112,31 +111,39 @@ def _scores(report: Mapping[str, Any]) -> Section:
 def _stages(report: Mapping[str, Any]) -> Section:
     keys = ("r2", "mae", "largest_deviation", "rms_deviation", "median_bound", "payload_bytes", "file_bytes")
     head = ["model", "R²", "MAE", "largest deviation", "RMS deviation", "median bound", "payload, bytes", "file, bytes"]
-    rows = [[name, *(_number(each[key]) for key in keys)] for name, each in report["stages"].items()]
+    rows = [[name, *(number(each[key]) for key in keys)] for name, each in report["stages"].items()]
     lines = [
-        f"Deviations are from the float model, in units of {report['target']['name']}; no prediction is further from "
-        "it than its bound."
+        f"Deviations are from the float model, in {with_unit(report, report['target']['name'])}. No prediction is "
+        "further from it than the bound of its row; the table has the median of the bounds."
     ]
-    return Section("The models", lines, [head, *rows], ["stages"])
+    return Section("The models", lines, [head, *rows], ["bounds"])
 
 
 def _fit(report: Mapping[str, Any]) -> Section:
-    def row(name: str, weight: Mapping[str, float], deviation: float | None) -> list[str]:
+    def row(name: str, weight: Mapping[str, Any], deviation: float = nan) -> list[str]:
         value, error = weight["coefficient"], weight["standard_error"]
-        moves = "" if deviation is None else _number(value * deviation)
-        return [name, _number(value), _number(error), moves]
+        return [name, number(value), number(error), number(value * deviation, 3)]
 
-    weights = [row(name, each, report["features"][name]["deviation"]) for name, each in report["coefficients"].items()]
+    target, features = report["target"]["name"], report["features"]
+    weights = [
+        [*row(name, each, features[name]["deviation"]), deviation_of(report, name)]
+        for name, each in report["coefficients"].items()
+    ]
+    head = ["feature", "weight", "standard error", "effect of one deviation", "one deviation"]
     return Section(
         "What each feature contributes",
-        ["The contribution is the weight times the standard deviation of the feature, in units of the target."],
-        [["", "weight", "standard error", "contribution"], row("intercept", report["intercept"], None), *weights],
-        ["contributions"],
+        [
+            f"A weight is in {with_unit(report, target)} per unit of its feature. The effect of a feature is its "
+            "weight times its standard deviation, in the same unit: effects can be compared, weights cannot."
+        ],
+        [head, [*row("intercept", report["intercept"]), ""], *weights],
+        ["effects"],
     )
 
 
 def _data(report: Mapping[str, Any]) -> Section:
     keys = ("low", "quartile_1", "median", "quartile_3", "high", "mean", "deviation")
+    head = ["column", "lowest", "1st quartile", "median", "3rd quartile", "highest", "mean", "standard deviation"]
     columns = {**report["features"], report["target"]["name"]: report["target"]}
     data = report["data"]
     lines = [f"{counted(data['rows'], 'row')}; bad rows skipped: {data['rows_skipped']:,}."]
@@ -144,8 +151,8 @@ def _data(report: Mapping[str, Any]) -> Section:
         lines.append(f"Quartiles, medians and pictures are of {data['sampled']:,} rows, drawn at random.")
     if data["left_out"]:
         lines.append(f"Columns left out: {', '.join(data['left_out'])}.")
-    rows = [[name, *(_number(each[key]) for key in keys)] for name, each in columns.items()]
-    return Section("The data", lines, [["", *(key.replace("_", " ") for key in keys)], *rows])
+    rows = [[with_unit(report, name), *(number(each[key]) for key in keys)] for name, each in columns.items()]
+    return Section("The data", lines, [head, *rows])
 
 
 def _made(report: Mapping[str, Any]) -> Section:
@@ -167,16 +174,6 @@ def _listed(values: Mapping[str, Any]) -> str:
     )
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.0f} %"
-
-
 def _marked(text: str) -> str:
     """Return text with escapes for what means something in Markdown, and for what GitHub makes links of."""
     escaped = re.sub(r"([\\`*_{}\[\]<>#|~$&!@]|:(?=//)|(?<=[Ww]{3})\.)", r"\\\1", printable(text))
@@ -191,12 +188,33 @@ def _marked_table(table: Sequence[Sequence[str]]) -> str:
     return "\n" + head + "|" + " --- |" + " ---: |" * (len(table[0]) - 1) + "\n" + "".join(rows)
 
 
-def _html_table(table: Sequence[Sequence[str]]) -> str:
-    if not table:
+def _text(text: str) -> str:
+    return escape(printable(text))
+
+
+def _html_lines(lines: Sequence[str]) -> str:
+    if len(lines) == 1:
+        return f"<p>{_text(lines[0])}</p>"
+    return f"<ul>{''.join(f'<li>{_text(line)}</li>' for line in lines)}</ul>"
+
+
+def _html_table(section: Section) -> str:
+    """Return the table of a section, which scrolls by itself, by the keyboard too."""
+    if not section.table:
         return ""
-    head, *rows = table
-    return f"<table>{_html_row('th', head)}{''.join(_html_row('td', row) for row in rows)}</table>"
+    head, *rows = section.table
+    heads = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in head)
+    body = "".join(f'<tr><th scope="row">{_text(name)}</th>{_cells(cells)}</tr>' for name, *cells in rows)
+    return (
+        f'<div class="table" role="region" aria-label="{section.title}" tabindex="0">'
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
-def _html_row(tag: str, cells: Iterable[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{escape(printable(cell))}</{tag}>' for cell in cells)}</tr>"
+def _cells(cells: Iterable[str]) -> str:
+    return "".join(f"<td>{_text(cell)}</td>" for cell in cells)
+
+
+def _figure(picture: "Picture") -> str:
+    svg = picture.svg.replace("<svg", f'<svg role="img" aria-label="{_text(picture.text)}"', 1)
+    return f"<figure><figcaption>{_text(picture.title)}</figcaption>{svg}</figure>"
