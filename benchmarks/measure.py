@@ -8,11 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -96,17 +94,11 @@ def accuracy(y: np.ndarray, expected: np.ndarray, predicted: np.ndarray) -> dict
     return {"r2": 1 - mse / float(np.var(y)), "mse": mse, "largest_deviation": largest, "rms_deviation": rms}
 
 
-@cache
-def _compiled() -> TemporaryDirectory:
-    """Return the folder of all processes' compiled files: made anew for each section, they would take half a run."""
-    return TemporaryDirectory()
-
-
 def environment() -> dict[str, str]:
-    """For child processes: this checkout's package, with compiled files kept in a folder, as once installed."""
+    """For child processes: this checkout's package, with what is compiled kept, as once installed."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return kept | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONPYCACHEPREFIX": _compiled().name}
+    return kept | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def run_process(arguments: list[str], folder: Path) -> dict[str, Any]:

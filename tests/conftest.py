@@ -15,7 +15,9 @@ from housing_np import LinearRegression, Table, load_california
 # Before scipy is imported: else scikit-learn skips one of its checks.
 os.environ["SCIPY_ARRAY_API"] = "1"
 pytest.register_assert_rewrite("reading", "running")
-settings.register_profile("housing_np", deadline=None, database=None, max_examples=60)
+# All combinations of a matrix, and more examples: the weekly run.
+ALL = os.environ.get("HOUSING_NP_MATRIX") == "1"
+settings.register_profile("housing_np", deadline=None, database=None, max_examples=100 if ALL else 30)
 # For tests/mutants.py: few examples, the same for each mutant and in each run, and none made smaller.
 _FOUND = (Phase.explicit, Phase.generate)
 settings.register_profile(
@@ -32,7 +34,21 @@ settings.load_profile(os.environ.get("HOUSING_NP_PROFILE", "housing_np"))
 SEED = os.environ.setdefault("HOUSING_NP_MATRIX_SEED", str(random.SystemRandom().randrange(2**32)))
 
 
+# Files that take longest, the longest first: whoever gets one last keeps the others waiting.
+LONG = ("container", "distributed", "docs", "serve_limits", "serve_workers", "serve", "types", "tutorial", "export_c")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """With -n auto, half as many processes again as there are processors: many tests wait for other processes."""
+    return (os.cpu_count() or 1) * 3 // 2
+
+
 def pytest_configure(config):
+    # -n alone stands for --dist loadfile: what a file prepares is prepared once; and the order stays that below.
+    if config.getoption("dist", "no") == "load":
+        config.option.dist = "loadfile"
+    config.option.loadscopereorder = False
     config.addinivalue_line(
         "markers",
         "matrix(*axes, **likely): try each fact with the likely values of these parameters and with one other"
@@ -40,10 +56,18 @@ def pytest_configure(config):
     )
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Deselect what the marker matrix leaves to the weekly run; a case that is named on the command line stays."""
-    if os.environ.get("HOUSING_NP_MATRIX") == "1" or any("[" in argument for argument in config.args):
+    """Deselect what the matrix leaves to the weekly run, and begin with the longest files."""
+    _deselect(config, items)
+    yield
+    long = {f"test_{name}.py": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: long.get(item.path.name, len(long)))
+
+
+def _deselect(config, items):
+    """A case that is named on the command line stays."""
+    if ALL or any("[" in argument for argument in config.args):
         return
     facts = defaultdict(list)
     for item in items:

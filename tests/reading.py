@@ -14,14 +14,16 @@ from housing_np import TableError
 from housing_np.rows import open_rows, stop
 
 
-def stdin(content):
+def stdin(content, piece=None):
+    """Standard input of this content, which comes at once or in pieces of so many bytes."""
     content = content if isinstance(content, bytes) else content.encode()
-    return mock.patch.object(sys, "stdin", TextIOWrapper(BytesIO(content)))
+    stream = mock.Mock(buffer=Pieces(content, [piece])) if piece else TextIOWrapper(BytesIO(content))
+    return mock.patch.object(sys, "stdin", stream)
 
 
-def read(content, names, format="csv", on_error=stop, **options):
+def read(content, names, format="csv", on_error=stop, piece=None, **options):
     """All rows from standard input, as lists."""
-    with stdin(content), open_rows("-", format, on_error, **options) as opened:
+    with stdin(content, piece), open_rows("-", format, on_error, **options) as opened:
         blocks = list(opened.blocks(names))
     assert all(block.dtype == np.float64 and block.shape[1:] == (len(names),) for block in blocks)
     return [row for block in blocks for row in block.tolist()]
@@ -32,9 +34,9 @@ def read_file(path, names, **options):
         return [row for block in opened.blocks(names) for row in block.tolist()]
 
 
-def refusal(content, names=("x", "y"), format="csv"):
+def refusal(content, names=("x", "y"), format="csv", piece=None):
     with pytest.raises(TableError, match=r"^standard input: ") as caught:
-        read(content, list(names), format)
+        read(content, list(names), format, piece=piece)
     message = str(caught.value)
     assert len(message.splitlines()) == 1
     return message.removeprefix("standard input: ")
@@ -83,10 +85,10 @@ def outcome(stream, format, on_error, names=("x", "y")):
 GOOD = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
 
 
-def told(content, format="csv"):
+def told(content, format="csv", piece=None):
     """What is told of each bad row of three that are good, where bad ones are skipped."""
     errors = []
-    assert read(content, ["x", "y"], format, errors.append) == GOOD
+    assert read(content, ["x", "y"], format, errors.append, piece) == GOOD
     return [str(error).removeprefix("standard input: ") for error in errors]
 
 

@@ -3,6 +3,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -261,7 +262,7 @@ def test_per_channel_equals_per_tensor_on_each_slice(x):
             assert_array_equal(back.take(i, axis), one.dequantize(q.take(i, axis)), strict=True)
 
 
-@pytest.mark.parametrize("bits", range(2, 9))
+@every("bits", range(2, 9))
 def test_bits_set_the_largest_integer(bits):
     affine = Affine.fit([-1.0, 2.0], bits=bits)
     assert affine.largest == 2**bits - 1
@@ -350,10 +351,10 @@ def test_a_range_whose_scale_is_infinite_is_refused(x):
         Affine.fit(x)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@every("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.matrix("dtype")
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("use", [Affine.fit, Affine(1.0, 0).quantize])
+@every("use", [Affine.fit, Affine(1.0, 0).quantize])
 def test_what_is_not_finite_is_refused_by_name_and_position(use, dtype, bad):
     x = np.ones((2, 3), dtype)
     x[1, 2] = bad
@@ -361,8 +362,8 @@ def test_what_is_not_finite_is_refused_by_name_and_position(use, dtype, bad):
         use(x)
 
 
-@pytest.mark.parametrize("x", [["a"], [1j], [None], np.array(["2020"], "M8[Y]")])
-@pytest.mark.parametrize("use", [Affine.fit, Affine(1.0, 0).quantize])
+@every("x", [["a"], [1j], [None], np.array(["2020"], "M8[Y]")])
+@every("use", [Affine.fit, Affine(1.0, 0).quantize])
 def test_what_is_not_a_real_number_is_refused(use, x):
     with pytest.raises(HousingError, match=r"x has dtype .*: expected real numbers"):
         use(x)
@@ -394,14 +395,14 @@ def test_input_is_not_changed():
     assert_array_equal(x, np.float32([1, 2]), strict=True)
 
 
-@pytest.mark.parametrize("bits", [1, 9, 0, -8, "8", None, 2.5, 8.0])
+@every("bits", [1, 9, 0, -8, "8", None, 2.5, 8.0])
 def test_bits_out_of_range_are_refused(bits):
     for make in (lambda: Affine(1.0, 0, bits=bits), lambda: Affine.fit([1.0], bits=bits)):
         with pytest.raises(HousingError, match=f"bits is {bits!r}: expected an integer from 2 to 8"):
             make()
 
 
-@pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf, 1e-60, 1e60])
+@every("scale", [0.0, -1.0, np.nan, np.inf, 1e-60, 1e60])
 def test_a_scale_that_is_not_finite_and_positive_is_refused(scale):
     with pytest.raises(HousingError, match="^scale must be finite and positive in float32: rescale the values$"):
         Affine(scale, 0)
@@ -545,7 +546,7 @@ def test_every_onnx_node_test_is_run_or_out_of_scope_with_a_reason(node_tests):
     assert set(NODE_TESTS) <= set(node_tests)
 
 
-@pytest.mark.parametrize("name", NODE_TESTS)
+@every("name", NODE_TESTS)
 def test_onnx_node_test(node_tests, name):
     (x, *parameters), expected, node = node_tests[name]
     if node.op_type == "DynamicQuantizeLinear":

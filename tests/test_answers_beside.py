@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import every
 from running import answer, assert_refused, command, environment, run, strict
 
 from housing_np import LinearRegression, QuantizedLinear, save
-from housing_np.rows import csv as csv_rows
 from housing_np.rows.columns import Columns
 
 COLUMNS = Columns(
@@ -99,7 +99,7 @@ def test_no_rows_have_no_copies(file, content, predict, folder):
     assert (done.returncode, done.stdout, done.stderr) == (0, "row,id,price\n", "")
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@every("ending", ENDINGS)
 def test_a_bad_row_has_an_empty_answer_in_every_format(ending, predict, folder):
     done = predict(write(folder / f"rows.{ending}"), "--on-error", "empty", "--rows", "--id", "id", "--format", "jsonl")
     answers = [json.loads(line) for line in done.stdout.splitlines()]
@@ -172,17 +172,17 @@ def test_bounds_of_a_bad_row_are_empty(folder):
     assert found == small.predict(X).tolist()
 
 
-@pytest.mark.parametrize("size", [0, 1 << 40], ids=["pyarrow", "numpy"])
-@pytest.mark.parametrize("copied", ["id", "sea", "income"])
-def test_a_large_file_is_copied_from_in_its_order(size, copied, predict, folder, monkeypatch):
+@every("width", [6, 70], ids=["numpy", "pyarrow, from 4 MiB on"])
+def test_a_large_file_is_copied_from_in_its_order(width, predict, folder):
     pytest.importorskip("pyarrow")
-    monkeypatch.setattr(csv_rows, "_LARGE", size)
-    rows = [[f"r{i}", i % 7, 1, ("far", "near", "in it")[i % 3], "no"] for i in range(60_000)]
-    done = predict(write(folder / "rows.csv", rows), "--rows", "--id", copied, "-q")
-    places = [row[NAMES.index(copied)] for row in rows]
+    rows = [[f"r{i:0{width}}", i % 7, 1, ("far", "near", "in it")[i % 3], "no"] for i in range(60_000)]
+    file = write(folder / "rows.csv", rows)
+    assert ((folder / file).stat().st_size > 4 << 20) == (width == 70)
     prices = [2.0 * (i % 7) + 1 + 100 * (i % 3) for i in range(len(rows))]
-    expected = [f"{i + 1},{place},{price}" for i, (place, price) in enumerate(zip(places, prices, strict=True))]
-    assert done.stdout.splitlines()[1:] == expected
+    for copied in ("id", "sea", "income"):
+        places = [row[NAMES.index(copied)] for row in rows]
+        expected = [f"{i + 1},{place},{price}" for i, (place, price) in enumerate(zip(places, prices, strict=True))]
+        assert predict(file, "--rows", "--id", copied, "-q").stdout.splitlines()[1:] == expected
 
 
 def test_a_pipe_is_answered_row_by_row_beside_its_rows(folder):
@@ -248,7 +248,7 @@ def test_no_bad_row_no_difference(predict, folder):
 # Categories
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@every("ending", ENDINGS)
 def test_a_level_that_the_model_does_not_know_is_named(ending, predict, folder):
     done = predict(write(folder / f"rows.{ending}"), "-q")
     assert_refused(done, 2, f"{UNKNOWN} (--on-error skip leaves such rows out)")
@@ -264,8 +264,8 @@ ENCODED = ["income", "age", "sea=near", "sea=in it", "view=yes", "view=(missing)
 MIXED = ["income", "age", "sea=near", "sea=in it", "view"]
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "json", "split.json", "parquet"])
-@pytest.mark.parametrize(
+@every("ending", ["csv", "jsonl", "json", "split.json", "parquet"])
+@every(
     ("names", "cells"),
     [(ENCODED, [[3, 20, 1, 0, 1, 0], [1, 1, 0, 1, 0, 0]]), (MIXED, [[3, 20, 1, 0, "yes"], [1, 1, 0, 1, "no"]])],
     ids=["encoded", "mixed"],

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -43,7 +44,7 @@ def test_long_double_is_refused_where_float64_does_not_hold_its_numbers():
         assert as_numbers(wide, "X").tolist() == [1.0]
 
 
-@pytest.mark.parametrize("dtype", ["bool", "i1", "u8", "f2", ">f8", "f4"])
+@every("dtype", ["bool", "i1", "u8", "f2", ">f8", "f4"])
 def test_real_numbers_keep_their_type(dtype):
     assert as_numbers(np.zeros(3, dtype), "X").dtype == dtype
 
@@ -65,8 +66,8 @@ def test_another_number_of_columns_names_those_that_are_expected():
         as_rows(np.zeros((1, 3)), ["rooms", "age"])
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize(("row", "column"), [(0, 0), (70_000, 1), (99_999, 0)])
+@every("value", [np.nan, np.inf, -np.inf])
+@every(("row", "column"), [(0, 0), (70_000, 1), (99_999, 0)])
 def test_a_number_that_is_not_finite_is_named_by_row_and_column(value, row, column):
     X = np.zeros((100_000, 2))
     X[row, column] = X[-1, 1] = value
@@ -110,8 +111,8 @@ def test_a_rounded_integer_is_named():
         refuse_inexact(X, "X", ["id", "age"], first_row=10)
 
 
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize(("n", "p"), [(1, 1), (3, 2), (64, 8), (1000, 8), (1001, 7), (5, 600)])
+@every("order", ["C", "F"])
+@every(("n", "p"), [(1, 1), (3, 2), (64, 8), (1000, 8), (1001, 7), (5, 600)])
 def test_rows_are_reduced_as_numpy_does(n, p, order):
     rows = np.asarray(np.random.default_rng(n).integers(-9, 9, (n, p)), np.float64, order=order)
     for ufunc in (np.minimum, np.maximum, np.add):

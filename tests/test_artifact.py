@@ -13,6 +13,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.recfunctions import drop_fields
@@ -134,8 +135,8 @@ def test_load_gives_back_what_was_saved(path, kind):
     assert_array_equal(load(path).predict(X), model.predict(X), strict=True)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("targets", [1, 3])
+@every("kind", KINDS)
+@every("targets", [1, 3])
 def test_several_targets_come_back(path, kind, targets):
     model = quantize(linear(np.arange(1.0, 3 * targets + 1).reshape(targets, 3), np.ones(targets)), X, kind)
     save(model, path)
@@ -247,7 +248,7 @@ def test_packed_weights_of_columns_come_back(path):
     assert (load(path).columns, load(path).bits) == (columns, 3)
 
 
-@pytest.mark.parametrize(
+@every(
     "names",
     [
         ("Größe", "価格", "🏠"),
@@ -257,7 +258,7 @@ def test_packed_weights_of_columns_come_back(path):
         ("y bound", "Y", "x" * 999),
     ],
 )
-@pytest.mark.parametrize("kind", ["float64", "per-channel"])
+@every("kind", ["float64", "per-channel"])
 def test_names_come_back(path, kind, names):
     model = LinearRegression.from_coefficients([1.0, 2.0, 3.0], 0.0, names, ["target"])
     save(quantize(model, X, kind), path)
@@ -272,8 +273,8 @@ def named(features, targets, kind="float64"):
     return model
 
 
-@pytest.mark.parametrize("name", ["", "a\0b", "\0", "\udc80", 7, None, b"a"])
-@pytest.mark.parametrize("kind", ["float64", "integer"])
+@every("name", ["", "a\0b", "\0", "\udc80", 7, None, b"a"])
+@every("kind", ["float64", "integer"])
 def test_names_that_cannot_be_stored_are_refused(path, name, kind):
     model = named(["a", name], ["y"], kind)
     with pytest.raises(HousingError, match=f"{re.escape(repr(name))} cannot name a feature or target"):
@@ -290,16 +291,16 @@ TWICE = [
 ]
 
 
-@pytest.mark.parametrize(("features", "targets", "message"), TWICE)
-@pytest.mark.parametrize("kind", ["float64", "per-channel"])
+@every(("features", "targets", "message"), TWICE)
+@every("kind", ["float64", "per-channel"])
 def test_names_that_cannot_be_told_apart_are_not_saved(path, kind, features, targets, message):
     with pytest.raises(HousingError, match=message):
         save(named(features, targets, kind), path)
     assert not path.exists()
 
 
-@pytest.mark.parametrize(("features", "targets", "message"), TWICE)
-@pytest.mark.parametrize("kind", ["float64", "per-channel"])
+@every(("features", "targets", "message"), TWICE)
+@every("kind", ["float64", "per-channel"])
 def test_names_that_cannot_be_told_apart_are_not_loaded(path, kind, features, targets, message):
     apart = named(
         [f"{i}" * len(name) for i, name in enumerate(features)],
@@ -507,7 +508,7 @@ def test_a_link_to_a_model_is_loaded(path):
     assert_same(FLOAT, load(path.with_name("link")))
 
 
-@pytest.mark.parametrize("content", [b"", b"\0", b"hello", b"PK\x05\x06" + bytes(18), npy(1.0), b"\x93NUMPY"])
+@every("content", [b"", b"\0", b"hello", b"PK\x05\x06" + bytes(18), npy(1.0), b"\x93NUMPY"])
 def test_what_is_not_a_zip_with_a_model_is_refused(path, content):
     path.write_bytes(content)
     refusal(path)
@@ -524,7 +525,7 @@ def test_a_file_cut_at_any_length_is_refused(path, kind):
 # Single bits, all bits, and from deflate (8) to bzip2 (12), LZMA (14) and Zstandard (93).
 @pytest.mark.matrix(pattern=1)
 @pytest.mark.parametrize("pattern", [1, 2, 4, 8, 16, 32, 64, 128, 255, 8 ^ 12, 8 ^ 14, 8 ^ 93])
-@pytest.mark.parametrize("kind", LAYOUTS)
+@every("kind", LAYOUTS)
 def test_any_changed_byte_is_refused_or_harmless(path, kind, pattern):
     content = saved(kind)
     for position in range(len(content)):
@@ -677,9 +678,7 @@ def test_an_encrypted_member_is_refused(path):
     assert "encrypted" in refusal(path)
 
 
-@pytest.mark.parametrize(
-    "names", [[], ["x.npy"], ["m"], ["M.npy"], ["a/m.npy"], ["m.npy", "b.npy"], ["a.npy", "m.npy"]]
-)
+@every("names", [[], ["x.npy"], ["m"], ["M.npy"], ["a/m.npy"], ["m.npy", "b.npy"], ["a.npy", "m.npy"]])
 def test_other_members_are_refused(path, names):
     path.write_bytes(npz(*((name, npy(record_of("float64"))) for name in names)))
     assert f"expected one member, m.npy; found {len(names)}" in refusal(path)
@@ -736,7 +735,7 @@ def test_other_versions_of_npy_are_refused(path, version):
     refusal(path)
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "",
@@ -825,7 +824,7 @@ def test_a_field_too_many_is_refused(path):
     assert "the record is" in refusal(path)
 
 
-@pytest.mark.parametrize(
+@every(
     "format",
     [b"", b"housing_np", b"housing_np 1 ", b"float64", b"housing_np 2 float64", b"housing_np 1 int4", b"\xff\n"],
 )
@@ -850,7 +849,7 @@ def test_numbers_that_are_not_finite_are_refused(path, kind, bad):
             assert f"{name} holds a number that is not finite" in refusal(path)
 
 
-@pytest.mark.parametrize(
+@every(
     ("kind", "field", "value", "message"),
     [
         ("per-tensor", "scale", 0.0, "scale must be finite and positive"),
@@ -873,10 +872,8 @@ def test_numbers_out_of_range_are_refused(path, kind, field, value, message):
     assert message in refusal(path)
 
 
-@pytest.mark.parametrize(
-    ("field", "message"), [("weights", "q must be integers"), ("zero_point", "zero_point must be")]
-)
-@pytest.mark.parametrize("kind", INTEGERS)
+@every(("field", "message"), [("weights", "q must be integers"), ("zero_point", "zero_point must be")])
+@every("kind", INTEGERS)
 def test_integers_of_more_bits_are_refused(path, kind, field, message):
     write_record(path, tampered(kind, **({"weights": 0, "zero_point": 0, "bits": 4} | {field: 16})))
     assert message in refusal(path)

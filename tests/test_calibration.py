@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -81,7 +82,7 @@ def test_targets_do_not_matter():
     assert_same(total, Calibration.of(X))
 
 
-@pytest.mark.parametrize("name", ATTRIBUTES)
+@every("name", ATTRIBUTES)
 def test_no_rows_describe_nothing(name):
     with pytest.raises(HousingError, match="^X has no rows: calibration needs at least one$"):
         getattr(Calibration(), name)

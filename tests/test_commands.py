@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import every
 from running import answer, assert_refused, command, environment, run, run_process, strict
 
 import housing_np
@@ -167,7 +168,7 @@ def test_a_train_gate_that_holds_changes_nothing(tmp_path):
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == sorted([*FILES, REPORT, SUMS])
 
 
-@pytest.mark.parametrize(
+@every(
     ("arguments", "texts"),
     [
         (["--data", "homes.csv"], ["--data needs --target NAME;"]),
@@ -315,7 +316,7 @@ def test_quantize_on_a_users_rows(tmp_path):
     assert (tmp_path / "q.npz").exists()
 
 
-@pytest.mark.parametrize(
+@every(
     ("model", "arguments", "status", "texts"),
     [
         ("uint8-integer.npz", ["--out", "q.npz"], 2, ["uint8-integer.npz", "quantized already"]),
@@ -518,7 +519,7 @@ def test_a_bad_model_is_refused(content, rows, tmp_path):
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize(
+@every(
     ("arguments", "status", "texts"),
     [
         (["--bogus"], 2, ["--bogus", "see --help"]),
@@ -590,9 +591,7 @@ BAD_LINES = {
         "too long": OBJECT.replace("41.0", "4" * 2_000_000),
     },
 }
-EVERY = [
-    pytest.param(format, bad, id=f"{format}, {kind}") for format in BAD_LINES for kind, bad in BAD_LINES[format].items()
-]
+EVERY = {f"{format}, {kind}": (format, bad) for format in BAD_LINES for kind, bad in BAD_LINES[format].items()}
 
 
 def stream_of(format, *lines):
@@ -600,7 +599,7 @@ def stream_of(format, *lines):
     return "\n".join([*head, *(row if line is None else line for line in lines), ""]).encode("utf-8", "surrogateescape")
 
 
-@pytest.mark.parametrize(("format", "bad"), EVERY)
+@every(("format", "bad"), EVERY.values(), ids=EVERY)
 def test_no_bad_row_ends_a_run_that_skips(format, bad, models, tmp_path):
     arguments = ["predict", models / "float64.npz", "-", "--format", format, "--on-error", "skip"]
     good = answer(*arguments, cwd=tmp_path, input=stream_of(format, None, None, None))
@@ -609,7 +608,7 @@ def test_no_bad_row_ends_a_run_that_skips(format, bad, models, tmp_path):
     assert done.stderr.startswith("note: bad rows skipped: 4; the first: standard input: ")
 
 
-@pytest.mark.parametrize(("format", "bad"), EVERY)
+@every(("format", "bad"), EVERY.values(), ids=EVERY)
 def test_every_bad_row_ends_a_run_that_stops_after_what_was_answered(format, bad, models, tmp_path):
     arguments = ["predict", models / "float64.npz", "-", "--format", format]
     good = answer(*arguments, cwd=tmp_path, input=stream_of(format, None, None))
@@ -967,7 +966,7 @@ def test_the_package_runs_a_command_with_its_arguments(models, tmp_path):
     assert done.stdout == run_process("predict", *arguments, cwd=tmp_path).stdout
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@every("name", COMMANDS)
 def test_every_command_helps(name, tmp_path):
     assert answer(name, "--help", cwd=tmp_path).startswith(f"usage: python -m housing_np {name} ")
 
@@ -1006,21 +1005,24 @@ def test_predict_does_not_import_what_trains(models, rows, tmp_path):
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_pyarrow_reads_and_writes_without_pandas(format, models, rows, tmp_path):
     csv, parquet = (pytest.importorskip(f"pyarrow.{name}") for name in ("csv", "parquet"))
-    parquet.write_table(csv.read_csv(rows / "rows.csv"), tmp_path / "rows.parquet")
-    source = tmp_path / "rows.parquet" if format == "parquet" else rows / "rows.csv"
+    head, lines = (rows / "rows.csv").read_text().split("\n", 1)
+    (tmp_path / "rows.csv").write_text(f"{head}\n{lines * (1 + (4 << 20) // len(lines))}")  # from 4 MiB on
+    parquet.write_table(csv.read_csv(tmp_path / "rows.csv"), tmp_path / "rows.parquet")
+    source = f"rows.{format}"
     code = (
-        "import sys; from housing_np import predict; from housing_np.rows import csv; csv._LARGE = 1\n"
-        f"predict.main([{str(models / 'float64.npz')!r}, {str(source)!r}, '--output', 'out.csv'])\n"
+        "import sys; from housing_np import predict\n"
+        f"predict.main([{str(models / 'float64.npz')!r}, {source!r}, '--output', 'out.csv'])\n"
         "print(*sys.modules)"
     )
     done = python("-c", code, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "housing_np.rows.arrow_csv" in done.stdout.split()
     assert "pandas" not in done.stdout.split()
-    plain = run("predict", models / "float64.npz", rows / "rows.csv", cwd=tmp_path)
+    plain = run("predict", models / "float64.npz", "rows.csv", cwd=tmp_path)
     assert (tmp_path / "out.csv").read_text() == plain.stdout
 
 
+@pytest.mark.matrix("env")
 @pytest.mark.parametrize(
     "env",
     [

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from cases import every
 
 from housing_np import HousingError
 from housing_np.compare import main
@@ -28,7 +29,7 @@ def test_the_original_s_scheme_scores_what_it_published(schemes):
     assert (round(row["r2"], 4), row["worst"]) == (-18.0787, "Population")
 
 
-@pytest.mark.parametrize(
+@every(
     ("scheme", "r2"),
     [
         # Other copies of the exercise "score between −30,595 and 0.44" with one uint8 scale.

@@ -7,6 +7,7 @@ import warnings
 import damage
 import numpy as np
 import pytest
+from cases import every
 
 from housing_np import ArtifactError, load
 
@@ -20,9 +21,8 @@ def test_a_damaged_file_is_refused_in_one_line_or_holds_valid_numbers(group, tmp
     assert set(found) | ({"other"} if group == "parquet" else set()) == set(damage.VERDICTS)
 
 
-@pytest.mark.parametrize("format", damage.inputs())
-def test_a_megabyte_that_claims_more_takes_little_memory_and_time(format):
-    assert damage.large_outcomes(format, skips=[False]) == []
+def test_a_megabyte_that_claims_more_takes_little_memory_and_time():
+    assert damage.large_outcomes(damage.inputs(), skips=[False]) == {format: [] for format in damage.inputs()}
 
 
 def test_a_large_file_that_takes_too_much_is_told(monkeypatch):
@@ -31,7 +31,7 @@ def test_a_large_file_that_takes_too_much_is_told(monkeypatch):
     assert wrong.startswith("rows: it takes 0 MiB and 0.")
 
 
-@pytest.mark.parametrize("text", damage.COLUMN_TEXTS, ids=lambda text: text[:40])
+@every("text", damage.COLUMN_TEXTS, ids=lambda text: text[:40])
 def test_columns_that_train_does_not_write_are_one_line_of_an_error(text, tmp_path):
     (sound,) = (each for each in damage.artifacts()["float64"] if b"columns" in damage.member(each))
     path = tmp_path / "model.npz"
@@ -102,7 +102,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("told", WRONG)
+@every("told", WRONG)
 def test_what_goes_wrong_is_told(told, monkeypatch, tmp_path):
     with pytest.raises(damage.DamageError, match=told.replace("5.0", r"\d+.\d")):
         verdict(monkeypatch, WRONG[told], tmp_path)

@@ -317,6 +317,7 @@ def free_port():
         return str(free.getsockname()[1])
 
 
+@pytest.mark.matrix("number")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_scheduler_that_is_killed_in_the_middle_is_one_line(number, dask_process, parts, capfd):
     port, path = free_port(), [ROOT, os.path.dirname(__file__)]  # noqa: PTH120

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import every
 from running import ROOT, answer, assert_refused, environment, run, run_process, strict
 
 import housing_np
@@ -232,7 +233,7 @@ def test_options_stand_anywhere(xy):
     assert strict(done.stdout) == {"predictions": [112.0]}
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@every("name", COMMANDS)
 def test_every_help_has_an_example_the_exit_statuses_and_defaults(name, tmp_path):
     text = answer(name, "--help", cwd=tmp_path)
     assert f"example:\n  python -m housing_np {name} " in text
@@ -243,7 +244,7 @@ def test_every_help_has_an_example_the_exit_statuses_and_defaults(name, tmp_path
     assert [each for each in lacking if "(" in each or "{" in each] == []
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@every("name", COMMANDS)
 def test_every_command_tells_the_version(name, tmp_path):
     assert answer(name, "--version", cwd=tmp_path) == f"{housing_np.__version__}\n"
 

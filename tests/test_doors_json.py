@@ -9,6 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 import requests
+from cases import every
 from running import assert_refused, command, environment, run, run_process
 from server import served
 
@@ -85,7 +86,7 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize("content", BODIES.values(), ids=BODIES)
+@every("content", BODIES.values(), ids=BODIES)
 def test_a_body_is_read_as_its_client_means_it(content, folder, url):
     done = predicted(folder, content)
     assert done.returncode == 0, done.stderr
@@ -113,7 +114,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("content", "message"), REFUSED.values(), ids=REFUSED)
+@every(("content", "message"), REFUSED.values(), ids=REFUSED)
 def test_a_body_in_doubt_is_refused(content, message, folder, url):
     assert_refused(predicted(folder, content), 2, message)
     answer = asked(url, content)
@@ -225,7 +226,7 @@ NONE |= {
 }
 
 
-@pytest.mark.parametrize(("content", "kind", "file"), NONE.values(), ids=NONE)
+@every(("content", "kind", "file"), NONE.values(), ids=NONE)
 def test_no_rows_in_no_rows_out(content, kind, file, folder, url):
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
     (folder / file).write_bytes(data)
@@ -260,8 +261,8 @@ def test_no_rows_of_other_columns_are_refused(folder, url):
         assert asked(url, content).status_code == 400
 
 
-@pytest.mark.parametrize("empty", ["[]", '{"columns": ["rooms", "age", "price"], "data": []}', ""])
-@pytest.mark.parametrize("place", [0, 1, 2])
+@every("empty", ["[]", '{"columns": ["rooms", "age", "price"], "data": []}', ""])
+@every("place", [0, 1, 2])
 def test_an_empty_part_ends_neither_training_nor_prediction(place, empty, tmp_path):
     order = [*range(2)]
     order.insert(place, None)
@@ -277,8 +278,8 @@ def test_an_empty_part_ends_neither_training_nor_prediction(place, empty, tmp_pa
     assert json.loads(answer.stdout)["predictions"] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
-@pytest.mark.parametrize("empty", ["rooms,sea,price\n", "rooms,sea,price\n\n", ""], ids=["names", "blank", "nothing"])
+@every("place", [0, 1, 2])
+@every("empty", ["rooms,sea,price\n", "rooms,sea,price\n\n", ""], ids=["names", "blank", "nothing"])
 def test_an_empty_part_of_csv_does_not_decide_the_columns(place, empty, tmp_path):
     parts = ["rooms,sea,price\n" + "".join(f"{i},{'near' if i % 3 else 'far'},{i + i % 3}\n" for i in range(20))] * 2
     parts.insert(place, empty)

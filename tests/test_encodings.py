@@ -3,6 +3,7 @@
 import gzip
 
 import pytest
+from cases import every
 from reading import read, read_file
 from running import assert_refused, run
 
@@ -61,7 +62,7 @@ def test_what_the_encoding_that_is_said_does_not_have_is_told_of_it():
         read("x,y,n\n1,2,ß\n", ["x", "y"], encoding="ascii")
 
 
-@pytest.mark.parametrize("encoding", ["ansi", "", "hex", "idna", "punycode", "unicode-escape", "rot13", "a\0b", 5])
+@every("encoding", ["ansi", "", "hex", "idna", "punycode", "unicode-escape", "rot13", "a\0b", 5])
 def test_what_is_no_encoding_of_text_is_refused(encoding):
     with pytest.raises(TableError, match=r"the encoding .* is not known; expected one such as utf-8, cp1252"):
         read("x,y\n1,2\n", ["x"], encoding=encoding)

@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from cases import every
 
 from housing_np import (
     Affine,
@@ -195,7 +196,7 @@ def told(door, *arguments):
     return None
 
 
-@pytest.mark.parametrize("name", DOORS)
+@every("name", DOORS)
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
 def test_an_odd_value_is_taken_or_refused_in_one_line(name, tmp_path):
     said = [told(DOORS[name], value, tmp_path) for value in ODD]
@@ -224,8 +225,8 @@ def described(model, X, y, scheme):
 
 @pytest.mark.matrix("scheme")
 @pytest.mark.parametrize("scheme", ["per-tensor", "per-channel", "integer"])
-@pytest.mark.parametrize("scale_x", HUGE)
-@pytest.mark.parametrize("scale_y", HUGE)
+@every("scale_x", HUGE)
+@every("scale_y", HUGE)
 def test_numpy_has_nothing_to_say_of_huge_and_tiny_numbers(scale_x, scale_y, scheme):
     base = np.random.default_rng(0).normal(size=(12, 2))
     X, y = base * scale_x, (base @ [1.0, 2.0] + 0.1 * base[:, 0] ** 2) * scale_y
@@ -244,7 +245,7 @@ def test_a_prediction_that_overflows_by_its_intercept_is_infinite():
 # What messages quote
 
 
-@pytest.mark.parametrize(
+@every(
     ("value", "expected"),
     [
         ("NEAR BAY", "'NEAR BAY'"),

@@ -8,6 +8,7 @@ from inspect import signature
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -85,7 +86,7 @@ TOOLS = {
 }
 
 
-@pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
+@every("tool", TOOLS.values(), ids=TOOLS)
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
 def test_every_tool_gives_what_it_gives_with_scikit_learns_model(tool):
     assert_allclose(tool(OURS()), tool(THEIRS()), rtol=1e-9)
@@ -288,7 +289,7 @@ def test_statistics_of_weights_are_those_of_statsmodels():
     assert_allclose(ours.stderr, theirs.bse, rtol=1e-9)
 
 
-@pytest.mark.parametrize(
+@every(
     ("weights", "message"),
     [
         (np.ones(299), r"sample_weight has shape \(299,\): expected \(300,\), one for each row"),

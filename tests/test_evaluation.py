@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from cases import every
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, Table
 from housing_np.evaluation.deviation import Share, error_shares, guarantee
@@ -291,7 +292,7 @@ def test_a_note_on_the_rank_of_all_rows_is_not_said_again_of_the_four_fifths():
     assert told.startswith("the features have rank 1,")
 
 
-@pytest.mark.parametrize("sizes", [[3], [4], [11], [50], [50, 7], [1, 20]])
+@every("sizes", [[3], [4], [11], [50], [50, 7], [1, 20]])
 def test_held_out_is_a_fit_to_the_other_rows_of_each_block(sizes):
     blocks = [small(n, p=1, seed=n) for n in sizes]
     X, y = np.concatenate([block.X for block in blocks]), np.concatenate([block.y for block in blocks])
@@ -320,7 +321,7 @@ LOSSLESS, LOSSY = Figures(0.6, 0.5, 0.0, 0.0), Figures(0.5, 0.6, 0.25, 0.1)
 SHARES = [Share("rooms", 0.5, 0.4, 0.25, 0.1)]
 
 
-@pytest.mark.parametrize(
+@every(
     ("gates", "lines"),
     [
         (Gates(), []),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import example, given
 from hypothesis import strategies as st
 from running import ROOT, environment
@@ -112,6 +113,7 @@ def all_rows(golden):
     return golden
 
 
+@pytest.mark.matrix("compiler")
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("name", FILES)
 def test_all_bundled_rows_are_equal_under_the_sanitizers(name, compiler, all_rows, tmp_path):
@@ -138,7 +140,7 @@ def test_no_optimization_changes_a_bit(name, compiler, flags, golden, tmp_path):
     assert (done.returncode, done.stdout) == (0, "207 of 207 rows are equal\n")
 
 
-@pytest.mark.matrix(standard="c++98", compiler="g++")
+@pytest.mark.matrix("standard", "compiler")
 @pytest.mark.parametrize("standard", ["c++98", "c++11", "c++20"])
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
 @pytest.mark.parametrize("name", FILES)
@@ -402,8 +404,8 @@ def test_each_feature_outside_the_range_is_counted(tmp_path):
     assert quantized.tolist() == [[0, 9, 255], [0, 9, 255], [0, 0, 255], [0, 0, 1]]
 
 
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@every("name", FILES)
+@every("value", [np.nan, np.inf, -np.inf])
 def test_a_feature_that_is_not_finite_is_no_prediction_and_has_no_bound(name, value, models, tmp_path):
     model = load(models / f"{name}.npz")
     library = Library(model, tmp_path)

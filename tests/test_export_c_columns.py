@@ -6,9 +6,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from running import run
+from strategies import drawn as some_examples
 from test_export_c import C99, among_others, same_bits
 from tools import SANITIZERS, STRICT, Library, compile, run_program, write
 
@@ -101,6 +102,7 @@ def write_tested(model, folder, X):
 # Cells to features and predictions
 
 
+@pytest.mark.matrix("compiler")
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("scheme", ALL_SCHEMES)
 def test_predictions_of_cells_are_python_s_under_the_sanitizers(scheme, compiler, tmp_path):
@@ -110,7 +112,7 @@ def test_predictions_of_cells_are_python_s_under_the_sanitizers(scheme, compiler
     assert (done.returncode, done.stdout, done.stderr) == (0, "500 of 500 rows are equal\n", "")
 
 
-@pytest.mark.matrix(standard="c++98", compiler="g++")
+@pytest.mark.matrix("standard", "compiler")
 @pytest.mark.parametrize("standard", ["c++98", "c++20"])
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
 @pytest.mark.parametrize("scheme", ["per-channel", "integer"])
@@ -165,6 +167,7 @@ def test_each_column_that_cannot_be_used_counts_and_only_nan_is_filled(tmp_path)
     assert told == [4, 1, 2, 0]
 
 
+@pytest.mark.matrix("compiler")
 @pytest.mark.parametrize("columns", [
     Columns(("a", "b"), fills={"b": -0.0}),
     Columns(("a",), levels={"a": ("0", "1")}),
@@ -349,7 +352,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("c")
 
 
-@settings(max_examples=8, deadline=None)  # each is compiled twice
+@some_examples(3, weekly=20)  # each is compiled twice
 @given(names=NAMES, levels=NAMES)
 @example(names=["a", "a_b", "a-b"], levels=["b_c", "c", "b-c"])
 @example(names=["§", "¶", "°"], levels=["§", "¶", "°"])
@@ -443,6 +446,7 @@ def test_the_command_writes_a_test_of_the_user_s_rows_or_of_drawn_ones(scheme, o
         assert 'double age; /* "age", from 3 to 5 */' in (saved / "price.h").read_text()
 
 
+@pytest.mark.matrix("compiler")
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_from_a_table_of_text_and_missing_cells_to_equal_predictions(compiler, tmp_path):
     levels = ['"say ""x"""', '"a, b"', "*/ int y; /*", '"two\nlines"', "\u202eé", "while"]

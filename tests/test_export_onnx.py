@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from cases import every
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -161,8 +162,8 @@ def test_any_float_model_answers_within_the_rounding_of_a_sum(case):
     assert np.all(np.abs(answers(export(model, "onnx"), X) - columns(model.predict(X))) <= rounding(model, X))
 
 
-@pytest.mark.parametrize("scheme", ALL_SCHEMES)
-@pytest.mark.parametrize("rows", [0, 1])
+@every("scheme", ALL_SCHEMES)
+@every("rows", [0, 1])
 def test_no_row_and_one_row_are_rows_too(exported, california, scheme, rows):
     model, content = exported[scheme]
     X = california.table.X[:rows]
@@ -170,9 +171,9 @@ def test_no_row_and_one_row_are_rows_too(exported, california, scheme, rows):
 
 
 @pytest.mark.matrix("bad")
-@pytest.mark.parametrize("float32", [False, True])
+@every("float32", [False, True])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("scheme", ALL_SCHEMES)
+@every("scheme", ALL_SCHEMES)
 def test_a_row_with_nan_or_infinity_has_no_number_for_an_answer_and_others_have(
     exported, california, scheme, bad, float32
 ):

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from cases import every
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -135,15 +136,15 @@ def test_no_row_and_one_row_are_rows_too(rows):
     assert_array_equal(opened(content).run(None, given)[0], answers(content, ROWS)[:rows], strict=True)
 
 
-@pytest.mark.parametrize("scheme", ALL_SCHEMES)
-@pytest.mark.parametrize("text", ["MARS", "NEAR", " near", "near ", "1", "NA"])
+@every("scheme", ALL_SCHEMES)
+@every("text", ["MARS", "NEAR", " near", "near ", "1", "NA"])
 def test_text_that_is_no_level_is_answered_with_nan_and_other_rows_are_not(scheme, text):
     content = export(of_columns(SEA, scheme), "onnx")
     assert np.isnan(answers(content, changed("sea", text))[:, 0]).tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("scheme", ALL_SCHEMES)
-@pytest.mark.parametrize("text", ["", "(missing)"])
+@every("scheme", ALL_SCHEMES)
+@every("text", ["", "(missing)"])
 def test_missing_text_without_a_level_for_it_is_answered_with_nan(scheme, text):
     content = export(of_columns(SEA, scheme), "onnx")
     assert np.isnan(answers(content, changed("kind", text))[:, 0]).tolist() == [False, True, False]

@@ -9,7 +9,8 @@ import os
 import browser as headless
 import numpy as np
 import pytest
-from hypothesis import assume, given, reject, settings
+from cases import every
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 from strategies import CONSTANT_FEATURES, SEVERAL_TARGETS, drawn, examples, integer_model, linear, quantizable
 
@@ -170,7 +171,7 @@ def test_the_bound_is_that_of_python_or_above_it_by_the_rounding_of_a_sum(kind, 
     np.testing.assert_allclose(there, expected, rtol=1e-6 if kind == "float32" else 1e-9)
 
 
-@drawn(20, weekly=200)  # each is a page
+@drawn(8, weekly=200)  # each is a page
 @examples("case", [*CONSTANT_FEATURES, *SEVERAL_TARGETS])
 @given(case=quantizable(schemes=KINDS))
 def test_every_model_is_that_of_python_and_begins_inside_its_range(reader, case):
@@ -585,8 +586,8 @@ def test_a_position_without_a_level_has_no_features(cell, houses, reader):
     assert reader.browser.run(f"String(encode([41, {cell}, 1, 3]))") == "41,NaN,NaN,NaN,1,3"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("cells", ["[41, 4, 1, 3]", "[null, 1, 1, 3]"])
+@every("kind", KINDS)
+@every("cells", ["[41, 4, 1, 3]", "[null, 1, 1, 3]"])
 def test_what_has_no_features_has_no_prediction(kind, cells, houses, reader):
     reader.open(houses[kind][1])
     assert reader.browser.run(f"String(predict(encode({cells})))") == "NaN"
@@ -817,7 +818,7 @@ def columns_and_cells(draw):
     return columns, np.array(cells, np.float64).T
 
 
-@settings(max_examples=30)
+@drawn(10, weekly=100)
 @given(case=columns_and_cells(), kind=st.sampled_from(KINDS))
 def test_all_names_and_levels_are_predicted_as_in_python(reader, case, kind):
     columns, cells = case

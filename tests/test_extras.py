@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from cases import every
 from running import assert_refused, run
 
 from housing_np import LinearRegression, export
@@ -51,7 +52,7 @@ def broken(monkeypatch):
     return broken
 
 
-@pytest.mark.parametrize("package", FILES)
+@every("package", FILES)
 def test_a_command_says_that_an_extra_is_broken(package, models, tmp_path, broken):
     np.save(tmp_path / "rows.npy", np.ones((9, 9)))
     (tmp_path / "rows.parquet").write_bytes(b"PAR1\0\1\2\3" * 20)
@@ -82,9 +83,8 @@ def test_a_plot_says_that_matplotlib_is_broken(broken, tmp_path):
 
 
 def test_a_large_csv_is_read_without_pyarrow_if_that_is_broken(broken, tmp_path, monkeypatch):
-    monkeypatch.setattr("housing_np.rows.csv._LARGE", 10)
     monkeypatch.delitem(sys.modules, "housing_np.rows.arrow_csv", raising=False)
-    (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{i},{i * i}\n" for i in range(50)))
+    (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{i},{i * i:0900}\n" for i in range(5000)))
     broken("pyarrow", BROKEN["AttributeError"])
     assert run("train", "--data", "rows.csv", "--target", "y", cwd=tmp_path).returncode == 0
 

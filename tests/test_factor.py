@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cases import every
 from numpy.testing import assert_allclose, assert_array_equal
 
 from housing_np.fit.factor import (
@@ -125,10 +126,10 @@ def test_a_column_that_is_known_to_vary_does_and_what_is_known_is_not_changed():
 SHIFT = np.array([0.5, -1.0, 0.0, 2.0])
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("shift", [SHIFT, SHIFT * [0, 0, 0, 1]])
-@pytest.mark.parametrize("n", [50, 20_000])
+@every("weighted", [False, True])
+@every("fit_intercept", [True, False])
+@every("shift", [SHIFT, SHIFT * [0, 0, 0, 1]])
+@every("n", [50, 20_000])
 def test_a_gram_matrix_is_that_of_the_shifted_rows(n, shift, fit_intercept, weighted):
     rows = rows_of(n, 3, weighted=weighted)
     block, A = _Block(rows, shift, fit_intercept), matrix(rows, shift, fit_intercept)
@@ -294,8 +295,8 @@ def test_a_sample_that_is_not_finite_shifts_nothing():
     assert not np.isfinite(found.R).all()
 
 
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("weight", [None, [2.0, 0.5, 1.0, 3.0, 1.0], [2.0**600] * 5, [2.0**-601] * 5])
+@every("fit_intercept", [True, False])
+@every("weight", [None, [2.0, 0.5, 1.0, 3.0, 1.0], [2.0**600] * 5, [2.0**-601] * 5])
 def test_a_factor_in_double_double_is_that_of_the_scaled_rows(weight, fit_intercept):
     rows = rows_of(5, 2)._replace(weight=None if weight is None else np.array(weight))
     rows.X[:, 1] *= 2.0**40

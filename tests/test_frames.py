@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from cases import every
 
 from housing_np import Affine, HousingError, LinearRegression, QuantizedLinear, save
 from housing_np.checks.arrays import as_numbers
@@ -85,7 +86,7 @@ def model():
     return LinearRegression().fit(X, Y, feature_names=["a", "b"])
 
 
-@pytest.mark.parametrize("make", FRAMES)
+@every("make", FRAMES)
 def test_every_frame_gives_the_model_that_the_array_does(make):
     model, expected = LinearRegression().fit(make(), Y), LinearRegression().fit(X, Y)
     assert list(model.feature_names_in_) == ["a", "b"]
@@ -93,7 +94,7 @@ def test_every_frame_gives_the_model_that_the_array_does(make):
     np.testing.assert_array_equal(model.predict(make()), expected.predict(X))
 
 
-@pytest.mark.parametrize("values", ARRAYS.values(), ids=ARRAYS)
+@every("values", ARRAYS.values(), ids=ARRAYS)
 def test_every_array_of_numbers_is_taken(values, model):
     np.testing.assert_array_equal(as_numbers(values, "X").astype(float), X)
     np.testing.assert_array_equal(model.predict(values), model.predict(X))
@@ -128,7 +129,7 @@ def unlike(message, arguments, model, names):
     return {door: text for door, text in said.items() if text is not None}
 
 
-@pytest.mark.parametrize("make", FRAMES)
+@every("make", FRAMES)
 def test_columns_in_another_order_are_never_other_numbers(make, model):
     frame = make()
     if isinstance(frame, np.ndarray):
@@ -140,7 +141,7 @@ def test_columns_in_another_order_are_never_other_numbers(make, model):
     assert unlike(r"same order as they were in fit: a, b; found b, a", swapped, model, DOORS) == {}
 
 
-@pytest.mark.parametrize("door", DOORS)
+@every("door", DOORS)
 def test_columns_of_other_names_are_refused_with_both_sides(door, model):
     frame = pandas().rename(columns={"b": "c"})
     with pytest.raises(HousingError, match=r"should match those that were passed during fit: a, b; found a, c"):
@@ -167,7 +168,7 @@ MISSING = {
 }
 
 
-@pytest.mark.parametrize("make", MISSING.values(), ids=MISSING)
+@every("make", MISSING.values(), ids=MISSING)
 def test_a_missing_value_is_named_at_every_door(make, model):
     message = r"row 2, column 'b': (nan is not|the value is missing)"
     assert unlike(message, make(), model, ["fit", "fit_blocks", *DOORS, "Calibration"]) == {}
@@ -253,7 +254,7 @@ def estimators():
     return [getattr(linear, name)() for name in names]
 
 
-@pytest.mark.parametrize("estimator", estimators(), ids=lambda estimator: type(estimator).__name__)
+@every("estimator", estimators(), ids=lambda estimator: type(estimator).__name__)
 def test_fitted_linear_models_of_scikit_learn_are_quantized_and_saved(estimator, tmp_path):
     rows = np.random.default_rng(0).standard_normal((200, 2))
     frame = pytest.importorskip("pandas").DataFrame(rows, columns=["a", "b"])
@@ -348,7 +349,7 @@ def test_masks_are_seen_within_lists_and_records(values, model):
 HUGE = np.array([[1, 2], [2**53 + 1, 3]])
 
 
-@pytest.mark.parametrize(
+@every(
     "door",
     [
         lambda model: model.predict(HUGE),

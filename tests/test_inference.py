@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -27,7 +28,7 @@ COUNT = np.round(np.exp(10 + 2 * normal()[:, 0]))
 OTHER = normal(seed=1)[:, 0]
 
 
-@pytest.mark.parametrize(
+@every(
     ("columns", "fit_intercept", "identified"),
     [
         ([YES, 1 - YES, OTHER], True, [False, False, False, True]),

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -66,8 +67,8 @@ WAYS = {
 TOLERANCE = {name: 1e-5 if name.startswith("Householder") else 1e-10 for name in WAYS}
 
 
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("name", WAYS)
+@every("fit_intercept", [True, False])
+@every("name", WAYS)
 def test_each_way_gives_the_factor_of_householder(name, fit_intercept):
     X, y = WAYS[name]
     found = shifted_factor(Rows(X, y[:, None]), fit_intercept)
@@ -81,7 +82,7 @@ def test_each_way_gives_the_factor_of_householder(name, fit_intercept):
 
 @pytest.mark.matrix("layout")
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
-@pytest.mark.parametrize("name", WAYS)
+@every("name", WAYS)
 def test_each_way_gives_lapack_s_predictions(name, layout):
     X, y = WAYS[name]
     with warnings.catch_warnings():
@@ -103,8 +104,8 @@ SMALL_Y = np.array([5.5, 5.6, 5.2, 6.7, 6.3, 7.0, 6.9])
 
 
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
-@pytest.mark.parametrize("value", [0.0, 1.0, 1990.0, 0.1, 1e9 / 3, -1e-300])
-@pytest.mark.parametrize("copies", [1, 3000])
+@every("value", [0.0, 1.0, 1990.0, 0.1, 1e9 / 3, -1e-300])
+@every("copies", [1, 3000])
 def test_a_column_that_never_varies_has_weight_0_in_any_place(value, copies):
     others, y = np.tile(SMALL[:, [0, 2, 3]], (copies, 1)), np.tile(SMALL_Y, copies)
     without = LinearRegression().fit(others, y)
@@ -345,8 +346,8 @@ def test_sums_beyond_the_range_warn_of_nothing_in_any_thread(size):
 
 
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.RankWarning")
-@pytest.mark.parametrize("n", [60, 9000])
-@pytest.mark.parametrize("exponent", [-100, 50, 150, 300])
+@every("n", [60, 9000])
+@every("exponent", [-100, 50, 150, 300])
 def test_the_unit_of_weights_does_not_change_the_rank_beside_a_constant(n, exponent):
     a, _ = normal(n, columns=8)
     X = np.column_stack([np.full(n, 0.1), a, a[:, 0] * 2, a[:, 0] + 1e-5 * np.sin(np.arange(n))])

@@ -2,6 +2,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -171,8 +172,8 @@ def test_score_far_from_zero_does_not_cancel():
     assert score.r2 == 0.0
 
 
-@pytest.mark.parametrize("pred", [[0.5, 1.5, 7.0], [1.0, 2.0, 3.0]])
-@pytest.mark.parametrize("true", [[1.0, 2.0, 3.0], [2.0, 2.0, 2.0], [[1.0, 2.0], [3.0, 2.0]]])
+@every("pred", [[0.5, 1.5, 7.0], [1.0, 2.0, 3.0]])
+@every("true", [[1.0, 2.0, 3.0], [2.0, 2.0, 2.0], [[1.0, 2.0], [3.0, 2.0]]])
 def test_equals_scikit_learn(true, pred):
     sklearn = pytest.importorskip("sklearn.metrics")
     if np.ndim(true) == 2:
@@ -291,8 +292,8 @@ def test_means_whose_difference_overflows_add_up_without_a_warning():
     assert np.isnan(both.r2)
 
 
-@pytest.mark.parametrize("weight", [None, [0.0, 1.0]])
-@pytest.mark.parametrize("place", range(3))
+@every("weight", [None, [0.0, 1.0]])
+@every("place", range(3))
 def test_what_is_no_number_is_named_by_its_argument(place, weight):
     arguments = [[1.0, 2.0] for _ in range(3)]
     arguments[place] = ["a", "b"]

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from cases import every
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, Table, read_table
 from housing_np.checks.names import apart_from, as_name, as_names, require_apart, require_option
@@ -46,10 +47,8 @@ def test_names_that_cannot_be_told_apart_are_refused(features, targets, message)
             door(features, targets)
 
 
-@pytest.mark.parametrize(
-    "names", [[1, 2], ["a", None], ["a", b"b"], "ab", {"a", "b"}, 5, None, [["a"], ["b"]], np.zeros((2, 2))]
-)
-@pytest.mark.parametrize("which", ["features", "targets"])
+@every("names", [[1, 2], ["a", None], ["a", b"b"], "ab", {"a", "b"}, 5, None, [["a"], ["b"]], np.zeros((2, 2))])
+@every("which", ["features", "targets"])
 def test_names_that_are_none_are_refused(names, which):
     arguments = [names, ["y", "z"]] if which == "features" else [["a", "b"], names]
     for door in ("fit", "from_coefficients", "QuantizedLinear"):
@@ -108,7 +107,7 @@ def test_names_are_apart_where_no_bound_meets_them():
     assert apart_from(["a"], ["y0", "y1"]) == ("y0", "y1")
 
 
-@pytest.mark.parametrize("value", ["c", "", "A", None, 1, [], np.array(["a", "b"]), ["a"]])
+@every("value", ["c", "", "A", None, 1, [], np.array(["a", "b"]), ["a"]])
 def test_an_option_that_is_none_is_refused_with_those_there_are(value):
     with pytest.raises(HousingError, match="^kind is .*: expected one of a, b$"):
         require_option(value, ("a", "b"), "kind")
@@ -130,7 +129,7 @@ def test_features_and_what_to_ignore_may_be_one_name_or_an_array(tmp_path):
     assert read_table(tmp_path / "t.csv", "y", ignore="ab").feature_names == ("b",)
 
 
-@pytest.mark.parametrize(
+@every(
     ("parts", "message"),
     [
         ((X, Y, ("a", "b"), "y"), r"y has shape \(4, 2\): expected \(4,\)"),

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from cases import every
 from reading import read_file
 from running import assert_refused, run
 
@@ -158,7 +159,7 @@ def test_one_file_alone_has_it_in_all_rows(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
+@every(
     ("path", "columns"),
     [
         ("a=1.csv", {}),

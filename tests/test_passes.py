@@ -6,6 +6,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from cases import every
 
 from housing_np import HousingError
 from housing_np.distributed.cluster import tree_sum
@@ -56,7 +57,7 @@ def test_a_sum_of_selected_rows_goes_on_selecting():
     assert both.positive.sum.rows == int((ROWS[:, 1] > 0).sum())
 
 
-@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 64, 65, 200])
+@every("count", [1, 2, 7, 8, 9, 64, 65, 200])
 def test_a_tree_adds_up_every_task_once(count):
     dask = pytest.importorskip("dask")
     tasks = [dask.delayed(3**i) for i in range(count)]

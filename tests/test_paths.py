@@ -1,6 +1,7 @@
 """What can be a path, at every door of the library and of the commands."""
 
 import pytest
+from cases import every
 from running import assert_refused, run
 
 from housing_np import ArtifactError, HousingError, LinearRegression, TableError, load, read_table, save
@@ -66,7 +67,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@every("command", COMMANDS, ids=" ".join)
 @pytest.mark.matrix("path")
 @pytest.mark.parametrize("path", ["a\0b.npz", "\ud800.csv", "x" * 300 + ".npz", "y" * 100_000 + ".csv"], ids=range(4))
 def test_a_path_that_no_file_can_have_ends_a_command_in_one_line(command, path, folder):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -317,8 +318,8 @@ def test_predict_quantized_equals_int64_for_every_input(model, data):
     assert_array_equal(model.predict_quantized(Xq), int64_reference(model, Xq), strict=True)
 
 
-@pytest.mark.parametrize("p", [1, 257, 258, 259, 300, 400])
-@pytest.mark.parametrize("targets", [None, 1, 3])
+@every("p", [1, 257, 258, 259, 300, 400])
+@every("targets", [None, 1, 3])
 def test_predict_quantized_is_exact_below_and_above_what_float32_holds(p, targets):
     # 255 * 255 * 258 is the last sum below 2**24.
     shape = (p,) if targets is None else (targets, p)
@@ -432,8 +433,8 @@ def test_integer_bias_is_the_nearest_number_of_steps(steps, bias):
     assert_array_equal(small.bias, np.array(bias, np.int32), strict=True)
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize("intercept", [1e5, 1e9, 1e15])
+@every("sign", [1, -1])
+@every("intercept", [1e5, 1e9, 1e15])
 def test_beside_a_large_bias_the_steps_are_coarser_and_the_bound_holds(sign, intercept):
     # Each step of the weight would be 1 / 255, and an intercept of 1e9 is 2.55e11 of them: int32 holds 2.1e9.
     X = np.arange(256.0)[:, None]
@@ -458,8 +459,8 @@ def test_negative_steps_count_towards_the_overflow():
 
 @pytest.mark.matrix(p=3)
 @pytest.mark.parametrize("p", [1, 2, 3, 8, 13])
-@pytest.mark.parametrize("targets", [None, 3])
-@pytest.mark.parametrize("scheme", SCHEMES)
+@every("targets", [None, 3])
+@every("scheme", SCHEMES)
 def test_a_row_is_predicted_the_same_whatever_stands_beside_it(scheme, targets, p):
     rng = np.random.default_rng(p)
     X = rng.normal(size=(67, p)) * 10.0 ** rng.uniform(-2, 2, p)
@@ -538,7 +539,7 @@ def test_a_percentile_leaves_out_the_outliers():
     assert_array_equal(small.saturated([[0.0], [1.0], [99.0], [1e6]]), [True, False, False, True], strict=True)
 
 
-@pytest.mark.parametrize(
+@every(
     ("X", "message"),
     [
         ([1.0, 2.0], r"X has shape \(2,\): expected \(rows, features\)"),
@@ -629,15 +630,15 @@ def test_unknown_options_are_refused():
         QuantizedLinear.from_linear(model, X, bits=9)
 
 
-@pytest.mark.parametrize("coef", [[1e60], [-1e45]])
-@pytest.mark.parametrize("scheme", SCHEMES)
+@every("coef", [[1e60], [-1e45]])
+@every("scheme", SCHEMES)
 def test_weights_beyond_float32_are_refused(scheme, coef):
     with pytest.raises(HousingError, match="float32"):
         QuantizedLinear.from_linear(linear(coef, 0.0), [[1.0], [2.0]], scheme)
 
 
-@pytest.mark.parametrize("unit", [1e-50, 1e-40, 1e50])
-@pytest.mark.parametrize("scheme", SCHEMES)
+@every("unit", [1e-50, 1e-40, 1e50])
+@every("scheme", SCHEMES)
 def test_features_beyond_float32_are_bounded_or_refused(scheme, unit):
     X = np.array([[1.0, 1.0], [2.0, 3.0], [3.0, 2.0]]) * [1.0, unit]
     model = linear([1.0, 1.0], 0.5)
@@ -671,7 +672,7 @@ def parts(scheme):
     return {name: getattr(model, name) for name in QuantizedLinear.__dataclass_fields__}
 
 
-@pytest.mark.parametrize(
+@every(
     ("scheme", "changes", "message"),
     [
         ("per-channel", {"weights": [0.5, 1.0]}, "q must be integers from 0 to 255"),
@@ -739,8 +740,8 @@ def test_the_numbers_of_a_model_have_to_be_all_there(scheme):
             QuantizedLinear.from_numbers(scheme, others, ("a", "b"), ("y",))
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("copied", [lambda x: x, copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@every("scheme", SCHEMES)
+@every("copied", [lambda x: x, copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
 def test_no_array_of_a_model_or_of_its_copy_can_be_written(scheme, copied):
     model = QuantizedLinear(**parts(scheme))
     expected = model.predict(ROWS)  # so that what is cached would be copied too
@@ -753,7 +754,7 @@ def test_no_array_of_a_model_or_of_its_copy_can_be_written(scheme, copied):
     assert [name for name, array in held.items() if array.flags.writeable] == []
 
 
-@pytest.mark.parametrize(
+@every(
     ("coef", "intercept", "place"),
     [
         ([1.0, np.nan], 0.0, "the weight of 'b' for 'y' is nan"),
@@ -764,7 +765,7 @@ def test_no_array_of_a_model_or_of_its_copy_can_be_written(scheme, copied):
     ],
 )
 @pytest.mark.matrix("rounding")
-@pytest.mark.parametrize("scheme", SCHEMES)
+@every("scheme", SCHEMES)
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_a_float_model_of_no_finite_numbers_is_not_quantized(coef, intercept, place, scheme, rounding):
     model = LinearRegression.from_coefficients(coef, intercept, ["a", "b"], ["y", "z"][: np.ndim(coef)])

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from cases import every
 from scipy.stats import norm
 from strategies import integer_model
 
@@ -74,7 +75,7 @@ def test_a_report_without_a_feature_is_refused(tmp_path):
         ranges_of(of_report(tmp_path), ["rooms", "floors"])
 
 
-@pytest.mark.parametrize(
+@every(
     "changes",
     [
         {"data": {}},
@@ -269,7 +270,7 @@ def test_without_percentiles_no_usual_range_is_known(rows):
     assert usual_range(np.zeros(1), np.ones(1), rows) is None
 
 
-@pytest.mark.parametrize(
+@every(
     ("values", "expected"),
     [
         ([0, 1], True),

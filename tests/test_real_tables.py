@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import every
 from running import run
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, load, save
@@ -325,7 +326,7 @@ def trained(tmp_path_factory):
     return train
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every("name", NAMES)
 def test_a_table_trains_in_two_commands(name, trained):
     done, _ = trained(name)
     assert done[-1].returncode == 0, "\n".join(each.stderr for each in done)
@@ -355,7 +356,7 @@ def pipeline_r2(frame, target, names, categories):
     return model.fit(X, y).score(X, y)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every("name", NAMES)
 def test_r2_is_that_of_a_pipeline_of_scikit_learn(name, trained):
     target, _, frame, _ = told(name)
     report = trained(name)[1]
@@ -422,7 +423,7 @@ DEGENERATE = {
 
 @pytest.mark.matrix("position")
 @pytest.mark.parametrize("position", range(4))
-@pytest.mark.parametrize("name", DEGENERATE)
+@every("name", DEGENERATE)
 def test_a_column_without_use_changes_no_prediction(name, position, tmp_path):
     rng, n = np.random.default_rng(12), 40
     x, k = rng.integers(1, 99, n), rng.choice(["a", "b", "c"], n)
@@ -464,8 +465,8 @@ FRAMES = {"pandas": lambda frame: frame, "reordered": lambda frame: frame[frame.
 FRAMES |= {"polars": as_polars, "pyarrow": as_arrow}
 
 
-@pytest.mark.parametrize("kind", FRAMES)
-@pytest.mark.parametrize("name", SEVERAL[1:])
+@every("kind", FRAMES)
+@every("name", SEVERAL[1:])
 def test_a_frame_with_the_columns_of_the_table_is_predicted_as_its_features(name, kind):
     rows, table, model = fitted(name)
     frame = FRAMES[kind](rows.drop(columns="Title", errors="ignore"))
@@ -603,7 +604,7 @@ def memory_numbers(monkeypatch, most):
 
 @pytest.mark.matrix("most")
 @pytest.mark.parametrize("most", [1 << 24, 20], ids=["in memory", "in files"])
-@pytest.mark.parametrize("name", ADVISED)
+@every("name", ADVISED)
 def test_advice_can_be_pasted_and_works(name, most, tmp_path, monkeypatch):
     memory_numbers(monkeypatch, most)
     content, options, message = ADVISED[name]
@@ -651,7 +652,7 @@ REFUSED = {
 
 @pytest.mark.matrix("most")
 @pytest.mark.parametrize("most", [1 << 24, 20], ids=["in memory", "in files"])
-@pytest.mark.parametrize("name", REFUSED)
+@every("name", REFUSED)
 def test_what_no_option_mends_gets_no_option_as_advice(name, most, tmp_path, monkeypatch):
     memory_numbers(monkeypatch, most)
     content, message = REFUSED[name]
@@ -793,9 +794,7 @@ def test_numbers_only_in_rows_without_a_target_are_left_out(tmp_path):
     assert done.returncode == 0 and "'b' is left out (all of its cells are missing)" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "name", [" a ", "-x", "--", "a, b", "it's", 'say "a"', "$HOME", "a;b", "a b", "m²", "*", "#1", "~"]
-)
+@every("name", [" a ", "-x", "--", "a, b", "it's", 'say "a"', "$HOME", "a;b", "a b", "m²", "*", "#1", "~"])
 def test_a_column_of_any_name_can_be_left_out_as_the_note_says(name, tmp_path):
     rows = [{name: i if i % 3 else None, "b": i % 5, "y": number(i)} for i in range(40)]
     (tmp_path / "rows.json").write_text(json.dumps(rows))

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from cases import every
 from running import answer, assert_refused, run, strict
 from sklearn.metrics import mean_absolute_error
 
@@ -157,7 +158,7 @@ def test_names_are_text_in_the_page(homes):
     assert r"\<b\>\$x\_\{\$\|y" in (homes / "a.md").read_text()
 
 
-@pytest.mark.parametrize(
+@every(
     ("name", "marked"),
     [
         ("https://example.com/x", r"https\://example.com/x"),

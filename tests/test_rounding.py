@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -115,7 +116,7 @@ def test_closest_equals_brute_force(problem):
     assert_best(found, w, H, scale, zero_point, bits)
 
 
-@pytest.mark.parametrize("problem", EDGES.values(), ids=EDGES.keys())
+@every("problem", EDGES.values(), ids=EDGES.keys())
 def test_closest_equals_brute_force_at_edges(problem):
     w, H, scale, zero_point, bits = problem
     assert_best(closest(w, H, scale, zero_point, bits), w, H, scale, zero_point, bits)
@@ -176,8 +177,8 @@ def test_search_is_best_for_its_scale_and_no_worse_than_plain_rounding(problem, 
     assert found.cost <= plain * (1 + 1e-5) + ROUNDED * size
 
 
-@pytest.mark.parametrize("shared", [False, True])
-@pytest.mark.parametrize("problem", EDGES.values(), ids=EDGES.keys())
+@every("shared", [False, True])
+@every("problem", EDGES.values(), ids=EDGES.keys())
 def test_search_at_edges(problem, shared):
     w, H, scale, _, bits = problem
     found = search(w, H, scale, bits, shared)
@@ -197,7 +198,7 @@ def targets(seed, k=3, p=6):
     return W, A.T @ A / 50
 
 
-@pytest.mark.parametrize("seed", range(6))
+@every("seed", range(6))
 def test_targets_share_a_scale_and_are_each_the_closest(seed):
     W, H = targets(seed)
     ratio = 1 / np.sqrt(np.diag(H))
@@ -209,7 +210,7 @@ def test_targets_share_a_scale_and_are_each_the_closest(seed):
     assert_allclose(found.scale / ratio, found.scale[0] / ratio[0], rtol=1e-6)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@every("seed", range(6))
 def test_a_bound_prunes_only_what_cannot_beat_it(seed):
     problem = _Problem(*targets(seed), np.ones(6), 4)
     grid = _Grid(np.array(0.2), np.full(6, 8))
@@ -332,7 +333,7 @@ DROPS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("bits", DROPS)
+@every("bits", DROPS)
 def test_r2_drop_on_california_housing(california, bits):
     X, y = california.table.X, california.table.y
     w, H, std, variance = california.model.coef_, np.cov(X.T, bias=True), X.std(axis=0), y.var()
@@ -374,7 +375,7 @@ SHAPES = r"W, H and ratio have the shapes \(1,\), \(2, 2\) and \(2,\): expected 
 TOO_LARGE = "the weights or the features are too large or too small to square: rescale them"
 
 
-@pytest.mark.parametrize(
+@every(
     ("changes", "message"),
     [
         ({"W": [1.0]}, f"^{SHAPES}$"),

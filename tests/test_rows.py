@@ -2,21 +2,21 @@
 
 import json
 import sys
-from io import BytesIO, TextIOWrapper
+from io import BytesIO
 from pathlib import Path
 from typing import get_args
 from unittest import mock
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import given
 from hypothesis import strategies as st
 from reading import PLAIN, Pieces, events, outcome, read, read_file, stdin, told
 from strategies import drawn
 
 from housing_np import TableError
-from housing_np.rows import FORMATS, Format, format_of, open_rows, rows, source
-from housing_np.rows import text as lines_of
+from housing_np.rows import FORMATS, Format, format_of, open_rows
 from housing_np.rows.columns import Columns
 from housing_np.rows.formats import titles
 from housing_np.rows.numbered import numbered
@@ -33,7 +33,7 @@ def test_columns_keep_the_order_of_the_file(format):
         assert (opened.columns, opened.named) == (("b", "a"), True)
 
 
-@pytest.mark.parametrize(
+@every(
     ("path", "format"),
     [("a.csv", "csv"), ("A.JSON", "json"), ("a.jsonl", "jsonl"), ("a.ndjson", "jsonl"), ("a.npy", "npy"), ("a", None)],
 )
@@ -88,10 +88,13 @@ def test_formats_give_the_same_bits(number, format):
     assert read(content, ["x"], format)[0][0].hex() == number.hex()
 
 
-def test_more_rows_than_a_block_holds_are_all_read(monkeypatch):
-    monkeypatch.setattr(rows, "BLOCK_NUMBERS", 4)
-    lines = [json.dumps({"x": i, "y": -i}) for i in range(11)]
-    assert read("\n".join(lines), ["x", "y"], "jsonl") == [[i, -i] for i in range(11)]
+def test_more_rows_than_a_block_holds_are_all_read():
+    names = [f"x{i}" for i in range(1000)]
+    lines = [json.dumps([i] * 1000) for i in range(600)]
+    with stdin("\n".join(lines)), open_rows("-", "jsonl") as opened:
+        blocks = list(opened.blocks(names))
+    assert len(blocks) > 1 and max(block.size for block in blocks) <= BLOCK_NUMBERS
+    assert [row[0] for block in blocks for row in block.tolist()] == list(range(600))
 
 
 @pytest.mark.parametrize(
@@ -103,13 +106,12 @@ def test_more_rows_than_a_block_holds_are_all_read(monkeypatch):
         ("jsonl", '{"x": 1, "y": 2, "note": "5\\""}\n', '{"x": 3, "y": 4}\n'),
     ],
 )
-def test_a_row_is_given_before_the_next_ones_have_come(format, first, others, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", 8)
-    stream = BytesIO((first + others * 100).encode())
-    with mock.patch.object(sys, "stdin", TextIOWrapper(stream)), open_rows("-", format) as opened:
+def test_a_row_is_given_before_the_next_ones_have_come(format, first, others):
+    pieces = Pieces((first + others * 100).encode(), [8])
+    with mock.patch.object(sys, "stdin", mock.Mock(buffer=pieces)), open_rows("-", format) as opened:
         blocks = opened.blocks(["x", "y"])
         assert next(blocks).tolist() == [[1.0, 2.0]]
-        assert stream.tell() <= len(first) + 16
+        assert pieces.stream.tell() <= len(first) + 16
 
 
 CSV_TOKENS = [
@@ -135,16 +137,13 @@ JSON_TOKENS = [b'{"x": 1, "y": 2}\n', b"[3, 4]\n", b"{}", b"7", b"\n", b"\r\n", 
     [("csv", CSV_TOKENS, [b"x,y\n", b'x,"y"\r\n', b""]), ("jsonl", JSON_TOKENS, [b'{"x": 1, "y": 2}\n', b""])],
     ids=["csv", "jsonl"],
 )
-@given(st.data(), st.sampled_from(["skip", "stop"]), st.sampled_from([16, 24, 1 << 20]))
+@given(st.data(), st.sampled_from(["skip", "stop"]))
 @drawn(100, weekly=1000)
-def test_what_is_read_and_refused_does_not_depend_on_the_pieces_of_a_stream(
-    format, tokens, starts, data, on_error, cap
-):
+def test_what_is_read_and_refused_does_not_depend_on_the_pieces_of_a_stream(format, tokens, starts, data, on_error):
     content = data.draw(st.sampled_from(starts)) + b"".join(data.draw(st.lists(st.sampled_from(tokens), max_size=20)))
     sizes = data.draw(st.lists(st.integers(1, 9), min_size=1))
-    with mock.patch.object(lines_of, "LONGEST", cap), mock.patch.object(source, "CHUNK_BYTES", cap):
-        expected = outcome(BytesIO(content), format, on_error)
-        assert outcome(Pieces(content, sizes), format, on_error) == expected
+    expected = outcome(BytesIO(content), format, on_error)
+    assert outcome(Pieces(content, sizes), format, on_error) == expected
 
 
 @pytest.mark.parametrize(
@@ -195,8 +194,8 @@ def test_rows_before_a_bad_one_come_before_its_error(content, format, error):
     assert last.startswith(error)
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
-@pytest.mark.parametrize(
+@every("piece", [1, 7, 1 << 20])
+@every(
     ("content", "format", "places"),
     [
         ("x,y\n1,2\nz,z\n3\n\n3,4\n5,nan\n", "csv", ["row 2 (line 3)", "row 3 (line 4)", "row 5 (line 7)"]),
@@ -205,10 +204,9 @@ def test_rows_before_a_bad_one_come_before_its_error(content, format, error):
         ('[{"x": 1, "y": 2}, 0, {"x": 3, "y": 4}, {"x": NaN, "y": NaN}]', "json", ["row 2", "row 4"]),
     ],
 )
-def test_bad_rows_alone_are_left_out_and_each_is_told_once(content, format, places, chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+def test_bad_rows_alone_are_left_out_and_each_is_told_once(content, format, places, piece):
     errors = []
-    assert read(content, ["x", "y"], format, errors.append) == PLAIN
+    assert read(content, ["x", "y"], format, errors.append, piece) == PLAIN
     assert [str(error).partition(": ")[2].partition(",")[0].partition(":")[0] for error in errors] == places
 
 

@@ -12,15 +12,16 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from cases import every
 from hypothesis import example, given
 from hypothesis import strategies as st
 from reading import PLAIN, Endless, Pieces, outcome, read, refusal, stdin, told
 
 from housing_np import TableError
 from housing_np.rows import csv as csv_rows
-from housing_np.rows import open_rows, source
-from housing_np.rows import text as lines_of
+from housing_np.rows import open_rows
 from housing_np.rows.columns import Columns
+from housing_np.rows.rows import BLOCK_NUMBERS
 
 pytestmark = pytest.mark.matrix("engine")
 
@@ -58,20 +59,18 @@ CSVS = {
 }
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1 << 20])
-@pytest.mark.parametrize("content", CSVS.values(), ids=CSVS)
-def test_csv_is_read_however_it_is_written_and_wherever_its_chunks_are_cut(content, chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert read(content, ["x", "y"]) == PLAIN
+@pytest.mark.matrix(piece=1)
+@pytest.mark.parametrize("piece", [1, 2, 7, 64, 1 << 20])
+@every("content", CSVS.values(), ids=CSVS)
+def test_csv_is_read_however_it_is_written_and_wherever_its_chunks_are_cut(content, piece):
+    assert read(content, ["x", "y"], piece=piece) == PLAIN
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1 << 20])
-@pytest.mark.parametrize("content", ["x\n1\n2\n", "x\n\n\n1\n\n2\n\n", "x\r\n\r\n1\r\n2", "\n\nx\n1\n2\n"])
-def test_one_column_is_read_wherever_its_chunks_are_cut(content, chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert read(content, ["x"]) == [[1.0], [2.0]]
+@pytest.mark.matrix(piece=1)
+@pytest.mark.parametrize("piece", [1, 2, 7, 64, 1 << 20])
+@every("content", ["x\n1\n2\n", "x\n\n\n1\n\n2\n\n", "x\r\n\r\n1\r\n2", "\n\nx\n1\n2\n"])
+def test_one_column_is_read_wherever_its_chunks_are_cut(content, piece):
+    assert read(content, ["x"], piece=piece) == [[1.0], [2.0]]
 
 
 def test_a_quoted_name_keeps_its_commas_quotes_and_line_breaks():
@@ -110,16 +109,15 @@ CELLS = st.one_of(
 @example(["1d5"])
 @example(["1\x1f"])
 def test_the_fast_path_agrees_with_the_plain_one(cells):
-    def outcome():
+    def outcome(before):
         try:
-            return [number.hex() for (number,) in read(content, ["x"])]
+            return [
+                number.hex() for (number,) in read("k,x\n" + "".join(f"{before},{cell}\n" for cell in cells), ["x"])
+            ]
         except TableError as error:
             return str(error)
 
-    content = "k,x\n" + "".join(f"0,{cell}\n" for cell in cells)
-    fast = outcome()
-    with mock.patch.object(csv_rows, "fast_parser", return_value=mock.Mock(return_value=None)):
-        assert outcome() == fast
+    assert outcome('"a, ""b"""') == outcome("0")  # quotes with a comma in them are read row by row
 
 
 @pytest.mark.matrix(engine="pyarrow")
@@ -129,12 +127,11 @@ def test_every_note_that_csv_can_write_is_read_past(notes, end, piece):
     writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator=end)
     writer.writerow(["x", "note", "y"])
     writer.writerows([i, note, -i] for i, note in enumerate(notes))
-    with mock.patch.object(source, "CHUNK_BYTES", piece):
-        assert read(file.getvalue(), ["x", "y"]) == [[i, -i] for i in range(len(notes))]
+    assert read(file.getvalue(), ["x", "y"], piece=piece) == [[i, -i] for i in range(len(notes))]
 
 
 @pytest.mark.matrix(engine="pyarrow")
-@pytest.mark.parametrize(
+@every(
     ("content", "places"),
     [
         ('x,y,n\n1,2,a\n9,9,"b\n3,4,c\n5,6,d\n', ["row 2 (line 3), column 'n': not CSV (a quote is not closed)"]),
@@ -170,30 +167,42 @@ def test_a_broken_quote_takes_no_good_row_with_it(content, places):
     assert [message[: len(place)] for message, place in zip(messages, places, strict=True)] == places
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize(
-    ("content", "limit", "message"),
+LONGEST = 4 << 20  # characters of a line, and of a record
+
+
+@pytest.mark.matrix(piece=1 << 18)
+@every(
+    ("content", "message"),
     [
-        ("n,x,y\na,1,2\n{},9,9\na,3,4\na,5,6", 15, "row 2 (line 3): longer than 15 characters"),
-        ('n,x,y\na,1,2\n"{},9,9\na,3,4\na,5,6', 15, "row 2 (line 3): longer than 15 characters"),
-        ('n,x,y\na,1,2\n"a,9,9\na,3,4\na,5,6', 15, "row 2 (line 3), column 'n': not CSV (record larger than 15 char"),
+        ("n,x,y\na,1,2\n{},9,9\na,3,4\na,5,6", "row 2 (line 3): longer than 4194304 characters"),
+        ('n,x,y\na,1,2\n"{},9,9\na,3,4\na,5,6', "row 2 (line 3): longer than 4194304 characters"),
     ],
-    ids=["line", "line with a quote", "record"],
+    ids=["line", "line with a quote"],
 )
-@pytest.mark.parametrize("chunk", [1, 7, 15])
-def test_what_is_too_long_is_one_bad_row(content, limit, message, chunk, monkeypatch):
-    monkeypatch.setattr(lines_of, "LONGEST", limit)
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    (got,) = told(content.format("é" * 12))
+@pytest.mark.parametrize("piece", [1 << 18, LONGEST, (1 << 20) + 1])
+def test_a_line_that_is_too_long_is_one_bad_row(content, message, piece):
+    (got,) = told(content.format("é" * (LONGEST - 3)), piece=piece)
     assert got.startswith(message)
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize("chunk", [1, 7, 15])
-def test_a_line_of_the_greatest_length_is_read(chunk, monkeypatch):
-    monkeypatch.setattr(lines_of, "LONGEST", 15)
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert read('n,x,y\n"123456789",1,2\n1ééééé,3,4\n', ["x", "y"]) == [[1.0, 2.0], [3.0, 4.0]]
+def test_a_record_that_is_too_long_is_one_bad_row():
+    lines = 7_000
+    errors = []
+    seen = read('n,x,y\na,1,2\n"a,9,9\n' + f"{'a' * 600},3,4\n" * lines, ["x", "y"], on_error=errors.append)
+    assert seen == [[1.0, 2.0], *[[3.0, 4.0]] * lines]
+    assert [str(each).partition(";")[0] for each in errors] == [
+        "standard input: row 2 (line 3), column 'n': not CSV (record larger than 4194304 characters)"
+    ]
+
+
+@pytest.mark.matrix(piece=1 << 18)
+@pytest.mark.parametrize("piece", [1 << 18, LONGEST, (1 << 20) + 1])
+def test_a_line_of_the_greatest_length_is_read(piece):
+    notes = ["é" * 100_000] * 41
+    names = ",".join(["x", "y", *(f"n{i}" for i in range(42))])
+    lines = [f"1,2,{','.join(notes)},", f'3,4,"{notes[0]}",{",".join(notes[1:])},']
+    lines = [line + "é" * (LONGEST - len(line)) for line in lines]
+    assert read("\n".join([names, *lines]), ["x", "y"], piece=piece) == PLAIN
 
 
 @pytest.mark.parametrize("line", ['a","', '","1","'], ids=["open to the end", "joined"])
@@ -204,12 +213,13 @@ def test_quotes_that_are_broken_on_every_line_take_no_more_time_than_others(line
     assert len(errors) >= 10_000
 
 
-@pytest.mark.parametrize("before", ['1,"a\nb"\n', '1,"a"b\n'], ids=["whole", "broken"])
-def test_the_length_of_a_record_is_its_own(before, monkeypatch):
-    monkeypatch.setattr(lines_of, "LONGEST", 15)
-    errors = []
-    assert read("x,n\n" + before * 3 + '2,"a\nb"\n', ["x"], on_error=errors.append)[-1] == [2.0]
-    assert len(errors) == (0 if "\n" in before[:-1] else 3)
+@pytest.mark.parametrize("before", ['1,"{}\n{}"\n', '1,"{}"{}\n'], ids=["whole", "broken"])
+def test_the_length_of_a_record_is_its_own(before):
+    half, errors = "a" * 60_000, []
+    content = "x,n\n" + before.format(half, half) * 40 + '2,"a\nb"\n'
+    assert len(content) > LONGEST
+    assert read(content, ["x"], on_error=errors.append)[-1] == [2.0]
+    assert len(errors) == (0 if "\n" in before[:-1] else 40)
 
 
 @pytest.mark.parametrize("cell", ["9" * 140_000, '"' + "9" * 140_000 + '"', '"' + "9\n" * 70_000 + '"'])
@@ -219,18 +229,16 @@ def test_a_field_that_is_longer_than_csv_takes_is_refused_on_every_path(cell):
         read(f"n,x\n{cell},1\n2,3\n", ["x"])
 
 
-@pytest.mark.parametrize("text", [b"1,2\n", b'a","\n'], ids=["a quote", "quotes that close and open"])
-def test_a_quote_that_is_never_closed_does_not_take_the_stream(text, monkeypatch):
-    monkeypatch.setattr(lines_of, "LONGEST", 1 << 18)
-    monkeypatch.setattr(source, "CHUNK_BYTES", 1 << 16)
-    stream = Endless(b'x,y\n1,2\n3,a","\n', text)
+@pytest.mark.parametrize("text", [b"1,2%s\n", b'a","%s\n'], ids=["a quote", "quotes that close and open"])
+def test_a_quote_that_is_never_closed_does_not_take_the_stream(text):
+    stream = Endless(b'x,y\n1,2\n3,a","\n', text % (b"9" * 1000))
     with (
         mock.patch.object(sys, "stdin", mock.Mock(buffer=stream)),
         pytest.raises(TableError, match=r"row 2 \(line 3\)"),
         open_rows("-") as opened,
     ):
         list(opened.blocks(["x"]))
-    assert stream.taken < 4 * lines_of.LONGEST
+    assert stream.taken < 4 * LONGEST
 
 
 def test_a_line_that_never_ends_does_not_take_the_memory():
@@ -244,10 +252,10 @@ def test_a_line_that_never_ends_does_not_take_the_memory():
         [[1.0], [2.0]],
         ["standard input: row 2 (line 3): longer than 4194304 characters; break it up or remove it"],
     )
-    assert peak < 8 * lines_of.LONGEST
+    assert peak < 8 * LONGEST
 
 
-@pytest.mark.parametrize(
+@every(
     ("content", "message"),
     [
         ("", r"no names; expected a first line"),
@@ -294,26 +302,25 @@ def test_bad_csv_is_refused_by_its_place(content, message):
     refusal(content)
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize("chunk", [1, 2, 7, 64])
-def test_the_place_of_a_bad_cell_does_not_depend_on_chunks(chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+@pytest.mark.matrix(piece=1)
+@pytest.mark.parametrize("piece", [1, 2, 7, 64])
+def test_the_place_of_a_bad_cell_does_not_depend_on_chunks(piece):
     content = 'x,n,y\n1,"a\nb",2\n\n3,c,4\n5,"d\n\n",oops\n'
-    assert refusal(content).startswith("row 3 (line 8), column 'y': 'oops' is not a number")
+    assert refusal(content, piece=piece).startswith("row 3 (line 8), column 'y': 'oops' is not a number")
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
-def test_only_the_first_line_may_have_a_byte_order_mark(chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert refusal("\ufeffx,y\n\ufeff1,2\n").startswith("row 1 (line 2), column 'x': '\\ufeff1' is not a number")
+@pytest.mark.matrix(piece=1)
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_only_the_first_line_may_have_a_byte_order_mark(piece):
+    assert refusal("\ufeffx,y\n\ufeff1,2\n", piece=piece).startswith(
+        "row 1 (line 2), column 'x': '\\ufeff1' is not a number"
+    )
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
-def test_the_line_that_is_not_utf8_does_not_depend_on_chunks(chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert refusal(b"x,y\n1,2\n\n\xff,4\n").startswith("row 2 (line 4): not UTF-8")
+@pytest.mark.matrix(piece=1)
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_the_line_that_is_not_utf8_does_not_depend_on_chunks(piece):
+    assert refusal(b"x,y\n1,2\n\n\xff,4\n", piece=piece).startswith("row 2 (line 4): not UTF-8")
 
 
 @pytest.mark.matrix(engine="pyarrow")
@@ -327,8 +334,8 @@ def test_nothing_that_is_read_is_other_than_finite():
 # How it is written
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize(
+@pytest.mark.matrix(piece=1)
+@every(
     ("content", "options", "note"),
     [
         ("x;y\n1;2\n3;4\n", {}, "semicolons"),
@@ -351,11 +358,10 @@ def test_nothing_that_is_read_is_other_than_finite():
         ("1,0;2,0\n3,0;4,0\n", {"header": False, "decimal": ","}, "semicolons"),
     ],
 )
-@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
-def test_every_dialect_gives_the_same_rows(content, options, note, chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert read(content, ["x", "y"], **options) == PLAIN
-    with stdin(content), open_rows("-", **options) as opened:
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_every_dialect_gives_the_same_rows(content, options, note, piece):
+    assert read(content, ["x", "y"], piece=piece, **options) == PLAIN
+    with stdin(content, piece), open_rows("-", **options) as opened:
         assert [note is not None and note in each for each in opened.notes] == [True] * (note is not None)
 
 
@@ -368,7 +374,7 @@ def test_a_dialect_that_cannot_be_is_refused(options, message):
         read("x\n1\n", ["x"], **options)
 
 
-@pytest.mark.parametrize(
+@every(
     "content",
     [
         '{"x": 1, "y": 2}\n',
@@ -418,7 +424,7 @@ def test_a_row_is_skipped_for_what_is_in_it_and_not_for_its_place():
 
 
 @pytest.mark.matrix(engine="pyarrow")
-@pytest.mark.parametrize("cells", ["9007199254740993", "-9007199254740993", " 9007199254740993 "])
+@every("cells", ["9007199254740993", "-9007199254740993", " 9007199254740993 "])
 def test_an_integer_that_float64_would_round_is_refused(cells):
     message = refusal(f"x,y\n1,2\n3,{cells}\n")
     assert message.startswith(f"row 2 (line 3), column 'y': {cells.strip()} is an integer beyond 2**53")
@@ -430,8 +436,8 @@ def test_a_wide_table_takes_no_longer_for_each_of_its_columns():
     assert read(",".join(names) + "\n" + ",".join(["1"] * 50_000) + "\n", names) == [[1.0] * 50_000]
 
 
-@pytest.mark.matrix(chunk=1)
-@pytest.mark.parametrize(
+@pytest.mark.matrix(piece=1)
+@every(
     ("cells", "told"),
     [
         (["<1H OCEAN", "INLAND"], "column 't' holds text ('<1H OCEAN'), not numbers"),
@@ -441,10 +447,9 @@ def test_a_wide_table_takes_no_longer_for_each_of_its_columns():
         (["3 km", "4 km"], "row 1 (line 2), column 't': '3 km' is not a number"),
     ],
 )
-@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
-def test_a_column_of_text_is_told_by_its_first_rows_and_a_bad_cell_by_its_own(cells, told, chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert refusal("x,t\n" + "".join(f"1,{cell}\n" for cell in cells), ["x", "t"]).startswith(told)
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_a_column_of_text_is_told_by_its_first_rows_and_a_bad_cell_by_its_own(cells, told, piece):
+    assert refusal("x,t\n" + "".join(f"1,{cell}\n" for cell in cells), ["x", "t"], piece=piece).startswith(told)
 
 
 @pytest.mark.parametrize("first", ["1,2,3\n", "1\n"])
@@ -472,25 +477,18 @@ def test_utf16_without_its_mark_is_told_as_that():
 
 
 @pytest.mark.parametrize("engine", [None], indirect=True)
-def test_a_large_file_is_parsed_by_pyarrow_where_there_is_one(tmp_path, monkeypatch):
-    rows = np.random.default_rng(0).standard_normal((3000, 2))
-    lines = [",".join(map(repr, row)) for row in rows.tolist()]
-    (tmp_path / "t.csv").write_text("\n".join(["x,y", *lines, "5,6"]))
-    monkeypatch.setattr(csv_rows, "_LARGE", 1)
-    monkeypatch.setattr(source, "CHUNK_BYTES", 5000)
-    monkeypatch.setattr(csv_rows, "BLOCK_NUMBERS", 64)
-    arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
-    parsed = mock.Mock(side_effect=arrow_csv.Parser())
-    monkeypatch.setattr(arrow_csv, "Parser", lambda: parsed)
-    with open_rows(tmp_path / "t.csv") as opened:
-        blocks = list(opened.blocks(["y", "x"]))
-    assert parsed.call_count > 10
-    assert max(map(len, blocks)) == 32
-    whole = np.concatenate(blocks)[:, ::-1]
-    assert whole[:-1].tolist() == rows.tolist()
-    monkeypatch.setitem(sys.modules, "housing_np.rows.arrow_csv", None)
-    with open_rows(tmp_path / "t.csv") as opened:
-        assert np.concatenate(list(opened.blocks(["x", "y"]))).tolist() == whole.tolist()
+def test_a_large_file_is_the_same_with_and_without_pyarrow(tmp_path, monkeypatch):
+    rows = np.random.default_rng(0).standard_normal((3000, 2)).tolist() * 50
+    (tmp_path / "t.csv").write_text("\n".join(["x,y", *(f"{x!r},{y!r}" for x, y in rows), "5,6"]))
+    assert (tmp_path / "t.csv").stat().st_size > 4 << 20
+    for each in ("there", "missing"):
+        if each == "missing":
+            monkeypatch.setitem(sys.modules, "pyarrow", None)
+            monkeypatch.delitem(sys.modules, "housing_np.rows.arrow_csv", raising=False)
+        with open_rows(tmp_path / "t.csv") as opened:
+            blocks = list(opened.blocks(["y", "x"]))
+        assert len(blocks) > 1 and max(block.size for block in blocks) <= BLOCK_NUMBERS
+        assert np.concatenate(blocks)[:, ::-1].tolist() == [*rows, [5.0, 6.0]]
 
 
 @pytest.mark.parametrize("cell", ["-nan", "+nan", "nan(1)", "-NaN"])
@@ -503,13 +501,12 @@ def test_what_only_a_parser_calls_nan_is_no_missing_cell(cell):
 
 
 @pytest.mark.parametrize("engine", [None], indirect=True)
-def test_an_error_ends_the_threads_that_read_ahead(tmp_path, monkeypatch):
+def test_an_error_ends_the_threads_that_read_ahead(tmp_path):
     pytest.importorskip("housing_np.rows.arrow_csv")
-    (tmp_path / "t.csv").write_text("x,y\n" + "1,2\n" * 5000 + "NA,1\n" + "1,2\n" * 5000)
-    monkeypatch.setattr(csv_rows, "_LARGE", 1)
-    monkeypatch.setattr(source, "CHUNK_BYTES", 5000)
+    some = "1.000000000000,2.000000000000\n" * 100_000
+    (tmp_path / "t.csv").write_text(f"x,y\n{some}NA,1\n{some}")
     before = threading.active_count()
-    with open_rows(tmp_path / "t.csv") as opened, pytest.raises(TableError, match="row 5001") as caught:
+    with open_rows(tmp_path / "t.csv") as opened, pytest.raises(TableError, match="row 100001") as caught:
         list(opened.blocks(["x", "y"]))
     assert caught.tb is not None  # which keeps all frames
     deadline = time.monotonic() + 20

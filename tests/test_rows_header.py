@@ -5,12 +5,13 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from cases import every
 from reading import Pieces, outcome, read, refusal
 from running import assert_refused, run
 
 from housing_np import LinearRegression, TableError, read_table, save
 from housing_np.rows import csv as csv_rows
-from housing_np.rows import open_rows, source
+from housing_np.rows import open_rows
 
 NAMES = ["rooms", "age"]
 RIGHT = [[3.0, 10.0], [4.0, 5.0]]
@@ -61,11 +62,10 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
-@pytest.mark.parametrize("content", READ.values(), ids=READ)
-def test_what_leaves_no_doubt_is_read(content, chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
-    assert read(content, NAMES) == RIGHT
+@every("piece", [1, 7, 1 << 20])
+@every("content", READ.values(), ids=READ)
+def test_what_leaves_no_doubt_is_read(content, piece):
+    assert read(content, NAMES, piece=piece) == RIGHT
 
 
 def test_numbers_of_savetxt_without_names_go_by_position():
@@ -108,7 +108,7 @@ SAME = {
 }
 
 
-@pytest.mark.parametrize(("content", "names", "rows"), SAME.values(), ids=SAME)
+@every(("content", "names", "rows"), SAME.values(), ids=SAME)
 def test_names_with_blanks_and_signs_stay(content, names, rows):
     assert read(content, names) == rows
 
@@ -116,7 +116,7 @@ def test_names_with_blanks_and_signs_stay(content, names, rows):
 # What is hinted at
 
 
-@pytest.mark.parametrize(
+@every(
     ("content", "hint"),
     [
         (
@@ -152,7 +152,7 @@ JOINED = {
 }
 
 
-@pytest.mark.parametrize("content", JOINED.values(), ids=JOINED)
+@every("content", JOINED.values(), ids=JOINED)
 def test_the_names_again_are_called_so_and_can_be_skipped(content):
     message = "row 2 (line 3): the names of the columns again, as where files are joined; remove the line"
     assert refusal(content) == f"{message} (--on-error skip leaves such rows out)"
@@ -161,8 +161,8 @@ def test_the_names_again_are_called_so_and_can_be_skipped(content):
     assert [str(error) for error in errors] == [f"standard input: {message}"]
 
 
-@pytest.mark.parametrize("content", ["x,y\n1,2\ny,x\n3,4\n", "n,x,y\na,1,2\nx,n,y\n3,a,4\n", "x y\n1 2\ny x\n3 4\n"])
-@pytest.mark.parametrize("on_error", ["stop", "skip"])
+@every("content", ["x,y\n1,2\ny,x\n3,4\n", "n,x,y\na,1,2\nx,n,y\n3,a,4\n", "x y\n1 2\ny x\n3 4\n"])
+@every("on_error", ["stop", "skip"])
 def test_the_names_in_another_order_end_the_reading(content, on_error):
     rows, errors, fatal = outcome(Pieces(content.encode(), [1 << 20]), "csv", on_error)
     assert (rows, errors) == ([[1, 2]], [])

@@ -7,12 +7,11 @@ import time
 from unittest import mock
 
 import pytest
+from cases import every
 from reading import PLAIN, Endless, read, refusal, stdin, told
 
 from housing_np import TableError
-from housing_np.rows import json as json_rows
-from housing_np.rows import json_forms, open_rows, source
-from housing_np.rows import text as lines_of
+from housing_np.rows import json_forms, open_rows
 from housing_np.rows.json_forms import find_rows
 
 JSONS = {
@@ -29,15 +28,14 @@ JSONS = {
 }
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1 << 20])
-def test_json_lines_are_read_wherever_their_chunks_are_cut(chunk, monkeypatch):
-    monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
+@every("piece", [1, 2, 7, 64, 1 << 20])
+def test_json_lines_are_read_wherever_their_chunks_are_cut(piece):
     content = '\ufeff\n{"x": 1, "y": 2, "größe": "5\\" \\n"}\r\n\n  \n{"y": 4, "note": "\\"", "x": 3}'
-    assert read(content, ["x", "y"], "jsonl") == PLAIN
+    assert read(content, ["x", "y"], "jsonl", piece=piece) == PLAIN
 
 
-@pytest.mark.parametrize("document", JSONS.values(), ids=JSONS)
-@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "byte order mark"])
+@every("document", JSONS.values(), ids=JSONS)
+@every("mark", ["", "\ufeff"], ids=["", "byte order mark"])
 def test_json_is_read_in_every_layout(document, mark):
     assert read(mark + json.dumps(document), ["x", "y"], "json") == PLAIN
 
@@ -50,7 +48,7 @@ def test_json_lines_may_be_lists():
     assert read("[1, 2]\n[3, 4]\n", ["x", "y"], "jsonl") == PLAIN
 
 
-@pytest.mark.parametrize("first", ["{", "7", "{}", "[]", "null", '"x"'])
+@every("first", ["{", "7", "{}", "[]", "null", '"x"'])
 def test_json_lines_have_the_columns_of_the_first_line_that_is_a_row(first):
     (message,) = told(f'{first}\n{{"x": 1, "y": 2}}\n[3, 4]\n[5, 6]\n', "jsonl")
     assert message.startswith("line 1: ")
@@ -67,14 +65,13 @@ def test_json_lines_without_a_row_are_refused_where_bad_ones_are_skipped():
         read("{\n7\n", ["x", "y"], "jsonl", lambda _: None)
 
 
-def test_a_json_line_that_is_too_long_is_one_bad_row(monkeypatch):
-    monkeypatch.setattr(lines_of, "LONGEST", 16)
-    monkeypatch.setattr(source, "CHUNK_BYTES", 16)
-    (message,) = told('{"x": 1, "y": 9}9\n{"x": 1, "y": 2}\n[3, 4]\n[5, 6]', "jsonl")
-    assert message == "line 1: longer than 16 characters; break it up or remove it"
+def test_a_json_line_that_is_too_long_is_one_bad_row():
+    spaces = " " * ((4 << 20) - len('{"x": 1, "y": 9}'))
+    (message,) = told(f'{{"x": 1, "y": 9{spaces}}}9\n{{"x": 1, "y": 2{spaces}}}\n[3, 4]\n[5, 6]', "jsonl")
+    assert message == "line 1: longer than 4194304 characters; break it up or remove it"
 
 
-@pytest.mark.parametrize(
+@every(
     ("content", "message"),
     [
         ("", r"not JSON"),
@@ -110,7 +107,7 @@ def test_bad_json_is_refused_by_its_place(content, message):
     refusal(content, format="json")
 
 
-@pytest.mark.parametrize(
+@every(
     ("content", "message"),
     [
         ("{x\n", r"line 1: not JSON"),
@@ -163,7 +160,7 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize("document", BODIES.values(), ids=BODIES)
+@every("document", BODIES.values(), ids=BODIES)
 def test_bodies_of_servers_and_data_frames_are_read(document):
     assert read(json.dumps(document), ["x", "y"], "json") == PLAIN
 
@@ -196,7 +193,7 @@ def test_a_request_of_the_protocol_is_known_by_its_form():
         assert (opened.protocol, opened.request_id) == ("v2", "7")
 
 
-@pytest.mark.parametrize(
+@every(
     ("tensor", "message"),
     [
         ({"shape": [2, 3]}, r"input 'in' has shape \[2, 3\] and 4 numbers"),
@@ -241,7 +238,7 @@ def test_the_line_of_a_doubled_key_is_told():
     assert "(line 4)" in refusal('[\n{"x": 1,\n"y": 2,\n"x": 3\n}]', format="json")
 
 
-@pytest.mark.parametrize(
+@every(
     ("content", "key"),
     [
         ('{"instances": [[1, 2]], "instances": [[3, 4]]}', "instances"),
@@ -269,7 +266,7 @@ def test_a_row_is_skipped_for_what_is_in_it_and_not_for_its_place(format):
         assert sorted(read(content, ["x", "y"], format, lambda _: None)) == PLAIN, order
 
 
-@pytest.mark.parametrize(
+@every(
     ("content", "format", "hint"),
     [
         ("x,y\n1,2\n", "json", "if it is CSV, say --format csv"),
@@ -294,8 +291,8 @@ def test_names_that_are_near_are_suggested():
     assert "did you mean" not in refusal('[{"X": 1, "why": 2}]', format="json")
 
 
-@pytest.mark.parametrize("place", [0, 1, 150])
-@pytest.mark.parametrize("format", ["json", "jsonl"])
+@every("place", [0, 1, 150])
+@every("format", ["json", "jsonl"])
 def test_the_columns_are_those_that_most_rows_have(format, place):
     lines = ['{"x": 1, "y": 2}'] * 200
     for odd in ('{"x": 1}', '{"q": 1}', '{"x": 1, "y": 2, "z": 3}'):
@@ -340,26 +337,21 @@ def test_a_document_that_nests_deep_is_refused_whatever_its_depth(key):
             assert len(str(error)) < 300  # noqa: PT017
 
 
-def test_a_document_that_is_too_large_to_be_read_whole_is_refused_before_it_is(monkeypatch):
-    monkeypatch.setattr(json_rows, "_LARGEST", 1 << 20)
+def test_a_document_that_is_too_large_to_be_read_whole_is_refused_before_it_is():
     stream = Endless(b"[", b"[1.0, 2.0],\n")
     with (
         mock.patch.object(sys, "stdin", mock.Mock(buffer=stream)),
-        pytest.raises(TableError, match="larger than 1 MiB, and a JSON document is read whole.*; write JSON Lines"),
+        pytest.raises(TableError, match="larger than 64 MiB, and a JSON document is read whole.*; write JSON Lines"),
         open_rows("-", "json"),
     ):
         pass
-    assert stream.taken < 4 << 20
+    assert stream.taken < 68 << 20
 
 
-def test_lines_that_are_no_rows_are_parsed_once_before_the_first_that_is_one(monkeypatch):
-    parse = mock.Mock(side_effect=json_rows._parsed)
-    monkeypatch.setattr(json_rows, "_parsed", parse)
-    monkeypatch.setattr(source, "CHUNK_BYTES", 1)
+def test_lines_that_are_no_rows_are_told_once_before_the_first_that_is_one():
     errors = []
-    assert read("7\n" * 99 + '{"x": 1}\n', ["x"], "jsonl", errors.append) == [[1.0]]
-    # Once to look for the columns, once to read.
-    assert (len(errors), parse.call_count) == (99, 200)
+    assert read("7\n" * 99 + '{"x": 1}\n', ["x"], "jsonl", errors.append, piece=1) == [[1.0]]
+    assert len(errors) == 99
 
 
 def test_a_stream_without_a_row_does_not_fill_the_memory():

@@ -10,11 +10,13 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from cases import every
 from reading import PLAIN, measured, read, read_file
 
 from housing_np import LinearRegression, TableError, load, save
-from housing_np.rows import npy, open_rows
+from housing_np.rows import open_rows
 from housing_np.rows.npy import read_header
+from housing_np.rows.rows import BLOCK_NUMBERS
 
 
 def test_npy_rows_before_a_bad_one_come_before_its_error(tmp_path):
@@ -41,7 +43,7 @@ def test_a_bad_npy_row_is_told_once_whatever_number_of_its_cells_is_bad(tmp_path
 
 
 @pytest.mark.matrix("order")
-@pytest.mark.parametrize("kind", ["<f8", ">f8", "<f4", "f2", "i8", "u1", "i2"])
+@every("kind", ["<f8", ">f8", "<f4", "f2", "i8", "u1", "i2"])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_npy_of_any_real_type_and_order(kind, order, tmp_path):
     np.save(tmp_path / "rows.npy", np.array(PLAIN, kind, order=order))
@@ -59,19 +61,18 @@ def test_npy_from_standard_input():
     assert read(file.getvalue(), ["x", "y"], "npy") == PLAIN
 
 
-@pytest.mark.parametrize(("numbers", "sizes"), [(4, [2, 2, 2, 2, 2, 1]), (1, [1] * 11)])
-@pytest.mark.parametrize("names", [["x0", "x1"], ["x1", "x0"]])
-def test_npy_longer_than_a_block(names, numbers, sizes, tmp_path, monkeypatch):
-    monkeypatch.setattr(npy, "BLOCK_NUMBERS", numbers)
-    data = np.arange(22.0).reshape(11, 2)
+@every("names", [["x0", "x1"], ["x1", "x0"]])
+def test_npy_longer_than_a_block(names, tmp_path):
+    rows = BLOCK_NUMBERS // 2
+    data = np.arange(5.0 * rows).reshape(-1, 2)
     np.save(tmp_path / "rows.npy", np.rec.fromarrays(data.T, names="x0,x1"))
     np.save(tmp_path / "plain.npy", data)
     columns = [int(name[1:]) for name in names]
     for name in ("rows.npy", "plain.npy"):
         with open_rows(tmp_path / name) as opened:
             blocks = list(opened.blocks(names if name == "rows.npy" else ["x0", "x1"]))
-        assert [len(block) for block in blocks] == sizes
-        assert np.concatenate(blocks).tolist() == (data[:, columns] if name == "rows.npy" else data).tolist()
+        assert [len(block) for block in blocks] == [rows, rows, rows // 2]
+        np.testing.assert_array_equal(np.concatenate(blocks), data[:, columns] if name == "rows.npy" else data)
 
 
 def test_a_file_is_read_a_block_at_a_time(tmp_path):
@@ -105,12 +106,11 @@ def test_a_column_that_is_missing_is_named_with_the_file(tmp_path):
         opened.blocks(["x", "z"])
 
 
-def test_the_row_of_a_bad_npy_cell_is_counted_over_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(npy, "BLOCK_NUMBERS", 4)
-    data = np.arange(22.0).reshape(11, 2)
-    data[7, 1] = np.inf
+def test_the_row_of_a_bad_npy_cell_is_counted_over_blocks(tmp_path):
+    data = np.zeros((BLOCK_NUMBERS, 2))
+    data[199_999, 1] = np.inf
     np.save(tmp_path / "rows.npy", data)
-    with pytest.raises(TableError, match=r"rows\.npy: row 8, column 'x1': inf is not a finite number"):
+    with pytest.raises(TableError, match=r"rows\.npy: row 200000, column 'x1': inf is not a finite number"):
         read_file(tmp_path / "rows.npy", ["x0", "x1"])
 
 
@@ -124,7 +124,7 @@ def test_structured_npy_has_names_and_ignores_text(tmp_path):
     assert read_file(tmp_path / "rows.npy", ["x", "y"]) == PLAIN
 
 
-@pytest.mark.parametrize(
+@every(
     "data",
     [
         np.array([1.0, 2.0]),
@@ -209,8 +209,8 @@ def trapped(form):
     }[form]
 
 
-@pytest.mark.parametrize("form", ["objects", "pickle", "old pickle"])
-@pytest.mark.parametrize("place", ["a file", "standard input"])
+@every("form", ["objects", "pickle", "old pickle"])
+@every("place", ["a file", "standard input"])
 def test_a_pickle_is_refused_and_does_not_run(form, place, tmp_path):
     path, content = tmp_path / "rows.npy", trapped(form)
     path.write_bytes(content)
@@ -247,8 +247,8 @@ def traced(read):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
-@pytest.mark.parametrize("lie", ["numbers", "header"])
+@every("version", [(1, 0), (2, 0), (3, 0)])
+@every("lie", ["numbers", "header"])
 def test_no_memory_is_reserved_for_what_a_header_says_and_is_not_there(version, lie, tmp_path):
     file, path = BytesIO(), tmp_path / "rows.npy"
     np.lib.format.write_array(file, np.array(PLAIN), version)
@@ -300,7 +300,7 @@ NAMED = [
 
 
 @pytest.mark.matrix("version", "shape", "order")
-@pytest.mark.parametrize("kind", ["f8", ">i2", "?", "S3", "U5", "c16", "M8[ns]", *NAMED], ids=range(7 + len(NAMED)))
+@every("kind", ["f8", ">i2", "?", "S3", "U5", "c16", "M8[ns]", *NAMED], ids=range(7 + len(NAMED)))
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
 @pytest.mark.parametrize(("shape", "order"), [((3,), "C"), ((2, 3), "C"), ((2, 3), "F"), ((0, 2), "C"), ((), "C")])
 def test_a_header_is_read_as_numpy_reads_it(kind, version, shape, order):
@@ -327,7 +327,7 @@ def test_a_header_of_python_2_is_read_with_numpys_warning(tmp_path):
         assert read_file(tmp_path / "old.npy", ["x0", "x1"]) == [[0.0, 0.0]] * 4
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "{'descr': '<f8', 'fortran_order': False, 'shape': (0x4for, 2), }",
@@ -405,17 +405,30 @@ def test_npy_in_gzip_that_claims_much_is_refused_before_it_is_inflated(shape, or
         read_file(tmp_path / "rows.npy.gz", ["x0", "x1"])
 
 
-@pytest.mark.parametrize("shape", [(7, 3), (3, 7), (1, 5), (40, 1)])
-@pytest.mark.parametrize(("numbers", "size"), [(1 << 18, 1 << 24), (6, 1), (6, 100), (6, 400)])
-def test_columns_in_one_piece_are_read_as_rows_are(shape, numbers, size, tmp_path, monkeypatch):
-    monkeypatch.setattr(npy, "BLOCK_NUMBERS", numbers)
-    monkeypatch.setattr(npy, "_TRANSPOSED_BYTES", size)
+@every("shape", [(7, 3), (3, 7), (1, 5), (40, 1)])
+def test_columns_in_one_piece_are_read_as_rows_are(shape, tmp_path):
     rows = np.arange(float(np.prod(shape))).reshape(shape)
     names = [f"x{i}" for i in range(shape[1])]
     np.save(tmp_path / "rows.npy", np.asfortranarray(rows))
     assert read_file(tmp_path / "rows.npy", names) == rows.tolist()
     assert read((tmp_path / "rows.npy").read_bytes(), names, "npy") == rows.tolist()
     assert read(gzip.compress((tmp_path / "rows.npy").read_bytes()), names, "npy") == rows.tolist()
+
+
+@every("shape", [(700_000, 3), (9, 30_000)])  # of 16 MiB and more, and wide
+@every("compressed", [False, True])
+def test_many_columns_in_one_piece_are_read_as_rows_are(shape, compressed, tmp_path):
+    rows = np.arange(float(np.prod(shape))).reshape(shape)
+    np.save(tmp_path / "rows.npy", np.asfortranarray(rows))
+    path = tmp_path / "rows.npy"
+    if compressed:
+        content = path.read_bytes()
+        path = tmp_path / "rows.npy.gz"
+        path.write_bytes(gzip.compress(content, 0))
+    with open_rows(path) as opened:
+        blocks = list(opened.blocks([f"x{i}" for i in range(shape[1])]))
+    assert len(blocks) > 1
+    np.testing.assert_array_equal(np.concatenate(blocks), rows)
 
 
 def test_wide_columns_of_text_do_not_make_a_block_large(tmp_path):

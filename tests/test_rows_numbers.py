@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import pytest
+from cases import every
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ def refusal(function, *arguments):
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
+@every(
     ("cell", "advice"),
     [
         ("", "the cell is empty; fill it in"),
@@ -87,7 +88,7 @@ def test_decimals_beyond_float64_are_the_nearest_double():
     assert of_text("0.1000000000000000055511151231257827021181583404541015625") == 0.1
 
 
-@pytest.mark.parametrize(
+@every(
     ("value", "advice"),
     [
         (None, "null stands for a missing number; fill it in"),
@@ -107,7 +108,7 @@ def test_words_are_what_no_correction_makes_a_number(cell):
     assert is_words(cell)
 
 
-@pytest.mark.parametrize("cell", ["", "NA", "1,5", "3 km", "$3", "TRUE", "inf", "1e5", "2024-01-01"])
+@every("cell", ["", "NA", "1,5", "3 km", "$3", "TRUE", "inf", "1e5", "2024-01-01"])
 def test_what_a_correction_makes_a_number_is_no_words(cell):
     assert not is_words(cell)
 

@@ -6,6 +6,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from cases import every
 from reading import GOOD, PLAIN, measured, read_file
 
 from housing_np import TableError
@@ -52,7 +53,7 @@ def test_every_kind_of_number_is_one(tmp_path):
     assert read_file(tmp_path / "rows.parquet", list("debfu")) == expected
 
 
-@pytest.mark.parametrize("kind", ["int64", "float64", "bool_", "decimal128", "null", "dictionary"])
+@every("kind", ["int64", "float64", "bool_", "decimal128", "null", "dictionary"])
 def test_a_null_makes_its_row_a_bad_one_and_no_other(kind, tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     one = True if kind == "bool_" else 1
@@ -120,9 +121,7 @@ def test_a_name_that_is_no_utf_8_is_refused(tmp_path):
         read_file(path, ["y"])
 
 
-@pytest.mark.parametrize(
-    "metadata", ["3", "[1]", "{}", '{"index_columns": 3}', '{"index_columns": null}', "[" * 5000, "{", b"\xff\xfe"]
-)
+@every("metadata", ["3", "[1]", "{}", '{"index_columns": 3}', '{"index_columns": null}', "[" * 5000, "{", b"\xff\xfe"])
 def test_metadata_of_pandas_that_are_none_tell_nothing(metadata, tmp_path):
     pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     table = pyarrow.table({"x": [1.0, 3.0], "y": [2.0, 4.0]}).replace_schema_metadata({"pandas": metadata})
@@ -235,9 +234,9 @@ def varint(value):
     return written + bytes([value])
 
 
-@pytest.mark.parametrize("version", ["1.0", "2.0"])
-@pytest.mark.parametrize("use_dictionary", [True, False])
-@pytest.mark.parametrize("compression", ["none", "snappy", "zstd"])
+@every("version", ["1.0", "2.0"])
+@every("use_dictionary", [True, False])
+@every("compression", ["none", "snappy", "zstd"])
 def test_the_headers_of_pages_are_read_as_arrow_writes_them(version, use_dictionary, compression):
     pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     values = [*range(2500), None] * 4
@@ -253,9 +252,7 @@ def test_the_headers_of_pages_are_read_as_arrow_writes_them(version, use_diction
     assert 0 < headers < 200 * len(pages)
 
 
-@pytest.mark.parametrize(
-    "header", [b"", b"\x15", b"\xff" * 9, b"\x15\x02" * 40_000, b"\x1c" * 5000, b"\x18\xff\xff\xff\xff\x0f"]
-)
+@every("header", [b"", b"\x15", b"\xff" * 9, b"\x15\x02" * 40_000, b"\x1c" * 5000, b"\x18\xff\xff\xff\xff\x0f"])
 def test_a_header_of_a_page_that_is_none_is_refused(header):
     with pytest.raises(TableError, match="the header of a page cannot be read"):
         parquet_pages._header(BytesIO(header), 0)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from cases import every
 from numpy.testing import assert_array_equal
 from strategies import integer_model, linear
 
@@ -77,7 +78,7 @@ def test_a_bound_may_be_infinite_and_not_unknown(name):
         Field("<f4", "model").stored(np.nan, name, (2,))
 
 
-@pytest.mark.parametrize(
+@every(
     ("kind", "values", "message"),
     [
         ("<f4", [1.0], r"scale has shape \(1,\): expected \(2,\)"),

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import requests
+from cases import every
 from running import ROOT, assert_refused, command, environment, run
 
 from housing_np import LinearRegression, load, load_california, save
@@ -62,7 +63,7 @@ def records(X):
     return [dict(zip(NAMES, row, strict=True)) for row in X.tolist()]
 
 
-@pytest.mark.parametrize(
+@every(
     ("file", "kind"),
     [
         ("rows.csv", "text/csv"),
@@ -71,7 +72,7 @@ def records(X):
         ("split.json", "application/json; charset=utf-8"),
     ],
 )
-@pytest.mark.parametrize("bounds", [False, True])
+@every("bounds", [False, True])
 def test_the_answer_to_each_format_is_that_of_the_command(integer, models, rows, file, kind, bounds):
     expected = run("predict", models / "uint8-integer.npz", rows / file, *["--bounds"] * bounds, cwd=rows).stdout
     answer = post(integer, f"/invocations?bounds={str(bounds).lower()}", (rows / file).read_bytes(), kind)
@@ -147,7 +148,7 @@ def test_a_public_client_of_the_protocol(integer, models, california):
     client.close()
 
 
-@pytest.mark.parametrize(
+@every(
     ("body", "kind", "status", "text"),
     [
         (b'[{"MedInc": 1}]', "application/json", 400, "the request: no column 'HouseAge'"),
@@ -253,7 +254,7 @@ def test_the_document_has_examples_of_rows_with_the_user_s_columns(house_documen
     assert as_list["examples"] == [[0.0, "far", 537.5, "a, b"]]
 
 
-@pytest.mark.parametrize(
+@every(
     ("row", "is_valid"),
     [
         ([1, "near", None, None], True),

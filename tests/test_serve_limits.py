@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 import requests
+from cases import every
 from server import answer, served
 
 from housing_np import LinearRegression, load, save
@@ -91,7 +92,7 @@ def send_on(client, piece, seconds):
     return False
 
 
-@pytest.mark.parametrize(
+@every(
     ("begun", "piece"),
     [
         (CHUNKED + b"3\r\na,b\r\n0\r\n", b"A: bbbbbbbb\r\n" * 1000),
@@ -218,8 +219,8 @@ def test_a_length_of_many_digits_is_refused(one):
             assert re.match(rb"HTTP/1\.1 4(00|13) ", answer(client))
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example:80", "", "[", "127.0.0.1.", "10.0.0.1"])
-@pytest.mark.parametrize(("path", "key"), [("/invocations", "message"), ("/v2/models/one/infer", "error")])
+@every("host", ["evil.example", "localhost.evil.example:80", "", "[", "127.0.0.1.", "10.0.0.1"])
+@every(("path", "key"), [("/invocations", "message"), ("/v2/models/one/infer", "error")])
 def test_a_host_that_is_not_this_machine_is_refused(one, host, path, key):
     refused = post(one, ROW, path=path, Host=host)
     assert (refused.status_code, refused.json()[key].startswith(f"Host is {host!r}: expected localhost")) == (421, True)

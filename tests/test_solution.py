@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from cases import every
 from numpy.testing import assert_allclose, assert_array_equal
 
 from housing_np.errors import HousingError
@@ -93,8 +94,8 @@ def test_a_weight_counts_as_that_many_rows(factor):
     assert type(solution(X, Y, factor, weight=[2.0**60] * 4).rows) is float
 
 
-@pytest.mark.parametrize("factor", FACTORS)
-@pytest.mark.parametrize(("x", "y"), [(0, 600), (-500, 0), (300, 300), (-300, 300)])
+@every("factor", FACTORS)
+@every(("x", "y"), [(0, 600), (-500, 0), (300, 300), (-300, 300)])
 def test_columns_of_any_size_lose_nothing(factor, x, y):
     found = solution(np.ldexp(X, x), np.ldexp(Y, y), factor)
     assert_allclose(np.ldexp(found.coef, x - y), [[25 / 14]], rtol=1e-14)

@@ -4,6 +4,7 @@ from unicodedata import normalize
 
 import numpy as np
 import pytest
+from cases import every
 from reading import read, read_file, stdin
 from running import run
 
@@ -24,8 +25,8 @@ def model_of(*names):
 # Composed and decomposed names
 
 
-@pytest.mark.parametrize(("of_model", "of_file"), [(NFC, NFD), (NFD, NFC)])
-@pytest.mark.parametrize(
+@every(("of_model", "of_file"), [(NFC, NFD), (NFD, NFC)])
+@every(
     ("format", "text"),
     [
         ("csv", "{},age\n3,10\n4,5\n"),
@@ -80,7 +81,7 @@ def test_two_spellings_in_one_file_are_two_columns():
 # Look-alikes and invisible characters
 
 
-@pytest.mark.parametrize(
+@every(
     ("wanted", "found", "hint"),
     [
         ("rooms", "r\u043eoms", "did you mean 'r\u043eoms'? character 2 of it is U+043E, not U+006F"),
@@ -165,9 +166,9 @@ def test_json_and_parquet_of_a_frame_without_names_go_by_position(homes):
     assert read_file(homes / "a.parquet", ["x0", "x1"]) == [[3, 10]]
 
 
-@pytest.mark.parametrize("names", [[0, 1], ["x0", "x1"], ["rooms", "age"]])
-@pytest.mark.parametrize("scheme", [None, "per-channel", "integer"])
-@pytest.mark.parametrize("maker", ["housing_np", "sklearn.linear_model"])
+@every("names", [[0, 1], ["x0", "x1"], ["rooms", "age"]])
+@every("scheme", [None, "per-channel", "integer"])
+@every("maker", ["housing_np", "sklearn.linear_model"])
 def test_a_saved_model_of_an_array_takes_the_frames_that_it_took(names, scheme, maker, tmp_path):
     pd = pytest.importorskip("pandas")
     model = LinearRegression.of(pytest.importorskip(maker).LinearRegression().fit(X, RIGHT))

@@ -4,10 +4,11 @@ import sys
 
 import numpy as np
 import pytest
+from cases import every
 
 from housing_np import Table, TableError, read_table
 from housing_np.rows.columns import Columns
-from housing_np.rows.table import Stream, open_table
+from housing_np.rows.table import open_stream, open_table
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_a_path_with_spaces_and_other_scripts(write):
     assert read_table(write("a,price\n1,5\n2,6\n", "my höuses 家.csv"), "price").y.tolist() == [5.0, 6.0]
 
 
-@pytest.mark.parametrize(
+@every(
     ("content", "message"),
     [
         ("", r"no names"),
@@ -148,11 +149,9 @@ def test_columns_that_are_not_asked_for_may_differ_where_the_first_file_has_them
     assert read_table(parts / "part-*.csv", "price", ["b"]).X.tolist() == [[2], [5], [8]]
 
 
-def test_a_stream_of_files_gives_the_rows_of_the_table(parts, monkeypatch):
+def test_a_stream_of_files_gives_the_rows_of_the_table(parts):
     table = read_table(parts / "part-*.csv", "price")
-    monkeypatch.setattr("housing_np.rows.table._MEMORY_NUMBERS", 4)
-    stream = open_table(parts / "part-*.csv", "price")
-    assert isinstance(stream, Stream)
+    stream = open_stream(parts / "part-*.csv", "price")
     for _ in range(3):
         X, y = map(np.concatenate, zip(*stream, strict=True))
         np.testing.assert_array_equal(X, table.X)
@@ -173,7 +172,7 @@ def test_columns_that_are_ignored_are_no_features(write):
     assert (table.feature_names, table.X.tolist()) == (("a",), [[1.0], [3.0]])
 
 
-@pytest.mark.parametrize(
+@every(
     ("options", "message"),
     [
         ({"ignore": ["city"]}, r"no column 'city'; the columns are: a, price, town; name some of these$"),
@@ -216,11 +215,10 @@ def test_bad_rows_are_left_out_and_counted_once_however_often_the_rows_are_read(
     assert "row 2 (line 3), column 'a': the cell is empty" in str(stream.all_skipped)
 
 
-def test_bad_rows_of_files_that_stay_there_are_counted_once(write, monkeypatch):
-    monkeypatch.setattr("housing_np.rows.table._MEMORY_NUMBERS", 1)
+def test_bad_rows_of_files_that_stay_there_are_counted_once(write):
     write("a,price\n1,5\n,6\n3,7\n", "part-0.csv")
     path = write("a,price\nx,1\n4,8\n", "part-1.csv")
-    stream = open_table(path.with_name("part-*.csv"), "price", on_error="skip")
+    stream = open_stream(path.with_name("part-*.csv"), "price", on_error="skip")
     for _ in range(2):
         assert [value for _, y in stream for value in y.tolist()] == [5.0, 7.0, 8.0]
     assert stream.all_skipped.count == 2
@@ -246,11 +244,10 @@ def test_an_index_that_is_asked_for_is_a_feature(write):
     assert table.X.tolist() == [[0.0, 1.0], [1.0, 3.0]]
 
 
-def test_a_dialect_is_that_of_all_passes_and_files(write, monkeypatch):
-    monkeypatch.setattr("housing_np.rows.table._MEMORY_NUMBERS", 1)
+def test_a_dialect_is_that_of_all_passes_and_files(write):
     write("1,5;5,5\n2,5;6,5\n", "part-0.csv")
     path = write("3,5;7,5\n", "part-1.csv")
-    stream = open_table(path.with_name("part-*.csv"), "x1", decimal=",", header=False)
+    stream = open_stream(path.with_name("part-*.csv"), "x1", decimal=",", header=False)
     for _ in range(2):
         assert [value for X, _ in stream for value in X[:, 0].tolist()] == [1.5, 2.5, 3.5]
 

@@ -1,6 +1,7 @@
 """Tables fit the terminal: heads are broken first, then names are cut; numbers never are."""
 
 import pytest
+from cases import every
 from running import run
 
 from housing_np.command.tables import number, numbers, paragraph, table
@@ -64,7 +65,7 @@ def test_a_head_without_a_break_is_not_wider_than_its_numbers_need():
     ]
 
 
-@pytest.mark.parametrize(
+@every(
     ("value", "digits", "text"),
     [
         (139_812.0, 4, "139,800"),
@@ -115,8 +116,8 @@ def test_a_paragraph_is_as_wide_as_the_terminal(monkeypatch):
     assert paragraph("features: MedInc, HouseAge, AveRooms") == "features: MedInc,\n  HouseAge, AveRooms"
 
 
-@pytest.mark.parametrize("columns", [80, 40])
-@pytest.mark.parametrize(
+@every("columns", [80, 40])
+@every(
     "arguments",
     [["train"], ["compare"], ["explain", "models/uint8-integer.npz", "--against", "models/float64.npz"], ["predict"]],
     ids=lambda arguments: arguments[0],

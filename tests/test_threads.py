@@ -6,6 +6,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from cases import every
 from numpy.testing import assert_array_equal
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear
@@ -14,7 +15,7 @@ from housing_np.rows import threads
 RNG = np.random.default_rng(3)
 
 
-@pytest.mark.parametrize(
+@every(
     ("work", "settings", "processors", "expected"),
     [
         (1.0, {}, 8, 1),

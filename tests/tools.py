@@ -54,7 +54,7 @@ class Library:
         write(model, folder)
         # No file twice: what is loaded stays, whatever becomes of its file.
         path = folder / f"model{len(list(folder.glob('*.so')))}.so"
-        done = compile("cc", "-std=c99", "-O1", "-shared", "-fPIC", *STRICT, "model.c", "-o", path, cwd=folder)
+        done = compile("cc", "-std=c99", "-shared", "-fPIC", *STRICT, "model.c", "-o", path, cwd=folder)
         assert done.returncode == 0, done.stderr
         self.functions, self.targets = ctypes.CDLL(str(path)), model.coef_.shape[:-1]
 
