@@ -187,7 +187,8 @@ class Rows:
         rows = self.having(columns)
         wanted = as_columns(columns).as_in(rows.layout)
         blocks = rows.read(cells_of(wanted))
-        return (wanted.encode(block[part]) for block in blocks for part in feature_parts(len(block), wanted))
+        full = (block for block in blocks if len(block))  # all of its rows may be bad ones
+        return (wanted.encode(block[part]) for block in full for part in feature_parts(len(block), wanted))
 
     def having(self, columns: Columns | Sequence[str]) -> "Rows":
         """Return these rows, read so that they have the wanted columns; a TableError tells if there is a doubt."""
