@@ -283,7 +283,7 @@ def _answers(model: Model, inputs: Iterable[Rows], drift: Drift, answer: Answer,
         # Raises for a missing column before any note is printed.
         blocks = _numbered if _is_beside(options) else _plain
         found = blocks(model, rows, drift, answer, options.on_error == "empty")
-        known = {*model.columns.as_in(rows.layout).names, options.id}
+        known = {*model.columns.as_in(rows.layout).names, *rows.layout.spelled([options.id] if options.id else [])}
         unused = [name for name in rows.columns if name not in known] if rows.named else []
         if ignored := [*unused, *(f"{name} ({why})" for name, why in rows.left_out.items())]:
             cli.note(f"ignored columns: {listed(ignored)}")
