@@ -29,7 +29,7 @@ from .rows.california import california_rows, load_california
 from .rows.formats import ANSWER_FORMATS, any_of, titles
 from .rows.numbered import Numbered, numbered
 from .rows.source import has_standard_input, require_standard_input
-from .rows.table import files
+from .rows.table import files, with_content
 from .store.artifact import load
 from .store.files import open_whole, unwritten
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     names = [name for name in (options.model, *options.inputs) if name]
     is_model = bool(names) and (names[0].endswith(".npz") or _is_unlike_rows(names))
     path = names.pop(0) if is_model else ""
-    inputs = list(chain.from_iterable(map(files, names)))
+    inputs = list(with_content(chain.from_iterable(map(files, names))))
     is_piped = not inputs and options.range != "-" and has_standard_input()
     if is_piped:
         inputs = ["-"]

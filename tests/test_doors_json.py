@@ -1,5 +1,6 @@
 """JSON as clients send it, no rows at all, and rows piped in: at the command line and over HTTP."""
 
+import gzip
 import io
 import json
 import os
@@ -289,6 +290,23 @@ def test_an_empty_part_of_csv_does_not_decide_the_columns(place, empty, tmp_path
     assert json.loads(done.stdout)["rows"] == 40
     # Weighed with its own parts.
     assert run("explain", "models/float64.npz", "--data", "part-*.csv", cwd=tmp_path).returncode == 0
+
+
+def test_parts_without_a_row_may_be_named_by_the_shell(folder):
+    """A shell puts names in the place of its pattern; what is left of a part, packed or not, may be a line end."""
+    parts = {
+        "none": b"",
+        "line": b"\n",
+        "mark": b"\xef\xbb\xbf",
+        "packed": gzip.compress(b"\r\n"),
+        "names": b"age,rooms\n",
+    }
+    for name, content in parts.items():
+        (folder / f"{name}.csv").write_bytes(content)
+    (folder / "rows.csv").write_text("rooms,age\n3,10\n")
+    done = run("predict", "model.npz", *(f"{name}.csv" for name in parts), "rows.csv", "none.csv", cwd=folder)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "price\n210.0\n", "")
+    assert_refused(run("predict", "model.npz", "none.csv", "line.csv", cwd=folder), 2, "none.csv: no names")
 
 
 def test_parts_that_are_all_empty_do_not_train(tmp_path):
