@@ -24,6 +24,11 @@ _OTHER_ORDER = (
     ": the names of the columns again, in another order, as where files are joined: the rows below would be read under "
     "the wrong names; give each file by itself"
 )
+_OTHER_COLUMNS = (
+    ": names of other columns, as where files are joined: the rows below would be read under the wrong names; give "
+    "each file by itself"
+)
+_ONE_LINE = ": a row and the names of the columns in one line, as where files are joined; break the line between them"
 
 
 @dataclass(frozen=True)
@@ -208,6 +213,32 @@ def refuse_names(record: Sequence[str], names: Sequence[str], header: bool) -> N
         raise TableError(_SAME if header else _NO_HEADER)
     if sorted(found) == sorted(names):
         raise OtherOrderError(_OTHER_ORDER)
+
+
+def refuse_other_names(record: Sequence[str], cells: Sequence[str], names: Sequence[str]) -> None:
+    """Raise the error of a line without numbers with the name of a column among these cells, which should be numbers.
+
+    The rows below have other columns, unless all names are the same but for their case.
+    """
+    known = {name.casefold() for name in names if numbers.is_words(name)}
+    if known.isdisjoint(cell.strip().casefold() for cell in cells):
+        return
+    if any(isinstance(numbers.value_of(cell), float) for cell in record):
+        return
+    if [name.casefold() for name in names_of(record)] == [name.casefold() for name in names]:
+        raise TableError(_SAME)
+    raise OtherOrderError(_OTHER_COLUMNS)
+
+
+def joined_names(record: Sequence[str], names: Sequence[str]) -> TableError | None:
+    """Return the error of a row that the names of the columns follow in its line; None for any other record."""
+    found = [cell.strip() for cell in record[len(names) - 1 :]]
+    first = set(names).difference(found[1:])
+    if len(found) != len(names) or len(first) != 1 or not found[0].endswith(first.pop()):
+        return None
+    if found[1:] == list(names[1:]):
+        return TableError(_ONE_LINE)
+    return OtherOrderError(_OTHER_ORDER)
 
 
 def missing_hint(columns: tuple[str, ...], dialect: Dialect) -> str:
