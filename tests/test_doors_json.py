@@ -77,6 +77,12 @@ BODIES = {
     "Azure, Inputs as a table": {"Inputs": {"input1": {"ColumnNames": ["age", "rooms"], "Values": [[10, 3], [5, 4]]}}},
     "Azure, Inputs as columns": {"Inputs": {"rooms": [3, 4], "age": [10, 5]}},
     "Azure, input_data": {"input_data": {"data": AZURE}},
+    "Azure, data as pandas splits it": {
+        "data": {"columns": ["age", "rooms"], "index": [0, 1], "data": [[10, 3], [5, 4]]}
+    },
+    "Azure, data as columns": {"data": {"rooms": [3, 4], "age": [10, 5]}, "method": "predict"},
+    "Azure, Inputs by column": {"Inputs": {"data": {"rooms": {"0": 3, "1": 4}, "age": {"0": 10, "1": 5}}}},
+    "Azure, Inputs without a name": {"Inputs": OBJECTS},
     "TensorFlow, columns (n, 1)": {
         "signature_name": "serving_default",
         "inputs": {"rooms": [[3], [4]], "age": [[10], [5]]},
