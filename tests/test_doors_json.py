@@ -425,9 +425,16 @@ def test_the_bundled_rows_are_a_table_in_a_file_of_text(models, tmp_path):
 
 
 def test_a_file_without_its_option_is_named(tmp_path):
-    done = run("train", "rows.csv", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "unrecognized arguments: rows.csv; did you mean --data rows.csv?" in done.stderr
+    for arguments, hint in (
+        (["rows.csv"], "rows.csv; did you mean --data rows.csv?"),
+        (["my rows*.csv"], "my rows*.csv; did you mean --data 'my rows*.csv'?"),
+        (["-"], "-; did you mean --data -?"),
+        (["a.csv", "b.csv"], "a.csv b.csv; --data takes one file, or a pattern of files in quotes, such as"),
+        (["--data", "a.csv", "b.csv"], "b.csv; --data takes one file, or a pattern of files in quotes, such as"),
+    ):
+        done = run("train", *arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert f"unrecognized arguments: {hint}" in done.stderr
     assert "did you mean" not in run("train", "--rows", "rows.csv", cwd=tmp_path).stderr
 
 

@@ -289,7 +289,7 @@ def _refuse(
 
 def inexact_integer(value: object) -> str:
     """Return what is wrong with an integer that float64 would round, and what to do."""
-    return f"{inexact(value)}; subtract an offset first, or give it as a decimal to round it"
+    return f"{inexact(value)}; leave an identifier out, else give it as a decimal to round it"
 
 
 def inexact(value: object) -> str:

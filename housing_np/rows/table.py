@@ -305,12 +305,12 @@ def with_content(paths: Iterable[str]) -> tuple[str, ...]:
 
 
 def _is_blank(path: str) -> bool:
-    if path == "-" or not Path(path).is_file() or Path(path).stat().st_size > _MOST_BLANK:
-        return False
     try:
+        if path == "-" or not Path(path).is_file() or Path(path).stat().st_size > _MOST_BLANK:
+            return False
         with open_source(path) as source:
             return not b"".join(source.pieces()).decode(source.encoding, "replace").strip("\ufeff \t\r\n")
-    except TableError:  # said where the file is read
+    except (OSError, ValueError):  # said where the file is read
         return False
 
 
