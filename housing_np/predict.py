@@ -136,7 +136,10 @@ def _parser() -> cli.Parser:
         "JSON Lines (default: no)",
     )
     parser.add_argument(
-        "--id", metavar="NAME", help="copy this one column of INPUT, text or numbers, into the answers (default: none)"
+        "--id",
+        metavar="NAME",
+        action=cli.Once,
+        help="copy this one column of INPUT, text or numbers, into the answers (default: none)",
     )
     parser.add_argument(
         "--bounds",

@@ -151,6 +151,7 @@ def _parser() -> cli.Parser:
     parser.add_argument(
         "--data",
         metavar="FILE",
+        action=cli.Once,
         help="calibration rows with the target (default: the bundled data, for a model that was trained on them)",
     )
     parser.add_reading()

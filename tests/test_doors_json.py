@@ -438,6 +438,23 @@ def test_a_file_without_its_option_is_named(tmp_path):
     assert "did you mean" not in run("train", "--rows", "rows.csv", cwd=tmp_path).stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "model.npz", "body.json", "--id", "rooms", "--id=age"),
+        ("train", "--data", "a.csv", "--target", "y", "--data", "b.csv"),
+        ("compare", "--data", "a.csv", "--target", "y", "--target", "z"),
+        ("quantize", "model.npz", "--data", "a.csv", "--data", "b.csv", "--out", "o.npz"),
+        ("explain", "model.npz", "--data", "a.csv", "--data", "b.csv"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_would_replace_the_first_without_a_word_is_refused(arguments, folder):
+    done = run(*arguments, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "given twice; it takes one; see --help" in done.stderr
+
+
 def test_a_model_of_other_rows_is_not_explained_by_the_bundled_ones(tmp_path):
     for name in ("a.npz", "b.npz"):
         save(LinearRegression.from_coefficients([40.0], 100.0, ["carat"], ["price"]), tmp_path / name)

@@ -17,6 +17,15 @@ _BLANKS = re.compile(r'("(?:[^"]|"")*")|\s+(?=,|$)|(?<![^,])\s+')
 _LONGEST = 400  # characters of a message of argparse
 
 
+class Once(argparse.Action):
+    """Store a value; refuse a second one, which would replace the first without a word."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if getattr(namespace, self.dest) is not None:
+            raise argparse.ArgumentError(self, "given twice; it takes one")
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
     """The argument parser of one command: options may stand anywhere, and an error is one line."""
 
@@ -46,10 +55,11 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--data",
             metavar="FILE",
+            action=Once,
             help=f"rows: {titles()}, also gzipped; a pattern such as 'part-*.csv' for several files; - for stdin "
             "(default: the bundled data)",
         )
-        self.add_argument("--target", metavar="NAME", help="the column of --data to predict (no default)")
+        self.add_argument("--target", metavar="NAME", action=Once, help="the column of --data to predict (no default)")
         for name, text in (
             ("features", "the columns to predict it from"),
             ("ignore", "columns to leave out"),
