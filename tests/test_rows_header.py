@@ -53,6 +53,7 @@ READ = {
     "R, a part of the rows": '"rooms" "age"\n"17" 3 10\n"3" 4 5\n',
     "R, rows called by words": '"rooms" "sea" "age"\n"Mazda RX4" 3 "NEAR BAY" 10\n"b  c" 4 "INLAND" 5\n',
     "R, commas": '"rooms","age"\n"1",3,10\n"2",4,5\n',
+    "tabs, all quoted": '"rooms"\t"age"\n"3"\t"10"\n"4"\t"5"\n',
     "R, semicolons": '"rooms";"age"\n"17";3;10\n"3";4;5\n',
     "R, without quotes": "rooms age\n1 3 10\n2 4 5\n",
     "R, tabs, without quotes": "rooms\tage\n1\t3\t10\n2\t4\t5\n",
@@ -67,6 +68,11 @@ READ = {
 def test_what_leaves_no_doubt_is_read(content, chunk, monkeypatch):
     monkeypatch.setattr(source, "CHUNK_BYTES", chunk)
     assert read(content, NAMES) == RIGHT
+
+
+@pytest.mark.parametrize("names", ["# rooms age", '"rooms" "age"', '"rooms"\t"age"', '"" "rooms" "age"'])
+def test_names_alone_are_no_rows(names):
+    assert read(f"{names}\n", NAMES) == []
 
 
 def test_numbers_of_savetxt_without_names_go_by_position():

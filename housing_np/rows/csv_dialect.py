@@ -116,7 +116,7 @@ def detect(first_lines: Sequence[str], sep_line: re.Match[str] | None, dialect: 
     if dialect.separator:
         return dialect, []
     # Quoted names may contain any separator, and line breaks.
-    bare = next(filter(str.strip, QUOTED.sub("", "\n".join(first_lines)).split("\n")), "")
+    bare = next(filter(str.strip, QUOTED.sub("_", "\n".join(first_lines)).split("\n")), "")
     found = [sep_line[1]] if sep_line else [mark for mark in SEPARATORS if mark in bare and mark != dialect.decimal]
     if not found and " " in first_lines[0].strip() and has_blanks(first_lines, dialect):
         return replace(dialect, separator=" ", blanks=True), ["columns are separated by blanks"]
@@ -134,6 +134,8 @@ def has_blanks(first_lines: Sequence[str], dialect: Dialect) -> bool:
     if any(mark in QUOTED.sub("", line) for line in first_lines for mark in SEPARATORS if mark != dialect.decimal):
         return False
     head, *rows = [squeezed(line) for line in first_lines if line.strip()]
+    if not rows:  # as NumPy and R write none, names are marked or quoted
+        return len(_cells(head, " ")) > 1 and (head.startswith("#") or not QUOTED.sub("", head).strip())
     widths = {len(_cells(row, " ")) for row in rows}
     if len(widths) != 1 or max(widths) < 2:
         return False
