@@ -56,6 +56,7 @@ def _parser() -> cli.Parser:
     parser.add_argument(
         "--data",
         metavar="FILE",
+        action=cli.Once,
         help="rows to weigh the error with (default: the bundled data, for models that were trained on them); without "
         "--against, the float model is fitted to them, so they need the target",
     )

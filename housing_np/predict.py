@@ -29,7 +29,7 @@ from .rows.california import california_rows, load_california
 from .rows.formats import ANSWER_FORMATS, any_of, titles
 from .rows.numbered import Numbered, numbered
 from .rows.source import has_standard_input, require_standard_input
-from .rows.table import files
+from .rows.table import files, with_content
 from .store.artifact import load
 from .store.files import open_whole, unwritten
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     names = [name for name in (options.model, *options.inputs) if name]
     is_model = bool(names) and (names[0].endswith(".npz") or _is_unlike_rows(names))
     path = names.pop(0) if is_model else ""
-    inputs = list(chain.from_iterable(map(files, names)))
+    inputs = list(with_content(chain.from_iterable(map(files, names))))
     is_piped = not inputs and options.range != "-" and has_standard_input()
     if is_piped:
         inputs = ["-"]
@@ -141,7 +141,10 @@ def _parser() -> cli.Parser:
         "JSON Lines (default: no)",
     )
     parser.add_argument(
-        "--id", metavar="NAME", help="copy this one column of INPUT, text or numbers, into the answers (default: none)"
+        "--id",
+        metavar="NAME",
+        action=cli.Once,
+        help="copy this one column of INPUT, text or numbers, into the answers (default: none)",
     )
     parser.add_argument(
         "--bounds",
@@ -317,7 +320,7 @@ def _answers(model: Model, inputs: Iterable[Rows], drift: Drift, answer: Answer,
         # Raises for a missing column before any note is printed.
         blocks = _numbered if _is_beside(options) else _plain
         found = blocks(model, rows, drift, answer, options.on_error == "empty")
-        known = {*model.columns.as_in(rows.layout).names, options.id}
+        known = {*model.columns.as_in(rows.layout).names, *rows.layout.spelled([options.id] if options.id else [])}
         unused = [name for name in rows.columns if name not in known] if rows.named else []
         if ignored := [*unused, *(f"{name} ({why})" for name, why in rows.left_out.items())]:
             cli.note(f"ignored columns: {listed(ignored)}")

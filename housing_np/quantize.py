@@ -227,6 +227,7 @@ def _options(arguments: Sequence[str]) -> Namespace:
     parser.add_argument(
         "--data",
         metavar="FILE",
+        action=cli.Once,
         help="calibration rows with the target (default: the bundled data, for a model that was trained on them)",
     )
     parser.add_reading()

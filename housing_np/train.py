@@ -52,6 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = _parser()
     options = parser.parse(arguments)
     parser.check_data(options)
+    as_path(options.out, HousingError)
     if options.report is not None:
         _require_page(options.report)
     if options.dask is not None and options.data in (None, "-"):

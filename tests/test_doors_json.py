@@ -1,5 +1,6 @@
 """JSON as clients send it, no rows at all, and rows piped in: at the command line and over HTTP."""
 
+import gzip
 import io
 import json
 import os
@@ -77,6 +78,12 @@ BODIES = {
     "Azure, Inputs as a table": {"Inputs": {"input1": {"ColumnNames": ["age", "rooms"], "Values": [[10, 3], [5, 4]]}}},
     "Azure, Inputs as columns": {"Inputs": {"rooms": [3, 4], "age": [10, 5]}},
     "Azure, input_data": {"input_data": {"data": AZURE}},
+    "Azure, data as pandas splits it": {
+        "data": {"columns": ["age", "rooms"], "index": [0, 1], "data": [[10, 3], [5, 4]]}
+    },
+    "Azure, data as columns": {"data": {"rooms": [3, 4], "age": [10, 5]}, "method": "predict"},
+    "Azure, Inputs by column": {"Inputs": {"data": {"rooms": {"0": 3, "1": 4}, "age": {"0": 10, "1": 5}}}},
+    "Azure, Inputs without a name": {"Inputs": OBJECTS},
     "TensorFlow, columns (n, 1)": {
         "signature_name": "serving_default",
         "inputs": {"rooms": [[3], [4]], "age": [[10], [5]]},
@@ -292,6 +299,23 @@ def test_an_empty_part_of_csv_does_not_decide_the_columns(place, empty, tmp_path
     assert run("explain", "models/float64.npz", "--data", "part-*.csv", cwd=tmp_path).returncode == 0
 
 
+def test_parts_without_a_row_may_be_named_by_the_shell(folder):
+    """A shell puts names in the place of its pattern; what is left of a part, packed or not, may be a line end."""
+    parts = {
+        "none": b"",
+        "line": b"\n",
+        "mark": b"\xef\xbb\xbf",
+        "packed": gzip.compress(b"\r\n"),
+        "names": b"age,rooms\n",
+    }
+    for name, content in parts.items():
+        (folder / f"{name}.csv").write_bytes(content)
+    (folder / "rows.csv").write_text("rooms,age\n3,10\n")
+    done = run("predict", "model.npz", *(f"{name}.csv" for name in parts), "rows.csv", "none.csv", cwd=folder)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "price\n210.0\n", "")
+    assert_refused(run("predict", "model.npz", "none.csv", "line.csv", cwd=folder), 2, "none.csv: no names")
+
+
 def test_parts_that_are_all_empty_do_not_train(tmp_path):
     for number in range(2):
         (tmp_path / f"part-{number}.json").write_text("[]")
@@ -402,10 +426,34 @@ def test_the_bundled_rows_are_a_table_in_a_file_of_text(models, tmp_path):
 
 
 def test_a_file_without_its_option_is_named(tmp_path):
-    done = run("train", "rows.csv", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "unrecognized arguments: rows.csv; did you mean --data rows.csv?" in done.stderr
+    for arguments, hint in (
+        (["rows.csv"], "rows.csv; did you mean --data rows.csv?"),
+        (["my rows*.csv"], "my rows*.csv; did you mean --data 'my rows*.csv'?"),
+        (["-"], "-; did you mean --data -?"),
+        (["a.csv", "b.csv"], "a.csv b.csv; --data takes one file, or a pattern of files in quotes, such as"),
+        (["--data", "a.csv", "b.csv"], "b.csv; --data takes one file, or a pattern of files in quotes, such as"),
+    ):
+        done = run("train", *arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert f"unrecognized arguments: {hint}" in done.stderr
     assert "did you mean" not in run("train", "--rows", "rows.csv", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "model.npz", "body.json", "--id", "rooms", "--id=age"),
+        ("train", "--data", "a.csv", "--target", "y", "--data", "b.csv"),
+        ("compare", "--data", "a.csv", "--target", "y", "--target", "z"),
+        ("quantize", "model.npz", "--data", "a.csv", "--data", "b.csv", "--out", "o.npz"),
+        ("explain", "model.npz", "--data", "a.csv", "--data", "b.csv"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_would_replace_the_first_without_a_word_is_refused(arguments, folder):
+    done = run(*arguments, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "given twice; it takes one; see --help" in done.stderr
 
 
 def test_a_model_of_other_rows_is_not_explained_by_the_bundled_ones(tmp_path):

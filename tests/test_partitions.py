@@ -139,6 +139,32 @@ def test_a_level_that_the_model_does_not_know_is_a_bad_row(tmp_path):
     assert len(errors) == 2
 
 
+def test_it_is_told_and_copied_with_the_rows_of_its_files(tmp_path):
+    """Rows that the file and the folder make bad count once; parts without rows, and frames of objects, have it too."""
+    parts = {
+        "sea=near/a.csv": "rooms\n3\n",
+        "sea=far/a.json": '{"rooms": {"0": 4}}',
+        "sea=far/b.json": '{"0": {"rooms": 5}}',
+        "sea=far/c.json": "[]",
+        "sea=near/d.jsonl": "",
+        "sea=MARS/e.csv": "rooms\n3\nx\n",
+    }
+    for name, text in parts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    columns = Columns(("rooms", "sea"), levels={"sea": ("far", "near")})
+    model = LinearRegression().fit(np.array([(3.0, 1), (4, 0), (5, 1)]), [130, 140, 150], columns=columns)
+    save(model, tmp_path / "m.npz")
+    done = run("predict", "m.npz", *parts, "--rows", "--id", "sea", "--on-error", "empty", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout) == {
+        "rows": [1, 1, 1, 1, 2],
+        "ids": ["near", "far", "far", "MARS", "MARS"],
+        "predictions": [pytest.approx(130), pytest.approx(140), pytest.approx(150), None, None],
+    }
+    assert "bad rows answered empty: 2;" in done.stderr and done.stderr.strip().endswith("by column: rooms 1, sea 1")
+    assert run("predict", "m.npz", "sea=MARS/e.csv", "--on-error", "skip", cwd=tmp_path).stdout == "y\n"
+
+
 def test_all_files_need_the_same_folders(tmp_path):
     for name in ("year=2020", "month=2"):
         (tmp_path / name).mkdir()

@@ -68,6 +68,16 @@ COMMANDS = [
 
 
 @every("command", COMMANDS, ids=" ".join)
+def test_a_url_is_told_to_be_none_at_every_door(command, folder):
+    url = "https://example.org/x.npz?key=1"
+    done = run(*(url if argument == "?" else argument for argument in command), cwd=folder)
+    assert_refused(
+        done, 3 if done.returncode == 3 else 2, f"{url}: a URL, and only files are read and written; download"
+    )
+    assert not list(folder.glob("https:*"))
+
+
+@every("command", COMMANDS, ids=" ".join)
 @pytest.mark.matrix("path")
 @pytest.mark.parametrize("path", ["a\0b.npz", "\ud800.csv", "x" * 300 + ".npz", "y" * 100_000 + ".csv"], ids=range(4))
 def test_a_path_that_no_file_can_have_ends_a_command_in_one_line(command, path, folder):

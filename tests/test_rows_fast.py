@@ -145,6 +145,7 @@ OBJECTS = st.one_of(
 @example(['{"a":null,"b":2,"ignored":3}', '{"a":1,"b":2,"ignored":"x"}'], "\n", True, False, True, ())
 @example(['{"a":1,"b":2,"ignored":3}', '{"a":1,"b":2,"ignored":NaN}', "null"], "\n", True, False, True, ())
 @example(['{"a":1,"b":"near","ignored":"x"}', "  "], "\n", True, False, False, ("b",))
+@example(['{"a":1,"b":2,"ignored":3}', '{"a":1,"b":2,"ignored":3}', "  ", "x"], "\n", True, True, False, ())
 def test_json_lines_of_any_kind(tmp_path_factory, lines, end, ends, is_skipped, takes_missing, levels):
     path = tmp_path_factory.mktemp("jsonl") / "t.jsonl"
     path.write_bytes((end.join(['{"a": 1, "b": 2, "ignored": 3}', *lines]) + end * ends).encode())

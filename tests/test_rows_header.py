@@ -1,6 +1,7 @@
 """The first line of CSV as R, NumPy, pandas and fixed-width files have it, and the same line among the rows."""
 
 import sys
+from io import BytesIO
 from unittest import mock
 
 import numpy as np
@@ -53,6 +54,7 @@ READ = {
     "R, a part of the rows": '"rooms" "age"\n"17" 3 10\n"3" 4 5\n',
     "R, rows called by words": '"rooms" "sea" "age"\n"Mazda RX4" 3 "NEAR BAY" 10\n"b  c" 4 "INLAND" 5\n',
     "R, commas": '"rooms","age"\n"1",3,10\n"2",4,5\n',
+    "tabs, all quoted": '"rooms"\t"age"\n"3"\t"10"\n"4"\t"5"\n',
     "R, semicolons": '"rooms";"age"\n"17";3;10\n"3";4;5\n',
     "R, without quotes": "rooms age\n1 3 10\n2 4 5\n",
     "R, tabs, without quotes": "rooms\tage\n1\t3\t10\n2\t4\t5\n",
@@ -66,6 +68,11 @@ READ = {
 @every("content", READ.values(), ids=READ)
 def test_what_leaves_no_doubt_is_read(content, piece):
     assert read(content, NAMES, piece=piece) == RIGHT
+
+
+@pytest.mark.parametrize("names", ["# rooms age", '"rooms" "age"', '"rooms"\t"age"', '"" "rooms" "age"'])
+def test_names_alone_are_no_rows(names):
+    assert read(f"{names}\n", NAMES) == []
 
 
 def test_numbers_of_savetxt_without_names_go_by_position():
@@ -170,6 +177,27 @@ def test_the_names_in_another_order_end_the_reading(content, on_error):
         "standard input: row 2 (line 3): the names of the columns again, in another order, as where files are joined: "
         "the rows below would be read under the wrong names; give each file by itself"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "after"),
+    [
+        ("AGE , rooms", "names of other columns", []),
+        ("age,beds", "names of other columns", []),
+        ("rooms,beds", "names of other columns", []),
+        ("Rooms,AGE", "the names of the columns again, as where", [[6, 7]]),
+        ("5,4rooms,age", "a row and the names of the columns in one line, as where files are joined; break", [[6, 7]]),
+        ("5,4age,rooms", "the names of the columns again, in another order", []),
+        ("rooms,8", "column 'rooms': 'rooms' is not a number", [[6, 7]]),
+        ("beds,sea", "column 'rooms': 'beds' is not a number", [[6, 7]]),
+    ],
+)
+def test_rows_below_the_names_of_other_columns_are_not_read(line, message, after):
+    content = f"rooms,age\n1,2\n{line}\n6,7\n".encode()
+    rows, errors, ending = outcome(BytesIO(content), "csv", "skip", NAMES)
+    assert rows == [[1, 2], *after]
+    said = str(errors[0] if after else ending)
+    assert said.startswith("standard input: row 2 (line 3)") and message in said
 
 
 def test_names_twice_at_the_start():

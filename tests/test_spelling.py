@@ -9,9 +9,9 @@ from reading import read, read_file, stdin
 from running import run
 
 from housing_np import HousingError, LinearRegression, QuantizedLinear, TableError, load, read_table, save
+from housing_np.checks.look_alikes import look_alike
 from housing_np.rows import open_rows
 from housing_np.rows.columns import Columns
-from housing_np.rows.look_alikes import look_alike
 
 NFC, NFD = (normalize(form, "Größe") for form in ("NFC", "NFD"))
 X = np.array([[3.0, 10.0], [4.0, 5.0], [1.0, 2.0], [7.0, 7.0]])
@@ -74,6 +74,13 @@ def test_files_with_several_spellings_are_one_table(tmp_path):
     assert table.X[:, 0].tolist() == [1, 5, 2, 6]
 
 
+def test_the_column_to_copy_is_compared_so_too(tmp_path):
+    (tmp_path / "a.csv").write_text(f"{NFD},age\n3,10\n")
+    save(model_of(NFC, "age"), tmp_path / "m.npz")
+    done = run("predict", "m.npz", "a.csv", "--id", NFC, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == (f"{NFC},price\n3,210.0\n", "")
+
+
 def test_two_spellings_in_one_file_are_two_columns():
     assert read(f"{NFC},{NFD}\n1,2\n", [NFD, NFC]) == [[2, 1]]
 
@@ -99,6 +106,12 @@ def test_what_looks_alike_is_shown_by_code_points(wanted, found, hint):
     with pytest.raises(TableError) as caught:
         read(f"{found},y\n1,2\n", [wanted, "y"])
     assert hint in str(caught.value)
+
+
+def test_a_frame_in_memory_is_told_so_too():
+    frame = np.array([(3.0, 10.0)], [("r\u043eoms", float), ("age", float)])
+    with pytest.raises(HousingError, match=r"did you mean 'r.oms'\? character 2 of it is U\+043E, not U\+006F"):
+        model_of("rooms", "age").predict(frame)
 
 
 def test_of_several_missing_names_one_that_looks_alike_is_shown():

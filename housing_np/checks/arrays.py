@@ -202,7 +202,11 @@ def require_names(values: Any, expected: Sequence[str], name: str) -> None:
             f"{name}: {said}. Feature names must be in the same order as they were in fit: {listed(expected)}; "
             f"found {listed(names)}"
         )
-    raise HousingError(f"{name}: {said}: {listed(expected)}; found {listed(names)}")
+    from .look_alikes import look_alike_hint  # imported here because most names are right
+
+    known = set(names)
+    hint = look_alike_hint([each for each in expected if each not in known], names)
+    raise HousingError(f"{name}: {said}: {listed(expected)}; found {listed(names)}{hint}")
 
 
 def as_weights(values: Any, rows: int) -> Floats | None:
@@ -281,7 +285,7 @@ def _refuse(
 
 def inexact_integer(value: object) -> str:
     """Return what is wrong with an integer that float64 would round, and what to do."""
-    return f"{inexact(value)}; subtract an offset first, or give it as a decimal to round it"
+    return f"{inexact(value)}; leave an identifier out, else give it as a decimal to round it"
 
 
 def inexact(value: object) -> str:

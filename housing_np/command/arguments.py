@@ -17,6 +17,15 @@ _BLANKS = re.compile(r'("(?:[^"]|"")*")|\s+(?=,|$)|(?<![^,])\s+')
 _LONGEST = 400  # characters of a message of argparse
 
 
+class Once(argparse.Action):
+    """Store a value; refuse a second one, which would replace the first without a word."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if getattr(namespace, self.dest) is not None:
+            raise argparse.ArgumentError(self, "given twice; it takes one")
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
     """The argument parser of one command: options may stand anywhere, and an error is one line."""
 
@@ -46,10 +55,11 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--data",
             metavar="FILE",
+            action=Once,
             help=f"rows: {titles()}, also gzipped; a pattern such as 'part-*.csv' for several files; - for stdin "
             "(default: the bundled data)",
         )
-        self.add_argument("--target", metavar="NAME", help="the column of --data to predict (no default)")
+        self.add_argument("--target", metavar="NAME", action=Once, help="the column of --data to predict (no default)")
         for name, text in (
             ("features", "the columns to predict it from"),
             ("ignore", "columns to leave out"),
@@ -137,14 +147,23 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Return the options; they may stand between positional arguments."""
-        options = self.parse_intermixed_args(arguments)
+        options, unknown = self.parse_known_intermixed_args(arguments)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._data_hint(options, unknown)}")
         set_quiet(options.quiet)
         return options
 
+    def _data_hint(self, options: argparse.Namespace, unknown: Sequence[str]) -> str:
+        """Return how files without their option are given; empty if these are none."""
+        from shlex import quote  # imported here because predict must start fast
+
+        if "--data" not in self._option_string_actions or (unknown[0].startswith("-") and unknown[0] != "-"):
+            return ""
+        if len(unknown) > 1 or options.data is not None:
+            return "; --data takes one file, or a pattern of files in quotes, such as 'part-*.csv'"
+        return f"; did you mean --data {quote(unknown[0])}?"
+
     def error(self, message: str) -> NoReturn:
-        unknown = message.removeprefix("unrecognized arguments: ")
-        if message != unknown and not unknown.startswith("-") and "--data" in self._option_string_actions:
-            message += f"; did you mean --data {unknown}?"
         shown = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
         say(f"{self.prog}: {shown}; see --help")
         self.exit(BAD_INPUT)

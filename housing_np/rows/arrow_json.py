@@ -114,7 +114,7 @@ def _kind(cells: Cells | None, value: str) -> tuple[str, Any]:
 
 
 def _matched(lines: re.Pattern[str], text: str) -> tuple[str, list[int]]:
-    """Return the lines that match, and the places of the others among those that are not blank."""
+    """Return the lines that match, and the places of the others among those that are not empty; "" if one is blank."""
     alike, wrong = [], []
     number = start = 0
     while start < len(text):
@@ -125,6 +125,8 @@ def _matched(lines: re.Pattern[str], text: str) -> tuple[str, list[int]]:
         start = found.end()
         end = text.find("\n", start) + 1
         if end - start > 1:
+            if not text[start:end].strip():  # no record, but a line that `piece` counts
+                return "", []
             wrong.append(number)
             number += 1
         start = end or len(text)

@@ -147,7 +147,7 @@ class Cells:
         if (same := same_level(text, self.levels)) is not None:
             return self.levels[same]
         raise UnknownLevelError(
-            f": {self.name} is {quoted(text)}, none of the {len(self.levels)} that the model knows: "
+            f": {self.name} is {quoted(text)}, none of the {len(self.levels):,} that the model knows: "
             f"{listed(self.levels)}",
             self.name,
         )

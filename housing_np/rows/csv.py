@@ -29,6 +29,7 @@ from .csv_dialect import (
     names_of,
     notes_of,
     refuse_names,
+    refuse_other_names,
     squeezed,
 )
 from .csv_records import Cutter
@@ -224,6 +225,7 @@ def _blocks(
         try:
             return [each.of_text(record[i], decimal) for i, each in chosen]
         except TableError:
+            refuse_other_names(record, [record[i] for i, _ in numbers_only], cutter.names)
             if row == 1 and on_error is stop:
                 first = [record, *_next_records(cutter, queue, (piece.text for piece in coming))]
                 refuse_text(source, [[each[i] for i in numbers_only.values()] for each in first], list(numbers_only))

@@ -24,6 +24,11 @@ _OTHER_ORDER = (
     ": the names of the columns again, in another order, as where files are joined: the rows below would be read under "
     "the wrong names; give each file by itself"
 )
+_OTHER_COLUMNS = (
+    ": names of other columns, as where files are joined: the rows below would be read under the wrong names; give "
+    "each file by itself"
+)
+_ONE_LINE = ": a row and the names of the columns in one line, as where files are joined; break the line between them"
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ def detect(first_lines: Sequence[str], sep_line: re.Match[str] | None, dialect: 
     if dialect.separator:
         return dialect, []
     # Quoted names may contain any separator, and line breaks.
-    bare = next(filter(str.strip, QUOTED.sub("", "\n".join(first_lines)).split("\n")), "")
+    bare = next(filter(str.strip, QUOTED.sub("_", "\n".join(first_lines)).split("\n")), "")
     found = [sep_line[1]] if sep_line else [mark for mark in SEPARATORS if mark in bare and mark != dialect.decimal]
     if not found and " " in first_lines[0].strip() and has_blanks(first_lines, dialect):
         return replace(dialect, separator=" ", blanks=True), ["columns are separated by blanks"]
@@ -117,6 +122,8 @@ def has_blanks(first_lines: Sequence[str], dialect: Dialect) -> bool:
     if any(mark in QUOTED.sub("", line) for line in first_lines for mark in SEPARATORS if mark != dialect.decimal):
         return False
     head, *rows = [squeezed(line) for line in first_lines if line.strip()]
+    if not rows:  # as NumPy and R write none, names are marked or quoted
+        return len(_cells(head, " ")) > 1 and (head.startswith("#") or not QUOTED.sub("", head).strip())
     widths = {len(_cells(row, " ")) for row in rows}
     if len(widths) != 1 or max(widths) < 2:
         return False
@@ -196,6 +203,32 @@ def refuse_names(record: Sequence[str], names: Sequence[str], header: bool) -> N
         raise TableError(_SAME if header else _NO_HEADER)
     if sorted(found) == sorted(names):
         raise OtherOrderError(_OTHER_ORDER)
+
+
+def refuse_other_names(record: Sequence[str], cells: Sequence[str], names: Sequence[str]) -> None:
+    """Raise the error of a line without numbers with the name of a column among these cells, which should be numbers.
+
+    The rows below have other columns, unless all names are the same but for their case.
+    """
+    known = {name.casefold() for name in names if numbers.is_words(name)}
+    if known.isdisjoint(cell.strip().casefold() for cell in cells):
+        return
+    if any(isinstance(numbers.value_of(cell), float) for cell in record):
+        return
+    if [name.casefold() for name in names_of(record)] == [name.casefold() for name in names]:
+        raise TableError(_SAME)
+    raise OtherOrderError(_OTHER_COLUMNS)
+
+
+def joined_names(record: Sequence[str], names: Sequence[str]) -> TableError | None:
+    """Return the error of a row that the names of the columns follow in its line; None for any other record."""
+    found = [cell.strip() for cell in record[len(names) - 1 :]]
+    first = set(names).difference(found[1:])
+    if len(found) != len(names) or len(first) != 1 or not found[0].endswith(first.pop()):
+        return None
+    if found[1:] == list(names[1:]):
+        return TableError(_ONE_LINE)
+    return OtherOrderError(_OTHER_ORDER)
 
 
 def missing_hint(columns: tuple[str, ...], dialect: Dialect) -> str:

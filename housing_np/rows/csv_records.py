@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..errors import TableError, counted, quoted
 from . import text
-from .csv_dialect import SEPARATORS, Dialect
+from .csv_dialect import SEPARATORS, Dialect, joined_names
 from .source import UTF8
 from .text import undecoded, unreadable
 
@@ -102,6 +102,8 @@ class Cutter:
         except csv.Error as error:
             return self._not_csv("\n".join(taken), reason or str(error).split(" - ")[0])
         if record and self.names and len(record) != len(self.names):
+            if problem := joined_names(record, self.names):
+                return problem
             joined = f" (lines joined by a quote: {len(taken)})" if len(taken) > 1 else ""
             if len(record) == len(self.names) + 1 and not record[-1].strip():
                 joined = "; the line ends in a separator too many"

@@ -30,7 +30,7 @@ from .rows import (
     stop,
 )
 from .source import Source
-from .text import chunks, decoded, fast_parser, lines, undecoded, unreadable
+from .text import chunks, decoded, fast_parser, lines, not_text, undecoded, unreadable
 from .threads import allowed_threads, map_ahead
 
 _SAMPLE = 100  # rows from which the columns are determined
@@ -76,7 +76,12 @@ def _hint(text: str, reason: str) -> str:
     first, _, rest = text.strip().partition("\n")
     if first and first[0] not in "[{" and (rest or re.search(r"[,;\t|]", first)):
         return "; if it is CSV, say --format csv, or end its name in .csv"
-    if reason.startswith("Extra data") and first[:1] == "{":
+    is_joined = reason.startswith("Extra data")
+    if is_joined and not rest and re.search(r"[}\]]\s*[{\[]", first):
+        return "; write each row in a line of its own"
+    if is_joined and (first in ("[", "{", "[{") or re.match(r"\[\s*[\[{]", first)):
+        return "; if files are joined, give each by itself"
+    if is_joined and rest and first[:1] in ("[", "{"):
         return "; if it is an object a line, say --format jsonl, or end its name in .jsonl"
     if re.match(r"[\[{\s]*[^\W\d]\w*\s*:", first):
         return "; names need double quotes"
@@ -219,7 +224,7 @@ def read_document(source: Source, on_error: OnError) -> Rows:
     text = decoded(source, _LARGEST)
     try:
         if undecoded(text):
-            raise TableError(": not UTF-8 text; save the file as UTF-8")
+            raise TableError(f": {not_text(source.encoding)}")
         found = find_rows(_parsed(text))
     except TableError as error:
         raise TableError(f"{source.name}{error}") from None

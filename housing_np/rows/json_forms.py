@@ -37,7 +37,7 @@ def find_rows(document: Any) -> Found:
             return Found([*map(_instance, rows)])
         case {"inputs": [{"name": str(_), "shape": _}, *_] | [{"name": str(_), "datatype": _}, *_]}:
             return _tensors(document)
-        case {"inputs": list(rows)} | {"input_data": list(rows)}:
+        case {"inputs": list(rows)} | {"input_data": list(rows)} | {"Inputs": [dict() | list(), *_] as rows}:
             return Found(rows)
         case {"schema": {"fields": list(_), "primaryKey": list(index)}, "data": list(rows)}:
             return Found(rows, index=tuple(str(name) for name in index))
@@ -57,6 +57,8 @@ def find_rows(document: Any) -> Found:
             return _named_input(inner)
         case {"data": [dict() | list(), *_] | [] as rows, **others} if _are_parameters(others):
             return Found(rows)
+        case {"data": dict(inner), **others} if _are_parameters(others) and _has_columns(inner):
+            return find_rows(inner)
         case dict(row) if not all(isinstance(value, dict | list) for value in row.values()):
             return Found([row])
         case dict(objects) if objects and all(isinstance(each, dict) for each in objects.values()):
@@ -79,6 +81,11 @@ def _named_input(inner: dict[str, Any]) -> Found:
 def _are_parameters(others: Mapping[Any, Any]) -> bool:
     """Whether all that stands beside Azure's "data" asks for what is done anyway."""
     return not others.keys() - {"method", "GlobalParameters"} and others.get("method", "predict") == "predict"
+
+
+def _has_columns(inner: dict[str, Any]) -> bool:
+    """Whether the values of an object hold others, as those of a data frame do."""
+    return any(isinstance(value, list | dict) for value in inner.values())
 
 
 def _of_lists(columns: Mapping[str, list[Any]]) -> Found:

@@ -35,7 +35,7 @@ def numbered(rows: Rows, columns: Columns, copy: str | None = None) -> Iterator[
         If a column is missing.
     """
     wanted = columns.as_in(rows.layout)
-    copied = [Copied(copy)] if copy is not None else []
+    copied = [Copied(name) for name in rows.layout.spelled([] if copy is None else [copy])]
     if copied and rows.columns:  # none where there are no rows
         rows.require(wanted.names)
         _require_named(rows, wanted, copied[0].name)

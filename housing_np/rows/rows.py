@@ -161,7 +161,8 @@ class Rows:
         rows = self.having(columns)
         wanted = as_columns(columns).as_in(rows.layout)
         blocks = rows.read(cells_of(wanted))
-        return (wanted.encode(block[part]) for block in blocks for part in feature_parts(len(block), wanted))
+        full = (block for block in blocks if len(block))  # all of its rows may be bad ones
+        return (wanted.encode(block[part]) for block in full for part in feature_parts(len(block), wanted))
 
     def having(self, columns: Columns | Sequence[str]) -> "Rows":
         """Return these rows, read so that they have the wanted columns; a TableError tells if there is a doubt."""
@@ -211,11 +212,10 @@ def did_you_mean(names: Sequence[str], known: Iterable[str]) -> str:
     """
     known = list(known)
     if not all(map(str.isascii, (*names, *known))):
-        from .look_alikes import difference, look_alike  # imported here because most names need it not
+        from ..checks.look_alikes import look_alike_hint  # imported here because most names need it not
 
-        for name in names[:FIRST_ROWS]:
-            if other := look_alike(name, known[-_COMPARED:]):
-                return f" (did you mean {quoted(other)}? {difference(name, other)})"
+        if hint := look_alike_hint(names, known):
+            return hint
     near = nearest(names[0], known) if len(names) == 1 else None
     return f" (did you mean {quoted(near)}?)" if near else ""
 

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ from .chosen import choose, large_shares, left_out_notes, missing_error, no_row_
 from .columns import Columns
 from .in_memory import Block, Table
 from .selection import reasons, require_columns_of, with_columns
+from .source import open_source
 from .stream import Stream as Stream
 from .survey import Missing, Survey
 
@@ -28,6 +29,7 @@ SurveyFiles = Callable[[Stream, Survey], Survey]
 
 # A table with more numbers (128 MiB) stays in its files.
 _MEMORY_NUMBERS = 1 << 24
+_MOST_BLANK = 1 << 10  # bytes of a file that is looked through for anything but blanks
 
 
 def read_table(
@@ -270,15 +272,29 @@ def files(path: str | Path) -> tuple[str, ...]:
         if set("*?[").isdisjoint(str(path)) or path.exists():
             return (str(path),)
         found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-        # A file without a byte is a part without rows, whatever its format.
-        found = [each for each in found if not each.is_file() or each.stat().st_size] or found
     except (OSError, ValueError) as error:
         raise TableError(f"{shown_path(path)}: not a pattern of files ({error})") from None
     if not found:
         raise TableError(
             f"{shown_path(path)}: no file matches; give the path of a file, or a pattern such as 'part-*.csv'"
         )
-    return tuple(map(str, found))
+    return with_content(map(str, found))
+
+
+def with_content(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return these files without those of blanks alone, which are parts without rows in any format; all if all are."""
+    paths = tuple(paths)
+    return tuple(path for path in paths if not _is_blank(path)) or paths
+
+
+def _is_blank(path: str) -> bool:
+    try:
+        if path == "-" or not Path(path).is_file() or Path(path).stat().st_size > _MOST_BLANK:
+            return False
+        with open_source(path) as source:
+            return not b"".join(source.pieces()).decode(source.encoding, "replace").strip("\ufeff \t\r\n")
+    except (OSError, ValueError):  # said where the file is read
+        return False
 
 
 def read_rows(

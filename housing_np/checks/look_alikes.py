@@ -1,7 +1,7 @@
 """Names that look the same and are not: other scripts, invisible characters, composed and decomposed letters."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..errors import quoted
 
@@ -10,6 +10,19 @@ _LOOKS = str.maketrans(
     "аеорсухіјѕԁһԛԝАВЕКМНОРСТУХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧονιıɑ‐‑‒–—−‘’“”",
     "aeopcyxijsdhqwABEKMHOPCTYXIJSABEZHIKMNOPTYXoviia------''\"\"",
 )
+_SEARCHED, _COMPARED = 20, 1000  # names, as a comparison takes long
+
+
+def look_alike_hint(names: Sequence[str], known: Sequence[str]) -> str:
+    """Return the hint at a known name that looks like one of the first of these, with the code points that differ.
+
+    >>> look_alike_hint(["age", "rooms"], ["r\u043eoms"]).partition("? ")[2]
+    'character 2 of it is U+043E, not U+006F)'
+    """
+    for name in names[:_SEARCHED]:
+        if other := look_alike(name, known[-_COMPARED:]):
+            return f" (did you mean {quoted(other)}? {difference(name, other)})"
+    return ""
 
 
 def look_alike(name: str, known: Iterable[str]) -> str | None:
