@@ -225,7 +225,7 @@ def _blocks(
         try:
             return [each.of_text(record[i], decimal) for i, each in chosen]
         except TableError:
-            refuse_other_names(record, [record[i] for i, _ in numbers_only], cutter.names)
+            refuse_other_names(record, [record[i] for i in numbers_only.values()], cutter.names)
             if row == 1 and on_error is stop:
                 first = [record, *_next_records(cutter, queue, (piece.text for piece in coming))]
                 refuse_text(source, [[each[i] for i in numbers_only.values()] for each in first], list(numbers_only))
