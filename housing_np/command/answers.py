@@ -22,29 +22,15 @@ _PIECE = 1 << 14  # numbers of JSON that are written at a time
 
 
 class Answer(NamedTuple):
-    """The form of an answer: predictions (n, k), followed by their bounds if they are wanted.
-
-    Attributes
-    ----------
-    targets : tuple of str, length k
-    bounds : bool
-    protocol, request_id : str
-        Those of the request, as in `rows.Rows`.
-    model : str
-        The name of the model in a server's answer.
-    rows : bool
-        Whether the number of its row comes first.
-    id : str, optional
-        The column of the input that is copied in front of the predictions.
-    """
+    """The form of an answer: predictions (n, k), followed by their bounds if they are wanted."""
 
     targets: tuple[str, ...]
     bounds: bool
-    protocol: str = ""
+    protocol: str = ""  # of the request, as in `rows.Rows`, like request_id
     request_id: str = ""
-    model: str = "housing_np"
-    rows: bool = False
-    id: str | None = None
+    model: str = "housing_np"  # its name in a server's answer
+    rows: bool = False  # whether the number of its row comes first
+    id: str | None = None  # the column of the input that is copied in front of the predictions
 
     @property
     def names(self) -> list[str]:
@@ -63,20 +49,11 @@ class Answer(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Answers to some rows.
+    """Answers to some rows."""
 
-    Attributes
-    ----------
-    values : ndarray, shape (n, len(answer.names))
-    keys : sequence of lists, each of length n
-        The columns before these.
-    is_good : ndarray of bool, shape (n,), optional
-        False for the rows without an answer.
-    """
-
-    values: Floats
-    keys: Sequence[Sequence[Any]] = ()
-    is_good: NDArray[np.bool_] | None = None
+    values: Floats  # (n, len(answer.names))
+    keys: Sequence[Sequence[Any]] = ()  # the columns before these, each of length n
+    is_good: NDArray[np.bool_] | None = None  # (n,), False for the rows without an answer
 
 
 def answered(model: Model, X: Floats, bounds: bool) -> Floats:

@@ -13,12 +13,6 @@ T = TypeVar("T")
 class Progress:
     """The count of what a long iteration has passed, shown on stderr if that is a terminal."""
 
-    doing: str
-    unit: str
-    size: Callable[[Any], int]
-    passed: int
-    shown: float
-
     def __init__(
         self, doing: str, unit: str = "rows", size: Callable[[Any], int] = lambda block: len(block[1])
     ) -> None:

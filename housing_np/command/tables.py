@@ -27,17 +27,9 @@ class _Column(NamedTuple):
 def table(rows: Sequence[Sequence[str]], width: int | None = None) -> str:
     """Return lines of aligned columns: names at the left, numbers at the right.
 
-    A table that is too wide gets heads of several lines, then shorter names, then several tables below each other.
+    The first row is the head, and the first cell of each row its name. A table that is too wide, by default for the
+    terminal, gets heads of several lines, then shorter names, then several tables below each other.
 
-    Parameters
-    ----------
-    rows
-        The head, then the cells of each row; the first of them is the name of the row.
-    width
-        Characters in a line; those of the terminal by default.
-
-    Examples
-    --------
     >>> print(table([["stage", "R²"], ["float64", "0.6"]]))
     stage     R²
     float64  0.6

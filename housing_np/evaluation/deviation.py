@@ -10,31 +10,18 @@ from ..quantized.model import Model, QuantizedLinear
 
 
 class Share(NamedTuple):
-    """The effect of the error of one feature's weight on a prediction.
-
-    Attributes
-    ----------
-    feature : str
-    weight, reference : float
-        In target units per unit of the feature.
-    effect : float
-        |weight − reference| · rms(x), in target units.
-    refitted : float
-        The part that refitting the intercept does not remove: |weight − reference| · standard deviation of x.
-    """
+    """The effect of the error of one feature's weight on a prediction, in target units."""
 
     feature: str
-    weight: float
+    weight: float  # per unit of the feature
     reference: float
-    effect: float
-    refitted: float
+    effect: float  # |weight − reference| · rms(x)
+    refitted: float  # what refitting the intercept does not remove: |weight − reference| · standard deviation of x
 
 
 def error_shares(model: Model, reference: LinearRegression, rows: Calibration) -> list[Share]:
     """Return each feature's share of the deviation from the reference, largest effect first, for the worst target.
 
-    Examples
-    --------
     >>> rows = Calibration.of([[1.0, 1000.0], [2.0, 3000.0]])
     >>> rounded = LinearRegression.from_coefficients([0.5, 0.0], 0.0, ["rooms", "people"], ["price"])
     >>> exact = LinearRegression.from_coefficients([0.4, 0.001], 0.0, ["rooms", "people"], ["price"])

@@ -30,27 +30,17 @@ _NO_ROOM = 1e-10  # of a vector of length 1 that is left once what depends on ot
 
 
 class Reset(NamedTuple):
-    """Ramsey's RESET: whether squares and cubes of the predictions predict more.
+    """Ramsey's RESET: whether squares and cubes of the predictions predict more."""
 
-    Attributes
-    ----------
-    f, p : float
-        The F statistic and its p-value.
-    share : float
-        The part of the sum of squared residuals that they remove.
-    """
-
-    f: float
-    p: float
-    share: float
+    f: float  # the F statistic
+    p: float  # its p-value
+    share: float  # the part of the sum of squared residuals that they remove
 
 
 @dataclass
 class Ends:
     """How many rows have the smallest target, and how many the largest.
 
-    Examples
-    --------
     >>> Ends.of(np.array([1.0, 5.0, 5.0])) + Ends.of(np.array([2.0, 5.0]))
     Ends(low=1.0, high=5.0, at_low=1, at_high=3)
     """
@@ -82,14 +72,9 @@ class Ends:
 class Diagnostics:
     """Sums over the rows of a fit of one target.
 
-    Attributes
-    ----------
-    model : LinearRegression
-    largest : ndarray, shape (5, p)
-        The largest partial leverages of each feature: the shares that single rows have in determining its weight. Those
-        of rows with a leverage of at most 0.01 count as 0, unless the row moves a prediction by a standard error.
-    dfbetas : ndarray, shape (p,)
-        By how many standard errors of its weight one row moves it at most, counted as `largest` is.
+    ``largest`` (5, p) has the largest partial leverages of each feature: the shares of single rows in determining its
+    weight. ``dfbetas`` (p,) has by how many standard errors of its weight one row moves it at most. In both, a row
+    with a leverage of at most 0.01 counts as 0, unless it moves a prediction by a standard error.
     """
 
     model: LinearRegression
@@ -176,29 +161,18 @@ class Diagnostics:
 
 
 class Overlap(NamedTuple):
-    """How far a feature repeats others.
+    """How far a feature repeats others."""
 
-    Attributes
-    ----------
-    inflation : float
-        The factor by which they raise the variance of its weight, 1 for none. Of a category, Fox and Monette's
-        generalized factor per level, which does not depend on the baseline.
-    other : str
-        The feature of another column that is most correlated with it; empty if there is none.
-    correlation : float
-        With that feature.
-    """
-
+    # The factor by which they raise the variance of its weight, 1 for none. Of a category, Fox and Monette's
+    # generalized factor per level, which does not depend on the baseline.
     inflation: float
-    other: str
-    correlation: float
+    other: str  # the feature of another column that is most correlated with it; empty if there is none
+    correlation: float  # with that feature
 
 
 def overlaps(solution: Solution, columns: Columns) -> dict[str, Overlap]:
     """Return the overlap of each feature with the features of other columns; NaN where the rows do not determine it.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> X = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0], [3.0, 4.5]])
     >>> model = LinearRegression().fit(X, [1.0, 2.0, 4.0, 3.0], feature_names=["rooms", "doors"])
@@ -228,8 +202,6 @@ def overlaps(solution: Solution, columns: Columns) -> dict[str, Overlap]:
 def tenths(predicted: Floats, residual: Floats) -> list[float]:
     """Return the mean residuals of rows: with the lowest tenth of the predictions, between, the highest tenth.
 
-    Examples
-    --------
     >>> tenths(np.arange(10.0), np.array([3.0, *[-1.0] * 8, 5.0]))
     [3.0, -1.0, 5.0]
     """

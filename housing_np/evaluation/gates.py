@@ -76,18 +76,10 @@ def is_lossy(quantized: Figures, reference: Figures) -> bool:
 def losses(
     quantized: Mapping[str, Figures], reference: Figures, others: Mapping[str, Figures] | None = None
 ) -> list[str]:
-    """Return one line for each quantized model that loses too much: how much, and which model to use instead.
+    """Return one line for each quantized model that loses too much: how much, and which of the others to use instead.
 
-    Parameters
-    ----------
-    quantized : mapping of str to Figures
-    reference : Figures
-        Of the float model.
-    others : mapping of str to Figures, optional
-        The models to choose from instead; default: the quantized ones.
+    Those are by default the quantized ones; the reference is the float model.
 
-    Examples
-    --------
     >>> losses({"a": Figures(-3.0, 4, 9, 2), "b": Figures(0.9, 0.1, 0.1, 0.1)}, Figures(0.95, 0.05, 0, 0))
     ['a: R² is -3, worse than the mean of the target; the float model has 0.95; take b, which has 0.9']
     """

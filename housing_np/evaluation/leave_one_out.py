@@ -16,26 +16,13 @@ from .diagnostics import Diagnostics
 
 @dataclass
 class LeaveOneOut:
-    """The score of each row's prediction by the model fitted to all other rows, in closed form from the leverages.
-
-    Attributes
-    ----------
-    model : LinearRegression
-    others : Score
-        Of the rows that have such a prediction.
-    alone : int
-        The number of rows without one: each alone determines a weight.
-    features : frozenset of str
-        The features with such a weight.
-    diagnostics : Diagnostics
-        What else follows from the leverages.
-    """
+    """The score of each row's prediction by the model fitted to all other rows, in closed form from the leverages."""
 
     model: LinearRegression
-    others: Score = field(default_factory=Score)
-    alone: int = 0
-    features: frozenset[str] = frozenset()
-    diagnostics: Diagnostics = field(init=False)
+    others: Score = field(default_factory=Score)  # of the rows that have such a prediction
+    alone: int = 0  # rows without one: each alone determines a weight
+    features: frozenset[str] = frozenset()  # those with such a weight
+    diagnostics: Diagnostics = field(init=False)  # what else follows from the leverages
 
     def __post_init__(self) -> None:
         self.diagnostics = Diagnostics(self.model)

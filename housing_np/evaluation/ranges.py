@@ -19,20 +19,9 @@ _CHANCE = 0.001  # of a note without any drift, over all features
 
 
 def known_range(model: Model, given: Calibration | None, reported: Calibration | None) -> Calibration | None:
-    """Return the range of a model's inputs that exports, pages and servers tell.
+    """Return the range of a model's inputs that exports, pages and servers tell: the caller's, else the training's.
 
-    Parameters
-    ----------
-    model : LinearRegression or QuantizedLinear
-    given : Calibration, optional
-        Of the caller's rows: it comes first.
-    reported : Calibration, optional
-        Of the rows in the report of the model's training.
-
-    Returns
-    -------
-    Calibration or None
-        None where the range is not known, or is the model's own, as `own_range` returns it.
+    None where the range is not known, or is the model's own, as `own_range` returns it.
     """
     # The integer scheme saturates at the ends of its own range, whatever the rows of its training were.
     return given if given is not None or has_range(model) else reported
@@ -46,17 +35,10 @@ def own_range(model: Model) -> tuple[Floats, Floats] | None:
 
 
 def usual_range(low: Floats, high: Floats, rows: Calibration | None) -> tuple[Floats, Floats] | None:
-    """Return the 1st and the 99th percentile of each feature, both of shape (p,); None if they are not known.
+    """Return the 1st and the 99th percentile of each feature, both of shape (p,); None if the rows do not tell them.
 
-    Parameters
-    ----------
-    low, high : ndarray, shape (p,)
-        The range of all values: the percentiles are inside it, and it stands for two that are equal.
-    rows : Calibration, optional
-        Of a report, which knows the percentiles.
+    They are inside the range of all values, from low (p,) to high (p,), which stands for two that are equal.
 
-    Examples
-    --------
     >>> figures = (np.array([each]) for each in (3.0, 30.0, 0.7, 1243.0))
     >>> rows = Calibration.of_figures(100, *figures, percentiles=(np.array([1.5]), np.array([5.5])))
     >>> usual_range(rows.low, rows.high, rows)
@@ -96,22 +78,13 @@ def has_range(model: Model) -> TypeGuard[QuantizedLinear]:
 
 
 class Shift(NamedTuple):
-    """A feature whose mean is not that of the reference rows.
+    """A feature whose mean is not that of the reference rows."""
 
-    Attributes
-    ----------
-    feature : str
-        One of the model, or the baseline of a category as if it were one, ``sea=far``.
-    was, mean : float
-        The mean of the reference rows, and of the new ones: of a level, its share.
-    effect : float
-        How far that moves the mean prediction, weight · shift, in target units; of several targets, the largest. Of a
-        baseline, how far all levels of its category move it together.
-    """
-
-    feature: str
-    was: float
-    mean: float
+    feature: str  # of the model, or the baseline of a category as if it were one: sea=far
+    was: float  # the mean of the reference rows; of a level, its share
+    mean: float  # that of the new rows
+    # How far that moves the mean prediction, weight · shift, in target units; of several targets, the largest. Of a
+    # baseline, how far all levels of its category move it together.
     effect: float
 
 
@@ -119,8 +92,6 @@ class Shift(NamedTuple):
 class Drift:
     """How many new rows are outside the range of the reference rows, and their means: a sum over blocks of rows.
 
-    Examples
-    --------
     >>> from housing_np import LinearRegression
     >>> model = LinearRegression.from_coefficients([2.0], 0.0, ["rooms"], ["price"])
     >>> now = Drift(model, Calibration.of([[0.0], [2.0]] * 50))
@@ -190,7 +161,7 @@ class Drift:
         effect = effects[np.abs(effects).argmax(axis=0), np.arange(len(shift))]
         names = (*self.model.feature_names, *self._categories)
         found = map(Shift, names, was.tolist(), mean.tolist(), effect.tolist())
-        return sorted(compress(found, moved), key=_by_effect)
+        return sorted(compress(found, moved), key=lambda shift: -abs(shift.effect))
 
     @cached_property
     def _categories(self) -> dict[str, slice]:
@@ -213,10 +184,6 @@ class Drift:
         """The names of those features, and baselines, whose means are shares of levels."""
         features = self.model.feature_names
         return {*self._categories, *(name for place in self._categories.values() for name in features[place])}
-
-
-def _by_effect(shift: Shift) -> float:
-    return -abs(shift.effect)
 
 
 def drift_note(shifts: Sequence[Shift], levels: Collection[str] = (), most: int = 4) -> str:

@@ -9,20 +9,11 @@ from .facts import Facts
 
 
 class Row(NamedTuple):
-    """How the columns of a model are named in C.
-
-    Attributes
-    ----------
-    columns : Columns
-    fields : dict of str to str
-        The field of each column in the struct.
-    constants : dict of str to list of str
-        What the constants of each category's levels end in.
-    """
+    """How the columns of a model are named in C."""
 
     columns: Columns
-    fields: dict[str, str]
-    constants: dict[str, list[str]]
+    fields: dict[str, str]  # the field of each column in the struct
+    constants: dict[str, list[str]]  # what the constants of each category's levels end in
 
     @classmethod
     def of(cls, facts: Facts, macros: str) -> Self:

@@ -30,14 +30,8 @@ _LIMIT = re.compile("(U?INT[A-Z0-9_]*|FLT|DBL|LDBL|SIZE|PTRDIFF|WCHAR|WINT|SIG_A
 def identifier(name: str, otherwise: str) -> str:
     """Return a name in letters, digits and single underscores: the part of a C identifier that follows a prefix.
 
-    Parameters
-    ----------
-    name : str
-    otherwise : str
-        What a name without letters and digits becomes.
+    A name without letters and digits becomes ``otherwise``.
 
-    Examples
-    --------
     >>> identifier("Größe (m²)", "x0"), identifier("§", "x0"), identifier("class", "x0")
     ('Grosse_m2', 'x0', 'class')
     """
@@ -48,14 +42,8 @@ def identifier(name: str, otherwise: str) -> str:
 def identifiers(names: Sequence[str], prefix: str) -> list[str]:
     """Return an identifier for each name; valid names stay, others get a number where the identifier is taken.
 
-    Parameters
-    ----------
-    names : sequence of str
-    prefix : str
-        Each identifier starts with it, so that a digit or a keyword may follow.
+    Each starts with the prefix, so that a digit or a keyword may follow.
 
-    Examples
-    --------
     >>> identifiers(["a b", "a_b", "int"], "X_")
     ['X_a_b_2', 'X_a_b', 'X_int']
     """
@@ -67,8 +55,6 @@ def identifiers(names: Sequence[str], prefix: str) -> list[str]:
 def apart(wanted: Sequence[str], stay: Sequence[bool]) -> list[str]:
     """Return identifiers, each with a number where it is taken: by an earlier one, or by one that has to stay.
 
-    Examples
-    --------
     >>> apart(["a", "a", "b"], [False, True, True])
     ['a_2', 'a', 'b']
     """
@@ -89,14 +75,8 @@ def apart(wanted: Sequence[str], stay: Sequence[bool]) -> list[str]:
 def fields(names: Sequence[str], macros: str) -> list[str]:
     """Return the name of a struct's field for each name; keywords and the names of macros get an underscore.
 
-    Parameters
-    ----------
-    names : sequence of str
-    macros : str
-        What the macros of the program begin with.
+    The macros of the program begin with ``macros``.
 
-    Examples
-    --------
     >>> fields(["age", "int", "1st floor", "X_SCALE"], "X_")
     ['age', 'int_', 'x1st_floor', 'X_SCALE_']
     """
@@ -113,8 +93,6 @@ def _field(plain: str, macros: str) -> str:
 def literal(text: str) -> str:
     """Return a text in UTF-8 as a C string; 0 for one that no string holds: with a zero, or beyond C99's length.
 
-    Examples
-    --------
     >>> print(literal('5" é??'), literal("zero\\0"))
     "5\\042 \\303\\251\\077\\077" 0
     """
@@ -129,8 +107,6 @@ def literal(text: str) -> str:
 def quoted(name: str) -> str:
     """Return a name for a comment, as a JSON string in ASCII that neither ends the comment nor begins another.
 
-    Examples
-    --------
     >>> print(quoted("a*/ ??/ é"))
     "a*\\/ ?\\u003f/ \\u00e9"
     """
@@ -166,8 +142,6 @@ _TYPES: dict[str, tuple[str, Callable[[Any], str]]] = {
 def table(name: str, values: NDArray[Any], *lengths: str) -> str:
     """Return the definition of a constant array with one or two lengths.
 
-    Examples
-    --------
     >>> print(table("steps", np.array([[1, 2], [3, 4]], np.uint8), "2", "2"))
     static const uint8_t steps[2][2] = {
         {1, 2},

@@ -19,42 +19,20 @@ from ..store.report_file import training_of
 
 
 class Facts(NamedTuple):
-    """What a reader of an exported model wants to know of it.
+    """What a reader of an exported model wants to know of it."""
 
-    Attributes
-    ----------
-    name : str
-        The name of the model there.
-    scheme : {"float64", "per-tensor", "per-channel", "integer"}
-    features, targets : tuple of str
-    columns : Columns
-        What the features are made of.
-    units : mapping of str to str
-        Of the features and targets whose unit is known.
-    low, high : ndarray, shape (p,), optional
-        The range of each feature in the rows that the model is for.
-    sha256 : str
-        Of the model's file, in hexadecimal.
-    against : LinearRegression, optional
-        The float model that a quantized one was made from.
-    example : ndarray, shape (p,), optional
-        A row of the data that the model was trained on.
-    rows : Calibration, optional
-        Statistics of the caller's rows, else of those in the report of the model's training.
-    """
-
-    name: str
-    scheme: str
+    name: str  # of the model there
+    scheme: str  # "float64" for a float model
     features: tuple[str, ...]
     targets: tuple[str, ...]
     columns: Columns
-    units: Mapping[str, str]
-    low: Floats | None
+    units: Mapping[str, str]  # of the features and targets whose unit is known
+    low: Floats | None  # (p,), the range of the rows that the model is for, like high
     high: Floats | None
-    sha256: str
-    against: LinearRegression | None = None
-    example: Floats | None = None
-    rows: Calibration | None = None
+    sha256: str  # of the model's file
+    against: LinearRegression | None = None  # the float model that a quantized one was made from
+    example: Floats | None = None  # (p,), a row of the data that the model was trained on
+    rows: Calibration | None = None  # statistics of the caller's rows, else of those in the report of the training
 
     @classmethod
     def of(
@@ -69,8 +47,7 @@ class Facts(NamedTuple):
         """Return what the caller knows of a model; `content` is that of its file, by default as `save` writes it."""
         if not isinstance(X, Calibration) and X is not None:
             X = Calibration.of(encoded(X, model.columns), covariance=False)
-        rows = X
-        low, high = (rows.low, rows.high) if rows is not None else own_range(model) or (None, None)
+        low, high = (X.low, X.high) if X is not None else own_range(model) or (None, None)
         return cls(
             name=name,
             scheme=model.scheme or "float64",
@@ -82,7 +59,7 @@ class Facts(NamedTuple):
             high=high,
             sha256=sha256(to_bytes(model) if content is None else content).hexdigest(),
             against=against,
-            rows=rows,
+            rows=X,
         )
 
     @classmethod
@@ -95,19 +72,9 @@ class Facts(NamedTuple):
         given: Calibration | None = None,
         against: LinearRegression | None = None,
     ) -> Self:
-        """Return what the caller, and the report of its training, tell of the model in a file.
+        """Return what the caller, and the report of its training, tell of the model in a file with this content.
 
-        Parameters
-        ----------
-        path : str
-            Of the model's file.
-        model : LinearRegression or QuantizedLinear
-        content : bytes
-            Of the file, as `artifact.read` returns it beside the model.
-        name : str
-        given : Calibration, optional
-            The caller's range, which comes before all others.
-        against : LinearRegression, optional
+        The range that the caller has ``given`` comes before all others.
         """
         training = training_of(path, model.feature_names, content)
         reported = training.ranges if training else None

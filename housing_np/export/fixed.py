@@ -13,33 +13,20 @@ _INT32_MAX = 2**31 - 1
 
 
 class Fixed(NamedTuple):
-    """fixed = round(sum · multiplier / 2**shift), and prediction ≈ fixed / 2**fraction_bits.
+    """fixed = round(sum · multiplier / 2**shift), halves rounded up, and prediction ≈ fixed / 2**fraction_bits.
 
-    Attributes
-    ----------
-    multiplier : int
-        From 2**30 to 2**31 − 1: the digits of the model's scale, which has 24 of them, so that it is exact.
-    shift : int
-        From 0 to 31. Halves are rounded up.
-    fraction_bits : int
-        As many as int32 has room for; negative where predictions are larger than int32.
-
-    Notes
-    -----
     Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference", 2018
     (arXiv 1712.05877), section 2.2. There the scale of the result is given, and the multiplier rounded; here it is the
     power of two that leaves nothing to round but the result.
 
-    Examples
-    --------
     >>> fixed = Fixed.of_scale(0.75, 1000)
     >>> fixed.fraction_bits, fixed([1000, -3]) / 2.0**fixed.fraction_bits
     (21, array([750.  ,  -2.25]))
     """
 
-    multiplier: int
-    shift: int
-    fraction_bits: int
+    multiplier: int  # from 2**30 to 2**31 − 1: the digits of the model's scale, exact because it has 24 of them
+    shift: int  # from 0 to 31
+    fraction_bits: int  # as many as int32 has room for; negative where predictions are larger than int32
 
     @classmethod
     def of(cls, model: QuantizedLinear) -> Self:

@@ -115,15 +115,9 @@ def _structs(facts: Facts, cells: Floats) -> str:
 def cells_of(columns: Columns, X: Floats) -> Floats:
     """Return the rows of cells (n, columns) of which these columns make the rows X (n, p).
 
-    A number that is a column's fill stands for a missing cell.
+    A number that is a column's fill stands for a missing cell. Raises HousingError for a row of which the features of a
+    category are no level's.
 
-    Raises
-    ------
-    HousingError
-        For a row of which the features of a category are no level's.
-
-    Examples
-    --------
     >>> columns = Columns(("age", "sea"), levels={"sea": ("far", "near")}, fills={"age": 30.0})
     >>> cells_of(columns, np.array([[10.0, 1.0], [30.0, 0.0]]))
     array([[10.,  1.],

@@ -20,40 +20,23 @@ _MOST_FEATURES = (2**31 - 1) // 255**2
 
 
 def graph(model: Model, facts: Facts, *, float32: bool) -> bytes:
-    """Return a model as the bytes of an ONNX file, the same for equal models.
+    """Return a model as the bytes of an ONNX file, the same for equal models; the facts are its metadata.
 
-    Parameters
-    ----------
-    model : LinearRegression or QuantizedLinear
-    facts : Facts
-        The file's metadata: texts as they are, the rest as JSON.
-    float32 : bool
-        Whether inputs are float32. They are computed with in float64 even so: only their rounding changes an answer,
-        by at most ``float32_deviation`` in the metadata, if the range of the features is known.
+    The graph has the input "X" (batch, p) and the output "variable" (batch, k) in float64. A model with categories or
+    fills has an input (batch, 1) for each column, by its name; that of a category takes text. The scheme "integer"
+    answers as `predict` does, to the last bit. In the others the weights are equal, and an answer is within the
+    rounding of a dot product. A row with NaN or infinity, or with text that is no level, all of which `predict`
+    refuses, is answered with NaN or infinity. Raises HousingError without the package onnx, or for a model that the
+    graph cannot hold exactly.
 
-    Returns
-    -------
-    bytes
-        Of a graph with the input "X" (batch, p) and the output "variable" (batch, k) in float64. A model with
-        categories or fills has an input (batch, 1) for each column, by its name; that of a category takes text. The
-        scheme "integer" answers as `predict` does, to the last bit. In the others the weights are equal, and an answer
-        is within the rounding of a dot product. A row with NaN or infinity, or with text that is no level, all of which
-        `predict` refuses, is answered with NaN or infinity.
+    Inputs in float32 are computed with in float64 even so: only their rounding changes an answer, by at most
+    ``float32_deviation`` in the metadata, if the range of the features is known.
 
-    Raises
-    ------
-    HousingError
-        Without the package onnx, or for a model that the graph cannot hold exactly.
-
-    Notes
-    -----
     Each scheme has the lowest opset that will do: 9 is the first whose constants need not be inputs too, 10 the first
     with DequantizeLinear, 13 with one of its scales a feature, 11 with Round. Clip would take 12, where ONNX Runtime's
     begins to take float64: Max and Min do as well.
     https://onnx.ai/onnx/operators/
 
-    Examples
-    --------
     >>> from housing_np import LinearRegression
     >>> line = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
     >>> content = graph(line, Facts.of(line, "line"), float32=False)

@@ -22,21 +22,9 @@ def inputs_of(columns: Columns, number: int) -> list[Input]:
 
 
 def with_columns(made: Graph, columns: Columns, number: int, x: str) -> Graph:
-    """Return the graph on columns for one on features x in float64.
+    """Return the graph on columns, whose numbers are of this type, for one on features x in float64.
 
-    Parameters
-    ----------
-    made : Graph
-    columns : Columns
-    number : int
-        The type of the inputs that are numbers.
-    x : str
-        The name of the features in the graph.
-
-    Returns
-    -------
-    Graph
-        Its output, and the values within it, have other names where a column has theirs.
+    Its output, and the values within it, have other names where a column has theirs.
     """
     nodes, constants = _encoder(columns, number, x)
     whole = made._replace(nodes=[*nodes, *made.nodes], constants={**constants, **made.constants})

@@ -27,20 +27,10 @@ def page(model: Model, facts: Facts) -> str:
     of one number for each target: those that ``predict`` gives in Python, to the last bit. ``encode(cells)`` makes
     the features of a row of the user's columns, as `Columns.encode` does, with null for a missing cell.
 
-    Parameters
-    ----------
-    model : LinearRegression or QuantizedLinear
-    facts : Facts
-        The sliders have their range; a number that was 0 or 1 in ``rows`` has a checkbox; the page starts with
-        ``example``, and shows the float model ``against`` beside a quantized one.
+    The sliders have the range of the facts; a number that was 0 or 1 in their ``rows`` has a checkbox; the page starts
+    with their ``example``, and shows the float model ``against`` beside a quantized one. Raises HousingError if that is
+    not the float model that the quantized one was made from.
 
-    Raises
-    ------
-    HousingError
-        If ``against`` is not the float model that the quantized one was made from.
-
-    Examples
-    --------
     >>> line = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
     >>> print(page(line, Facts.of(line, "line"))[:15])
     <!doctype html>

@@ -386,15 +386,6 @@ def is_quantized(model: Any) -> TypeGuard[QuantizedLinear]:
 def as_model(model: Model | FittedLinear, expected: str) -> LinearRegression | QuantizedLinear:
     """Return a model of this package as it is, and a fitted linear model of another library as a LinearRegression.
 
-    Parameters
-    ----------
-    model : LinearRegression, QuantizedLinear, or a model as scikit-learn's
-    expected : str
-        What error messages say was expected.
-
-    Raises
-    ------
-    HousingError
-        For anything else.
+    Raises HousingError for anything else, with what was ``expected``.
     """
     return model if is_quantized(model) else LinearRegression.of(model, expected)

@@ -10,17 +10,9 @@ from ..fit.linear import LinearRegression
 
 
 class Naive(NamedTuple):
-    """The weights of a usual cast, the numbers that it stores, and why it fails.
+    """The weights of a usual cast, the numbers that it stores, and why it fails."""
 
-    Attributes
-    ----------
-    coef : ndarray, shape (p,)
-        The weights that the stored numbers stand for.
-    stored : dict of ndarray
-    why : str
-    """
-
-    coef: np.ndarray
+    coef: np.ndarray  # (p,), what the stored numbers stand for
     stored: dict[str, np.ndarray]
     why: str
 

@@ -126,11 +126,8 @@ def read(path: str | Path) -> tuple[LinearRegression | QuantizedLinear, bytes]:
 def to_bytes(model: Model | FittedLinear) -> bytes:
     """Return the content of a model's file.
 
-    Raises
-    ------
-    HousingError
-        If the model is not fitted, a number is not finite, the file would be too large, or names are empty, not str,
-        or repeated.
+    Raises HousingError if the model is not fitted, a number is not finite, the file would be too large, or names are
+    empty, not str, or repeated.
     """
     array = BytesIO()
     np.lib.format.write_array(array, _to_record(model), allow_pickle=False)
@@ -149,23 +146,10 @@ def to_bytes(model: Model | FittedLinear) -> bytes:
 def write_set(
     contents: Mapping[str, bytes | None], folder: str | Path, beside: Mapping[Path, bytes] | None = None
 ) -> None:
-    """Write the files of one run to a folder: all of them, or none if one cannot be written.
+    """Write the files of one run to a folder: all of them, or none if one cannot be written (ArtifactError).
 
-    ``models.sha256`` is written last: if ``sha256sum --check`` accepts it, the models are from one run. Another process
-    that writes to the folder is waited for.
-
-    Parameters
-    ----------
-    contents : mapping of str to bytes or None
-        The results of `to_bytes` by file name; None deletes the file of an earlier run.
-    folder : str or Path
-    beside : mapping of Path to bytes, optional
-        Files of the same run in other folders; they are not in ``models.sha256``.
-
-    Raises
-    ------
-    ArtifactError
-        If a file cannot be written.
+    None deletes the file of an earlier run. ``models.sha256`` is written last: if ``sha256sum --check`` accepts it, the
+    models are from one run; files ``beside`` the folder are not in it. Another process that writes to it is waited for.
     """
     import hashlib
 

@@ -23,49 +23,24 @@ CASTS = Kind("usual casts to uint8", "#bc4c00")
 _ROOM = 5  # points from a dot to its label
 # Where a label may stand: from its dot to the right and up, and which of its sides is there.
 _PLACES = (
-    *(
-        (1.6, 0, "left", "center"),
-        (-1.6, 0, "right", "center"),
-        (0, 1.2, "center", "bottom"),
-        (0, -1.2, "center", "top"),
-    ),
+    *((1.6, 0, "left", "center"), (-1.6, 0, "right", "center")),
+    *((0, 1.2, "center", "bottom"), (0, -1.2, "center", "top")),
     *((1, 1, "left", "bottom"), (1, -1, "left", "top"), (-1, 1, "right", "bottom"), (-1, -1, "right", "top")),
 )
 
 
 class Point(NamedTuple):
-    """A model in the picture.
+    """A model in the picture."""
 
-    Attributes
-    ----------
-    label : str
-        Empty for none.
-    kind : Kind
-    payload_bytes : int
-    deviation : float
-        RMS, from the float model.
-    line : str
-        Points of one kind and line are joined: a scheme at several numbers of bits. Empty for none.
-    """
-
-    label: str
+    label: str  # empty for none
     kind: Kind
     payload_bytes: int
-    deviation: float
-    line: str = ""
+    deviation: float  # RMS, from the float model
+    line: str = ""  # points of one kind and line are joined: a scheme at several numbers of bits; empty for none
 
 
 def comparison_figure(points: Iterable[Point], error: float, target: str) -> Any:
-    """Return the figure of the points that deviate, with the float model's own error to compare with.
-
-    Parameters
-    ----------
-    points : iterable of Point
-    error : float
-        Root mean square, of the float model.
-    target : str
-        The unit of deviations.
-    """
+    """Return the figure of the points that deviate, in the unit ``target``, with the float model's own RMS error."""
     with extra("plot", "--plot needs matplotlib"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

@@ -47,13 +47,7 @@ class New(NamedTuple):
 
 @contextmanager
 def open_new(path: str | Path) -> Iterator[New]:
-    """Open a file that is to be finished and placed; it is gone with the block if it was not.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
+    """Open a file that is to be finished and placed; it is gone with the block if it was not."""
     if (direct := _direct(path)) is not None:
         with open(direct, "wb") as file:  # noqa: PTH123 - also of a descriptor
             yield New(file, None, Path(path))
@@ -75,18 +69,8 @@ def open_new(path: str | Path) -> Iterator[New]:
 def open_whole(path: str | Path) -> Iterator[BinaryIO]:
     """Open a file to write: it replaces the old one in one step, and only if the block ends without an error.
 
-    Parameters
-    ----------
-    path : str or Path
-        A link is followed; a device, a pipe or a descriptor (``/dev/stdout``) is written to directly.
+    A link is followed; a device, a pipe or a descriptor (``/dev/stdout``) is written to directly.
 
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-
-    Examples
-    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with open_whole(Path(folder, "answers.csv")) as file:
@@ -108,12 +92,8 @@ def write_all(
 ) -> None:
     """Write files, or remove those of None; in their order, once all of them are on the disk beside their places.
 
-    With ``alone_in``, a folder, another process that has it `locked` is waited for.
-
-    Raises
-    ------
-    HousingError
-        Of the kind that is given, if a file cannot be written.
+    With ``alone_in``, a folder, another process that has it `locked` is waited for. Raises the ``error`` if a file
+    cannot be written.
     """
     path = Path()
     try:

@@ -56,15 +56,9 @@ def import_matplotlib() -> Any:
 
 
 def pictures(report: Mapping[str, Any], models: Mapping[str, Model], sample: Sample) -> dict[str, Picture]:
-    """Return the pictures of a report by name; those of rows show some that are drawn at random.
+    """Return the pictures of a report by name; those of rows show some of the sample, drawn at random.
 
-    Parameters
-    ----------
-    report : mapping
-    models : mapping of str to LinearRegression or QuantizedLinear
-        By the name of the stage; ``float64`` is the one that the others deviate from.
-    sample : Sample
-        Rows of the training.
+    The models are by the names of their stages; ``float64`` is the one that the others deviate from.
     """
     drawn, target = sample.least(_POINTS), _cut(with_unit(report, report["target"]["name"]), _LABEL)
     predicted, actual = models["float64"].predict(drawn.X), drawn.y

@@ -38,25 +38,11 @@ def report_of(
     second: SecondPass,
     files: Mapping[str, bytes],
 ) -> dict[str, Any]:
-    """Return the record of a training; equal inputs give equal records.
+    """Return the record of a training on a table, as JSON has it; equal inputs give equal records.
 
-    Parameters
-    ----------
-    table : Stream
-        The rows.
-    sums : mapping of str to str or None
-        The SHA-256 of each of its files, where it is known.
-    options : mapping
-        What the user chose.
-    first, second : FirstPass, SecondPass
-    files : mapping of str to bytes
-        The content of the file of each model, by the name of its stage.
-
-    Returns
-    -------
-    dict
-        Of dicts by name, lists, text and numbers. Figures are in target units, and those of a feature in its own;
-        percentiles, quartiles and bounds are those of ``sampled`` rows, which are all rows if they are few.
+    ``sums`` are the SHA-256 of the table's files, where they are known, and ``files`` the contents of the models' files
+    by the names of their stages. Figures are in target units, and those of a feature in its own; percentiles, quartiles
+    and bounds are those of ``sampled`` rows, which are all rows if they are few.
     """
     X, y = first.sample.X, first.sample.y
     return {
@@ -100,31 +86,15 @@ def report_of(
 def with_stage(
     record: Mapping[str, Any], name: str, model: Model, figures: Figures, file: bytes, X: Floats
 ) -> dict[str, Any]:
-    """Return the record of a training with one more model that was made from its float model.
+    """Return the record of a training with one more model that was made from its float model, as the stage ``name``.
 
-    Parameters
-    ----------
-    record : mapping
-    name : str
-        That of the model's stage; one of this name is replaced.
-    model : LinearRegression or QuantizedLinear
-    figures : Figures
-    file : bytes
-        The content of the model's file.
-    X : ndarray, shape (n, p)
-        The rows that the figures are of.
+    ``file`` is the content of its file, and X (n, p) are the rows that the figures are of.
     """
     return {**record, "stages": {**record["stages"], name: _stage(model, figures, file, X)}}
 
 
 def sums_beside(contents: Mapping[Path, bytes]) -> dict[Path, bytes]:
-    """Return the models.sha256 in the folder of these files with their new sums, by its path; empty if there is none.
-
-    Parameters
-    ----------
-    contents : mapping of Path to bytes
-        Files that are to be written to one folder.
-    """
+    """Return the models.sha256 in the folder of these files with their sums, by its path; empty if there is none."""
     path = next(iter(contents)).with_name(SUMS)
     try:
         lines = path.read_bytes().decode(**_ANY_NAME).removesuffix("\n").split("\n")
@@ -205,17 +175,11 @@ def _stage(model: Model, figures: Figures, file: bytes, X: Floats) -> dict[str, 
 
 
 class Sums:
-    """The SHA-256 of files, made beside other work.
-
-    Attributes
-    ----------
-    stamps : dict
-        Size and time of change of each file when it was read.
-    """
+    """The SHA-256 of files, made beside other work."""
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
         self._threads = ThreadPoolExecutor(1)
-        self.stamps: dict[str, Stamp | None] = {}
+        self.stamps: dict[str, Stamp | None] = {}  # of each file when it was read
         self._sums: dict[str, Future[str | None]] = {
             str(path): self._threads.submit(_sum, str(path), self.stamps) for path in paths
         }
@@ -223,15 +187,7 @@ class Sums:
     def found(self, read: Mapping[str, Stamp | None]) -> dict[str, str | None]:
         """Return them by path, once all are known; None for what is no file that can be read again.
 
-        Parameters
-        ----------
-        read : mapping of str to Stamp or None
-            The stamps of files whose rows were read: the sums must be of the same files.
-
-        Raises
-        ------
-        TableError
-            If a file changed.
+        Raises TableError if a file is not that of its stamp when its rows were ``read``.
         """
         sums = {path: sum.result() for path, sum in self._sums.items()}
         for path, known in self.stamps.items():

@@ -28,34 +28,17 @@ _BROKEN = (ValueError, TypeError, KeyError, AttributeError, RecursionError, Over
 
 
 class Training(NamedTuple):
-    """What a report tells of the data that a model was trained on.
+    """What a report tells of the data that a model was trained on."""
 
-    Attributes
-    ----------
-    ranges : Calibration
-        Of the features, in the model's order.
-    units : mapping of str to str
-        Of the features and targets whose unit is known.
-    is_bundled : bool
-        Whether the model was trained on the bundled data.
-    """
-
-    ranges: Calibration
-    units: Mapping[str, str]
+    ranges: Calibration  # of the features, in the model's order
+    units: Mapping[str, str]  # of the features and targets whose unit is known
     is_bundled: bool
 
 
 def training_of(path: str | Path, names: Sequence[str], content: bytes | None = None) -> Training | None:
     """Return what the report beside a model file tells of it; None if there is no whole report that names the file.
 
-    Parameters
-    ----------
-    path : str or Path
-        Of the model file.
-    names : sequence of str
-        Its features.
-    content : bytes, optional
-        Of the file, if it was read: a pipe cannot be read again.
+    ``names`` are its features, and ``content`` is that of the file, if it was read: a pipe cannot be read again.
     """
     report = report_beside(path, content)
     try:
@@ -95,23 +78,11 @@ def ranges_of(
     of: Callable[[str], dict[str, Any]] = lambda name: {},
     visit: Callable[[Floats], object] = lambda block: None,
 ) -> Calibration:
-    """Return the calibration of the rows in files.
+    """Return the calibration of the rows in files: of the columns of a model, or its features.
 
-    Parameters
-    ----------
-    path : str
-        A file or a pattern of several: rows, or the report of a training, which knows the figures of its rows.
-    columns : Columns, or sequence of str
-        Those of the model.
-    of : callable
-        From the name of a file to the options of `open_rows`.
-    visit : callable
-        Called with each block of rows; a report has none.
-
-    Raises
-    ------
-    HousingError
-        If a file cannot be read, or a report is not whole or lacks a feature.
+    ``path`` is a file or a pattern of several: rows, or the report of a training, which knows the figures of its rows.
+    ``of`` returns the options of `open_rows` for a file's name, and ``visit`` gets each block of rows. Raises
+    HousingError if a file cannot be read, or a report is not whole or lacks a feature.
     """
     total = Calibration(covariance=False)
     for name in files(path):

@@ -58,14 +58,9 @@ class Field(NamedTuple):
 
 
 def fields_of(scales: Per, **others: Field) -> dict[str, Field]:
-    """Return the fields of a scheme in the order of its file: those that every scheme has, then the others.
+    """Return the fields of a scheme of integer weights in the order of its file; ``scales`` is what has a scale each.
 
-    Parameters
-    ----------
-    scales : {"model", "target", "feature"}
-        What has a scale and a zero point of its own.
-    others : Field
-        Among them either `intercept` or `bias`.
+    The others, which are either `intercept` or `bias` and what else there is, come after those of every such scheme.
     """
     return {
         "bits": Field("u1", "model"),
@@ -82,22 +77,13 @@ class Exact(NamedTuple):
     """A float model and its calibration rows, in the units of what the weights multiply.
 
     These are the features, or quantized inputs: feature = input_offset + input_scale · input.
-
-    Attributes
-    ----------
-    coef : ndarray, shape (p,) or (k, p)
-    intercept : ndarray, shape () or (k,)
-    mean, deviation : ndarray, shape (p,)
-    covariance : callable
-        Returns an ndarray of shape (p, p). Called by optimal rounding alone: it is large.
-    input_scale, input_offset : ndarray, shape (p,), optional
     """
 
-    coef: Floats
-    intercept: Floats
-    mean: Floats
+    coef: Floats  # (p,) or (k, p)
+    intercept: Floats  # () or (k,)
+    mean: Floats  # (p,), like all that follows
     deviation: Floats
-    covariance: Callable[[], Floats]
+    covariance: Callable[[], Floats]  # (p, p), called by optimal rounding alone: it is large
     input_scale: NDArray[np.float32] | None = None
     input_offset: Floats | None = None
 
@@ -112,16 +98,10 @@ class QuantizationScheme:
 
     The methods here are those of uint8 weights with one scale that multiply features in float64; a scheme overrides the
     methods in which it differs.
-
-    Attributes
-    ----------
-    name : str
-    fields : dict of str to Field
-        What a model stores, in the order of its file.
     """
 
     name: ClassVar[str]
-    fields: ClassVar[dict[str, Field]]
+    fields: ClassVar[dict[str, Field]]  # what a model stores, in the order of its file
 
     def exact(self, model: LinearRegression, rows: "Calibration") -> Exact:
         """Return the float model and the rows in the units of what the weights multiply."""
