@@ -181,11 +181,9 @@ def overlaps(solution: Solution, columns: Columns) -> dict[str, Overlap]:
     """
     names = columns.feature_names
     correlation, covariance = solution.factor.T @ solution.factor, solution.inverse @ solution.inverse.T
-    is_known, found, start = solution.identified()[1:], dict[str, Overlap](), 0
-    for name in columns.names:
-        features = columns.features_of(name)
-        own, start = slice(start, start + len(features)), start + len(features)
-        inflation = nan
+    is_known, found = solution.identified()[1:], dict[str, Overlap]()
+    for own in columns.places.values():
+        features, inflation = names[own], nan
         if is_known[own].all():
             inflation = np.linalg.det(correlation[own, own]) * np.linalg.det(covariance[own, own])
         others = correlation[own].copy()

@@ -23,11 +23,8 @@ class Gates(NamedTuple):
         (['no uint8 model to hold to --max-r2-drop: rescale the features and the target, or set no limit'], [])
         """
         given = [f"--{name.replace('_', '-')}" for name, limit in self._asdict().items() if limit is not None]
-        if not given:
-            return []
-        return [
-            f"no uint8 model to hold to {' and '.join(given)}: rescale the features and the target, or set no limit"
-        ]
+        what = f"no uint8 model to hold to {' and '.join(given)}: rescale the features and the target, or set no limit"
+        return [what] if given else []
 
     def hold(self, quantized: Figures, reference: Figures) -> bool:
         """Whether no limit is broken; NaN breaks each.

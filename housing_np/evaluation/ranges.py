@@ -16,6 +16,7 @@ from ..quantized.model import Model, QuantizedLinear, is_quantized
 
 FEWEST = 30  # rows, for a mean to be about normal
 _CHANCE = 0.001  # of a note without any drift, over all features
+_MOST = 4  # shifts in a note
 
 
 def known_range(model: Model, given: Calibration | None, reported: Calibration | None) -> Calibration | None:
@@ -166,13 +167,9 @@ class Drift:
     @cached_property
     def _categories(self) -> dict[str, slice]:
         """The places of each category's features, by the name of its baseline."""
-        columns, found, start = self.model.columns, {}, 0
-        for name in columns.names:
-            stop = start + len(columns.features_of(name))
-            if name in columns.levels:
-                found[f"{name}={columns.levels[name][0]}"] = slice(start, stop)
-            start = stop
-        return found
+        columns = self.model.columns
+        names = (name for name in columns.names if name in columns.levels)
+        return {f"{name}={columns.levels[name][0]}": columns.places[name] for name in names}
 
     def _with_baselines(self, means: Floats) -> Floats:
         """Return the means of features, and the shares of the baselines that follow from them."""
@@ -186,7 +183,7 @@ class Drift:
         return {*self._categories, *(name for place in self._categories.values() for name in features[place])}
 
 
-def drift_note(shifts: Sequence[Shift], levels: Collection[str] = (), most: int = 4) -> str:
+def drift_note(shifts: Sequence[Shift], levels: Collection[str] = ()) -> str:
     """Return one line that names the largest shifts; those of ``levels`` are of shares.
 
     >>> drift_note([Shift("sea=far", 0.3, 0.55, -0.2)], ["sea=far"])
@@ -196,8 +193,8 @@ def drift_note(shifts: Sequence[Shift], levels: Collection[str] = (), most: int 
     """
     each = [
         f"{cut(shift.feature)} {shift.was:.4g} → {shift.mean:.4g} (moves predictions by {shift.effect:.3g})"
-        for shift in shifts[:most]
+        for shift in shifts[:_MOST]
     ]
-    more = f", … and {len(shifts) - most} more" if len(shifts) > most else ""
+    more = f", … and {len(shifts) - _MOST} more" if len(shifts) > _MOST else ""
     kinds = {"shares of levels" if shift.feature in levels else "means" for shift in shifts}
     return f"{' and '.join(sorted(kinds))} that shifted more than chance would: {', '.join(each)}{more}"

@@ -50,8 +50,6 @@ class OutOfSample(NamedTuple):
 class Scores:
     """The scores of several models on the same rows, by name; deviations are from the reference.
 
-    Examples
-    --------
     >>> from housing_np import load_california
     >>> table = load_california()
     >>> model = LinearRegression().fit(table.X, table.y)

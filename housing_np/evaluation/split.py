@@ -13,8 +13,6 @@ def holdout_split(n: int) -> tuple[np.ndarray, np.ndarray]:
 
     As ``sklearn.model_selection.train_test_split(test_size=0.2, random_state=42)`` draws them.
 
-    Examples
-    --------
     >>> holdout_split(5)
     (array([4, 2, 0, 3]), array([1]))
     """

@@ -63,11 +63,9 @@ class Row(NamedTuple):
         """Return the function from a row to its features, and what it calls."""
         private: list[Part] = [_NUMBER] if len(self.constants) < len(self.fields) else []
         private += [_LEVEL] if self.constants else []
-        lines, place = ["    int unknown = 0;"], 0
-        for name in self.columns.names:
-            lines.append(f"    unknown += {self._encoded(name)}, &x[{place}]);")
-            place += len(self.columns.features_of(name))
-        body = "\n".join([*lines, "    return unknown;"]) + "\n"
+        places = self.columns.places.items()
+        lines = [f"    unknown += {self._encoded(name)}, &x[{place.start}]);" for name, place in places]
+        body = "\n".join(["    int unknown = 0;", *lines, "    return unknown;"]) + "\n"
         return [*private, Function(_ENCODE_DOC, "int @encode(const struct @row *row, double x[@FEATURES])", body)]
 
     def _encoded(self, name: str) -> str:

@@ -123,10 +123,9 @@ def cells_of(columns: Columns, X: Floats) -> Floats:
     array([[10.,  1.],
            [nan,  0.]])
     """
-    cells, place = np.empty((len(X), len(columns.names))), 0
-    for i, name in enumerate(columns.names):
-        part = X[:, place : place + len(columns.features_of(name))]
-        place += part.shape[1]
+    cells = np.empty((len(X), len(columns.names)))
+    for i, (name, place) in enumerate(columns.places.items()):
+        part = X[:, place]
         if name in columns.levels:
             cells[:, i] = _levels(name, part)
         else:

@@ -97,18 +97,17 @@ def _data(model: Model, facts: Facts, start: Floats) -> dict[str, Any]:
 
 def _columns(columns: Columns, facts: Facts, start: Floats) -> list[dict[str, Any]]:
     """Return what the page shows of each column: a category's levels, a truth value, or a number's range and fill."""
-    found, place, numbers = [], 0, _numbers(facts, start)
+    found, numbers = [], _numbers(facts, start)
     is_truth = np.zeros(len(start), np.bool_) if facts.rows is None else is_truth_value(facts.rows)
-    for name in columns.names:
-        end = place + len(columns.features_of(name))
+    for name, features in columns.places.items():
+        place = features.start
         if name in columns.levels:
-            kind = {"levels": [*map(_visible, columns.levels[name])], "start": _level(start[place:end])}
+            kind = {"levels": [*map(_visible, columns.levels[name])], "start": _level(start[features])}
         elif name in columns.fills:
             kind = numbers[place] | {"fill": columns.fills[name]}
         else:
             kind = {"truth": True, "start": round(start[place])} if is_truth[place] else numbers[place]
         found.append({"name": _visible(name), "unit": _unit(facts, name), **kind})
-        place = end
     return found
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate
 from math import isfinite
 from typing import Self
 
@@ -79,6 +80,12 @@ class Columns:
     def feature_names(self) -> tuple[str, ...]:
         """The names of the features, in the order of the columns and of their levels."""
         return tuple(feature for name in self.names for feature in self.features_of(name))
+
+    @cached_property
+    def places(self) -> dict[str, slice]:
+        """The place of each column's features among all features."""
+        ends = list(accumulate((len(self.features_of(name)) for name in self.names), initial=0))
+        return dict(zip(self.names, map(slice, ends, ends[1:]), strict=True))
 
     def features_of(self, name: str) -> tuple[str, ...]:
         """Return the names of a column's features."""
