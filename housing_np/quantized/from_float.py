@@ -1,6 +1,5 @@
 """The numbers of a quantized model, made from a float model and calibration rows."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from ..fit.linear import LinearRegression
 from .affine import Affine
 from .calibration import Calibration
 from .schemes import Rounding
-from .schemes.scheme import Exact, QuantizationScheme, Rounded, rounding_error
+from .schemes.scheme import Exact, QuantizationScheme, rounding_error
 
 
 def parts_of(
@@ -36,7 +35,8 @@ def parts_of(
 
 def integer_parts(scheme: QuantizationScheme, exact: Exact, bits: int, rounding: Rounding) -> dict[str, Any]:
     """Return the numbers of a model whose weights are integers, by the name of `QuantizedLinear`'s argument."""
-    affine, weights, proven = _ROUND[rounding](scheme, exact, bits)
+    find = scheme.optimal if needs_covariance(rounding) else scheme.nearest
+    affine, weights, proven = find(exact, bits)
     if (fitted := scheme.fitted(affine, exact)) is not affine:
         affine, weights, proven = fitted, fitted.quantize(exact.coef), None
     error = scheme.values(affine, weights) - exact.coef
@@ -62,7 +62,9 @@ def calibration_for(model: LinearRegression, X: ArrayLike | Calibration, roundin
     else:
         rows = Calibration(needs_covariance(rounding))
         for part, block in dense_blocks(X):
-            rows.update(_finite_rows(model, block, part.start or 0))
+            given = model._rows(block)
+            refuse_nonfinite(given, "X", model.feature_names, part.start or 0)
+            rows.update(given)
     if model._named and rows.names not in (None, model.feature_names):
         raise HousingError(
             f"the calibration is of rows with the columns {listed(rows.names or ())}: the model has "
@@ -87,27 +89,6 @@ def finite_model(estimator: Any) -> LinearRegression:
         place = f"{what} for {quoted(model.target_names_[target])}"
         raise HousingError(f"{place} is {numbers[target, column]} in the float model: fit it again, or correct it")
     return model
-
-
-def _finite_rows(model: LinearRegression, X: ArrayLike, first_row: int) -> Floats:
-    rows = model._rows(X)
-    refuse_nonfinite(rows, "X", model.feature_names, first_row)
-    return rows
-
-
-def _nearest(scheme: QuantizationScheme, exact: Exact, bits: int) -> Rounded:
-    affine = scheme.affine(exact, bits)
-    return affine, affine.quantize(exact.coef), None
-
-
-def _optimal(scheme: QuantizationScheme, exact: Exact, bits: int) -> Rounded:
-    return scheme.optimal(exact, bits)
-
-
-_ROUND: dict[Rounding, Callable[[QuantizationScheme, Exact, int], Rounded]] = {
-    "nearest": _nearest,
-    "optimal": _optimal,
-}
 
 
 def _radius(error: Floats, affine: Affine) -> np.float32:

@@ -47,22 +47,19 @@ def _cast(coef: np.ndarray) -> Naive:
     return Naive(q / 100, {"q": q}, "what is below 0 or above 2.55 wraps around")
 
 
-def _symmetric(coef: np.ndarray) -> Naive:
-    scale = np.abs(coef).max() / 127 or 1.0
+def _around_128(coef: np.ndarray, scale: np.ndarray, why: str) -> Naive:
     q = (np.rint(coef / scale) + 128).astype(np.uint8)
-    return Naive(
-        (q - 128.0) * scale, {"q": q, "scale": np.array(scale)}, "0 is exact, but the intercept is left as it was"
-    )
+    return Naive((q - 128.0) * scale, {"q": q, "scale": scale}, why)
+
+
+def _symmetric(coef: np.ndarray) -> Naive:
+    scale = np.array(np.abs(coef).max() / 127 or 1.0)
+    return _around_128(coef, scale, "0 is exact, but the intercept is left as it was")
 
 
 def _scale_each(coef: np.ndarray) -> Naive:
     scale = np.where(coef == 0, 1.0, np.abs(coef) / 127).astype(np.float32)
-    q = (np.rint(coef / scale) + 128).astype(np.uint8)
-    return Naive(
-        (q - 128.0) * scale,
-        {"q": q, "scale": scale},
-        "pointless: the scale itself stores the weight, in four bytes more",
-    )
+    return _around_128(coef, scale, "pointless: the scale itself stores the weight, in four bytes more")
 
 
 def _narrow(dtype: type[np.floating[Any]], why: str) -> Callable[[np.ndarray], Naive]:
@@ -88,8 +85,6 @@ _CASTS: dict[str, Callable[[np.ndarray], Naive]] = {
 def naive_models(model: LinearRegression) -> dict[str, tuple[LinearRegression, Naive]]:
     """Return the model that each usual cast makes from a float model of one target, and what it stores, by name.
 
-    Examples
-    --------
     >>> model = LinearRegression.from_coefficients([0.5, -0.25], 1.0, ["rooms", "age"], ["price"])
     >>> naive_models(model)["cast of 100·w"][0].coef_
     array([0.5 , 2.31])

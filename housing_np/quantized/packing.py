@@ -13,8 +13,6 @@ def packed(q: np.ndarray, bits: int) -> NDArray[np.uint8]:
     4 bits it is the order of ONNX's UINT4, with 8 bits the integers themselves.
     https://onnx.ai/onnx/technical/int4.html
 
-    Examples
-    --------
     >>> packed(np.array([[1, 2], [15, 0]], np.uint8), 4).tolist() == [0x21, 0x0F]
     True
     """
@@ -24,8 +22,6 @@ def packed(q: np.ndarray, bits: int) -> NDArray[np.uint8]:
 def unpacked(content: np.ndarray, shape: tuple[int, ...], bits: int) -> NDArray[np.uint8]:
     """Return the integers of this shape that `packed` made the content from.
 
-    Examples
-    --------
     >>> unpacked(np.array([0x21, 0x0F], np.uint8), (2, 2), 4)
     array([[ 1,  2],
            [15,  0]], dtype=uint8)

@@ -121,6 +121,11 @@ class QuantizationScheme:
         """Return scale and zero point for weights that are rounded to the nearest integers."""
         return Affine.fit(exact.coef, bits=bits)
 
+    def nearest(self, exact: Exact, bits: int) -> Rounded:
+        """Return the integers that are nearest to the weights, with their scale and zero point."""
+        affine = self.affine(exact, bits)
+        return affine, affine.quantize(exact.coef), None
+
     def optimal(self, exact: Exact, bits: int) -> Rounded:
         """Return the integers that change the predictions of the rows least, with their scale and zero point."""
         scale, zero_point, weights, proven = search(exact, np.ones_like(exact.mean), bits, shared_zero_point=True)
