@@ -98,8 +98,7 @@ def to_c(
     """
     from .c import header
 
-    model = _checked(model)
-    return header(model, _facts(model, name, X, units))
+    return header(*_known(model, name, X, units))
 
 
 def to_onnx(
@@ -121,8 +120,7 @@ def to_onnx(
     """
     from .onnx import graph
 
-    model = _checked(model)
-    return graph(model, _facts(model, name, X, units), float32=float32)
+    return graph(*_known(model, name, X, units), float32=float32)
 
 
 def to_html(
@@ -144,8 +142,7 @@ def to_html(
     """
     from .page import page
 
-    model = _checked(model)
-    return page(model, _facts(model, name, X, units, against))
+    return page(*_known(model, name, X, units, against))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -155,22 +152,16 @@ def main(arguments: Sequence[str]) -> int:
     return main(arguments)
 
 
-def _facts(
-    model: Model,
+def _known(
+    model: Model | FittedLinear,
     name: str,
     X: ArrayLike | Calibration | None,
     units: Mapping[str, str] | None,
     against: LinearRegression | None = None,
-) -> Facts:
-    """Return what the caller tells of a model, in rows of features or of its columns."""
-    from ..rows.encoded import encoded
+) -> tuple[Model, Facts]:
+    """Return a model of this package, made from any fitted linear model, and what the caller tells of it."""
+    from ..quantized.model import as_model
     from .facts import Facts
 
-    return Facts.of(model, name, encoded(X, model.columns), against, units=units)
-
-
-def _checked(model: Model | FittedLinear) -> Model:
-    """Return a model of this package, made from any fitted linear model."""
-    from ..quantized.model import as_model
-
-    return as_model(model, "a model to export")
+    ours = as_model(model, "a model to export")
+    return ours, Facts.of(ours, name, X, against, units=units)

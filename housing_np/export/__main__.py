@@ -52,10 +52,11 @@ def main(arguments: Sequence[str]) -> int:
         from .c import renamed
 
         cli.notes(renamed(facts))
+    made = _contents(model, facts, to, options, paths, rows)
     if not paths:
-        _print(_exported(model, facts, to, options.float32))
+        _print(made[0])
         return cli.DONE
-    contents = dict(zip(paths, _contents(model, facts, to, options, paths, rows), strict=True))
+    contents = dict(zip(paths, map(_bytes, made), strict=True))
     write_all(contents, HousingError)
     report = {"to": to, "scheme": facts.scheme, "sha256": facts.sha256}
     sizes = {str(path): len(content) for path, content in contents.items()}
@@ -78,10 +79,8 @@ def _parser() -> cli.Parser:
         help="write there, whole or not at all: NAME.c, with NAME.h beside it, NAME.h, NAME.onnx or NAME.html "
         "(default: stdout)",
     )
-    parser.add_argument("--force", action="store_true", help="replace files that are there (default: keep them)")
-    parser.add_argument(
-        "--header-only", action="store_true", help="C as one header, as for NAME.h (default: as NAME.c and NAME.h)"
-    )
+    parser.add_flag("--force", "replace files that are there (default: keep them)")
+    parser.add_flag("--header-only", "C as one header, as for NAME.h (default: as NAME.c and NAME.h)")
     parser.add_argument(
         "--golden",
         metavar="N",
@@ -103,9 +102,7 @@ def _parser() -> cli.Parser:
         help="the float model that a page shows beside a uint8 one (default: float64.npz beside the model, if it is of "
         "the same columns)",
     )
-    parser.add_argument(
-        "--float32", action="store_true", help="ONNX that takes its inputs in float32 (default: float64)"
-    )
+    parser.add_flag("--float32", "ONNX that takes its inputs in float32 (default: float64)")
     parser.add_reading(format="format of --range if its extension is unknown")
     parser.add_json()
     return parser
@@ -156,17 +153,13 @@ def _paths(parser: cli.Parser, options: Namespace, to: Target) -> list[Path]:
 
 def _against(model: Model, options: Namespace, to: Target) -> LinearRegression | None:
     """Return the float model that a page shows beside a quantized one."""
-    if model.scheme is None:
-        if options.against:
-            raise HousingError(
-                f"{options.model} is a float model: --against is for uint8 ones, which were made from one"
-            )
-        return None
-    beside = float_model_beside(options.model)
-    if to != "html" or not (options.against or beside.is_file()):
-        return None
+    if options.against and model.scheme is None:
+        raise HousingError(f"{options.model} is a float model: --against is for uint8 ones, which were made from one")
     if options.against:
         return float_model(options.against, model)
+    beside = float_model_beside(options.model)
+    if to != "html" or model.scheme is None or not beside.is_file():
+        return None
     try:
         return float_model(beside, model)
     except HousingError as error:
@@ -233,30 +226,21 @@ def _drawn(model: Model, count: int) -> Floats:
     return columns.encode(np.column_stack(cells).astype(np.float64))
 
 
-def _exported(model: Model, facts: Facts, to: Target, float32: bool) -> str | bytes:
-    """Return the content of a file that holds the whole model."""
-    if to == "c":
-        from .c import header
-
-        return header(model, facts)
+def _contents(
+    model: Model, facts: Facts, to: Target, options: Namespace, paths: Sequence[Path], rows: Floats
+) -> Sequence[str | bytes]:
+    """Return the content of each file; for standard output, of one that holds the whole model."""
     if to == "onnx":
         from .onnx import graph
 
-        return graph(model, facts, float32=float32)
-    from .page import page
+        return [graph(model, facts, float32=options.float32)]
+    if to == "html":
+        from .page import page
 
-    return page(model, facts)
-
-
-def _contents(
-    model: Model, facts: Facts, to: Target, options: Namespace, paths: Sequence[Path], rows: Floats
-) -> list[bytes]:
-    """Return the content of each file."""
-    if to != "c":
-        return [_bytes(_exported(model, facts, to, options.float32))]
+        return [page(model, facts)]
     from .c import header, header_and_source
 
-    if paths[0].suffix == ".h":
+    if not paths or paths[0].suffix == ".h":
         texts = [header(model, facts)]
     else:
         texts = [*reversed(header_and_source(model, facts, paths[1].name))]
@@ -264,7 +248,7 @@ def _contents(
         from .golden import program
 
         texts.append(program(model, facts, paths[0].with_suffix(".h").name, rows))
-    return list(map(_bytes, texts))
+    return texts
 
 
 def _bytes(content: str | bytes) -> bytes:

@@ -147,21 +147,18 @@ static inline double @bound(const double *x, int t) {
 
 def _singles(model: QuantizedLinear) -> list[Part]:
     """Return the parts for weights in float32."""
-    words = _bound_words(model) | {"UNDERFLOW": double(UNDERFLOW)}
     private = [_DOT.replace("WEIGHT", "(double)@weights[t][i]"), _ABS, _UPPER, _SINGLE_BOUND]
-    return [
-        _FLOAT64,
-        *_tables(model, "weights", "intercept"),
-        *(_with(text, words) for text in private),
-        *_public(model, "(double)@intercept[#]"),
-    ]
+    words = {"UNDERFLOW": double(UNDERFLOW)}
+    return _real(model, _tables(model, "weights", "intercept"), private, words, "(double)@intercept[#]")
 
 
-def _public(model: QuantizedLinear, intercept: str = "@intercept[#]") -> list[Part]:
-    """Return the functions of rows in float64: the prediction and its bound."""
-    targets = len(model.target_names_)
+def _real(
+    model: QuantizedLinear, tables: list[Part], private: list[str], words: dict[str, str], intercept: str
+) -> list[Part]:
+    """Return the parts for rows in float64: tables, private definitions in these words, prediction and bound."""
+    words, targets = words | _bound_words(model), len(model.target_names_)
     bound = _function("double", "error_bound", _ROW, "@bound(x, #)", targets, _BOUND_DOC)
-    return [_predict(targets, intercept), bound]
+    return [_FLOAT64, *tables, *(_with(text, words) for text in private), _predict(targets, intercept), bound]
 
 
 def _dequantized(model: QuantizedLinear) -> list[Part]:
@@ -172,22 +169,11 @@ def _dequantized(model: QuantizedLinear) -> list[Part]:
         "ZERO_POINT": "@zero_point[i]" if per_channel else str(affine.zero_point),
         "SCALE": "@scale[i]" if per_channel else single(affine.scale.item()),
         "CENTER": "(double)@center[i]" if per_channel else "0.0",
-    } | _bound_words(model)
-    saturates = 255 * float(affine.scale.max()) > _FLOAT32_MAX
-    private = [
-        _SATURATED_WEIGHT if saturates else _WEIGHT,
-        _DOT.replace("WEIGHT", "@weight(t, i)"),
-        _ABS,
-        _UPPER,
-        _BOUND,
-    ]
-    return [
-        _FLOAT64,
-        *_weights(model),
-        *_tables(model, "scale", "zero_point", "intercept", "slack", "center"),
-        *(_with(text, words) for text in private),
-        *_public(model),
-    ]
+    }
+    weight = _SATURATED_WEIGHT if 255 * float(affine.scale.max()) > _FLOAT32_MAX else _WEIGHT
+    private = [weight, _DOT.replace("WEIGHT", "@weight(t, i)"), _ABS, _UPPER, _BOUND]
+    tables = [*_weights(model), *_tables(model, "scale", "zero_point", "intercept", "slack", "center")]
+    return _real(model, tables, private, words, "@intercept[#]")
 
 
 def _tables(model: QuantizedLinear, *names: str) -> list[Part]:

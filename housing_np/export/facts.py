@@ -79,12 +79,7 @@ class Facts(NamedTuple):
         training = training_of(path, model.feature_names, content)
         reported = training.ranges if training else None
         facts = cls.of(
-            model,
-            name,
-            known_range(model, given, reported),
-            against,
-            content,
-            training.units if training else None,
+            model, name, known_range(model, given, reported), against, content, training.units if training else None
         )
         facts = facts._replace(rows=reported if given is None else given)
         if training is None or not training.is_bundled:
