@@ -34,11 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     """Print the contents of a model file, and with a float model each feature's share of the error."""
     options = _parser().parse(arguments)
     model, content = read(options.model)
-    report: dict[str, Any] = {
-        "file": options.model,
-        **_contents(model),
-        "file_bytes": len(content),
-    }
+    report: dict[str, Any] = {"file": options.model, **_contents(model), "file_bytes": len(content)}
     if options.against or options.data:
         report |= _errors(model, options)
     cli.show(cli.dumps(report) if options.json else "\n\n".join(_texts(report, model.columns)))
@@ -53,11 +49,10 @@ def _parser() -> cli.Parser:
     )
     parser.add_argument("model", metavar="MODEL.npz", help="a model, as train writes it (no default)")
     parser.add_argument("--against", metavar="FLOAT.npz", help="the float model that it was made from (default: none)")
-    parser.add_argument(
+    parser.add_once(
         "--data",
-        metavar="FILE",
-        action=cli.Once,
-        help="rows to weigh the error with (default: the bundled data, for models that were trained on them); without "
+        "FILE",
+        "rows to weigh the error with (default: the bundled data, for models that were trained on them); without "
         "--against, the float model is fitted to them, so they need the target",
     )
     parser.add_reading()
@@ -112,8 +107,7 @@ def _contents(model: Model) -> dict[str, Any]:
         "weights": model.coef_.tolist(),
     }
     if is_quantized(model):
-        numbers = {name: array.tolist() for name, array in model.numbers().items()}
-        common |= {"numbers": numbers}
+        common["numbers"] = {name: array.tolist() for name, array in model.numbers().items()}
     if not model.columns.is_plain:
         common |= {"levels": dict(model.columns.levels), "fills": dict(model.columns.fills)}
     return common | {"payload_bytes": model.payload_bytes}

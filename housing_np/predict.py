@@ -134,22 +134,14 @@ def _parser() -> cli.Parser:
         "by the name of --output, else by that of the first INPUT, else csv",
         empty=True,
     )
-    parser.add_argument(
+    parser.add_flag(
         "--rows",
-        action="store_true",
-        help="add the number of its row in INPUT to each answer, as messages count rows: from 1 in each file, lines in "
+        "add the number of its row in INPUT to each answer, as messages count rows: from 1 in each file, lines in "
         "JSON Lines (default: no)",
     )
-    parser.add_argument(
-        "--id",
-        metavar="NAME",
-        action=cli.Once,
-        help="copy this one column of INPUT, text or numbers, into the answers (default: none)",
-    )
-    parser.add_argument(
-        "--bounds",
-        action="store_true",
-        help="add the largest possible distance from the float model's prediction, in target units (default: no)",
+    parser.add_once("--id", "NAME", "copy this one column of INPUT, text or numbers, into the answers (default: none)")
+    parser.add_flag(
+        "--bounds", "add the largest possible distance from the float model's prediction, in target units (default: no)"
     )
     parser.add_argument(
         "--range",
@@ -165,13 +157,12 @@ def _parser() -> cli.Parser:
         help="exit 1 if more than this share of the inputs (0 to 1) is outside the range; --output FILE is not written "
         "then, answers on stdout are already (default: no limit)",
     )
-    parser.add_argument(
+    parser.add_flag(
         "--fail-moved",
-        action="store_true",
-        help="exit 1 if the mean of a feature, or the share of a level, has shifted from that of --range by more than "
+        "exit 1 if the mean of a feature, or the share of a level, has shifted from that of --range by more than "
         'chance would; says which, in JSON as "moved" too (default: a note)',
     )
-    parser.add_argument("--json", action="store_true", help="answer in one JSON object, as with --format json")
+    parser.add_flag("--json", "answer in one JSON object, as with --format json")
     return parser
 
 
@@ -318,8 +309,7 @@ def _answers(model: Model, inputs: Iterable[Rows], drift: Drift, answer: Answer,
     for each in inputs:
         rows = each.having(model.columns)
         # Raises for a missing column before any note is printed.
-        blocks = _numbered if _is_beside(options) else _plain
-        found = blocks(model, rows, drift, answer, options.on_error == "empty")
+        found = _blocks(model, rows, drift, answer, options)
         known = {*model.columns.as_in(rows.layout).names, *rows.layout.spelled([options.id] if options.id else [])}
         unused = [name for name in rows.columns if name not in known] if rows.named else []
         if ignored := [*unused, *(f"{name} ({why})" for name, why in rows.left_out.items())]:
@@ -327,20 +317,18 @@ def _answers(model: Model, inputs: Iterable[Rows], drift: Drift, answer: Answer,
         yield from found
 
 
-def _plain(model: Model, rows: Rows, drift: Drift, answer: Answer, empty: bool) -> Iterator[Block]:
-    def answers(X: Floats) -> Block:
+def _blocks(model: Model, rows: Rows, drift: Drift, answer: Answer, options: Namespace) -> Iterator[Block]:
+    def plain(X: Floats) -> Block:
         drift.update(X)
         return Block(answered(model, X, answer.bounds))
 
-    return map(answers, rows.blocks(model.columns))
-
-
-def _numbered(model: Model, rows: Rows, drift: Drift, answer: Answer, empty: bool) -> Iterator[Block]:
-    def answers(found: Numbered) -> Block:
+    def beside(found: Numbered) -> Block:
         drift.update(found.X)
-        return answered_beside(model, found, answer, empty)
+        return answered_beside(model, found, answer, options.on_error == "empty")
 
-    return map(answers, numbered(rows, model.columns, answer.id))
+    if _is_beside(options):
+        return map(beside, numbered(rows, model.columns, answer.id))
+    return map(plain, rows.blocks(model.columns))
 
 
 def _print_notes(drift: Drift, options: Namespace) -> None:
@@ -355,11 +343,7 @@ def _print_notes(drift: Drift, options: Namespace) -> None:
 
 
 def _write(
-    answer: Answer,
-    blocks: Iterable[Block],
-    out: TextIO,
-    format: str,
-    more: Callable[[], Mapping[str, Any]] = dict,
+    answer: Answer, blocks: Iterable[Block], out: TextIO, format: str, more: Callable[[], Mapping[str, Any]] = dict
 ) -> None:
     for text in written(answer, blocks, format, more):
         out.write("\n".join(map(printable, text.split("\n"))) if out.isatty() else text)
@@ -375,8 +359,7 @@ def _samples(model: Model, answer: Answer, out: TextIO, format: str | None) -> N
         _write(answer, [Block(answers, [range(1, SAMPLES + 1)] if answer.rows else [])], out, format)
         return
     columns = {"row": [str(i + 1) for i in range(SAMPLES)]}
-    columns |= {
-        name: [f"{x:.4f}" for x in column] for name, column in zip(answer.names, answers.T.tolist(), strict=True)
-    }
-    columns["actual"] = [f"{x:.4f}" for x in load_california(SAMPLES).y.tolist()]
+    numbers = zip(answer.names, answers.T.tolist(), strict=True)
+    for name, column in (*numbers, ("actual", load_california(SAMPLES).y.tolist())):
+        columns[name] = [f"{x:.4f}" for x in column]
     out.write(tables.table([list(columns), *zip(*columns.values(), strict=True)]) + "\n")

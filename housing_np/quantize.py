@@ -157,12 +157,7 @@ def _way(options: Namespace) -> Way:
 
 
 def _write(
-    quantized: QuantizedLinear,
-    measured: Figures,
-    content: bytes,
-    X: Floats,
-    options: Namespace,
-    loaded: Stamp | None,
+    quantized: QuantizedLinear, measured: Figures, content: bytes, X: Floats, options: Namespace, loaded: Stamp | None
 ) -> None:
     """Write the model's file, and with it the report that is beside both it and the float model.
 
@@ -224,19 +219,17 @@ def _options(arguments: Sequence[str]) -> Namespace:
     parser.add_out(
         "--out", metavar="FILE", required=True, help="where the quantized model goes; - for stdout (no default)"
     )
-    parser.add_argument(
+    parser.add_once(
         "--data",
-        metavar="FILE",
-        action=cli.Once,
-        help="calibration rows with the target (default: the bundled data, for a model that was trained on them)",
+        "FILE",
+        "calibration rows with the target (default: the bundled data, for a model that was trained on them)",
     )
     parser.add_reading()
     parser.add_argument("--bits", type=int, choices=range(2, 9), help="(default: 8)", metavar="2..8")
     parser.add_argument("--rounding", choices=ROUNDINGS, help="(default: nearest)")
-    parser.add_argument(
+    parser.add_flag(
         "--smallest",
-        action="store_true",
-        help="try all schemes, bits and roundings; take the fewest bytes of numbers that hold the limits on these rows",
+        "try all schemes, bits and roundings; take the fewest bytes of numbers that hold the limits on these rows",
     )
     parser.add_argument(
         "--percentile",

@@ -17,7 +17,7 @@ _BLANKS = re.compile(r'("(?:[^"]|"")*")|\s+(?=,|$)|(?<![^,])\s+')
 _LONGEST = 400  # characters of a message of argparse
 
 
-class Once(argparse.Action):
+class _Once(argparse.Action):
     """Store a value; refuse a second one, which would replace the first without a word."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
@@ -40,9 +40,17 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--version", action="version", version=__version__, help="print the version and end")
         self.add_argument("-q", "--quiet", action="store_true", help="no notes on stderr; errors are still printed")
 
+    def add_flag(self, name: str, help: str) -> None:
+        """Add an option without a value."""
+        self.add_argument(name, action="store_true", help=help)
+
+    def add_once(self, name: str, metavar: str, help: str) -> None:
+        """Add an option that is refused if it is given twice."""
+        self.add_argument(name, metavar=metavar, action=_Once, help=help)
+
     def add_json(self) -> None:
         """Add the option of every command that prints a report."""
-        self.add_argument("--json", action="store_true", help="print one JSON object (default: text)")
+        self.add_flag("--json", "print one JSON object (default: text)")
 
     def add_out(self, *names: str, **options: Any) -> None:
         """Add the option for where the result goes."""
@@ -52,14 +60,13 @@ class Parser(argparse.ArgumentParser):
         """Add the options for a user's own table and its columns."""
         from ..rows.formats import titles  # imported here because --version must not wait for NumPy
 
-        self.add_argument(
+        self.add_once(
             "--data",
-            metavar="FILE",
-            action=Once,
-            help=f"rows: {titles()}, also gzipped; a pattern such as 'part-*.csv' for several files; - for stdin "
+            "FILE",
+            f"rows: {titles()}, also gzipped; a pattern such as 'part-*.csv' for several files; - for stdin "
             "(default: the bundled data)",
         )
-        self.add_argument("--target", metavar="NAME", action=Once, help="the column of --data to predict (no default)")
+        self.add_once("--target", "NAME", "the column of --data to predict (no default)")
         for name, text in (
             ("features", "the columns to predict it from"),
             ("ignore", "columns to leave out"),
@@ -105,10 +112,9 @@ class Parser(argparse.ArgumentParser):
             default=".",
             help="decimal mark of CSV, a point or a comma (default: .)",
         )
-        self.add_argument(
+        self.add_flag(
             "--no-header",
-            action="store_true",
-            help="CSV without a line of names: its columns are the model's, in their order, or x0, x1, … (default: the "
+            "CSV without a line of names: its columns are the model's, in their order, or x0, x1, … (default: the "
             "first line holds the names)",
         )
         self.add_argument(

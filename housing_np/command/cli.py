@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from ..errors import ArtifactError, HousingError
-from .arguments import Once as Once
 from .arguments import Parser as Parser
 from .arguments import reading as reading
 from .arguments import table_options as table_options

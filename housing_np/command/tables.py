@@ -93,11 +93,7 @@ def number(value: float, digits: int) -> str:
 def paragraph(text: str) -> str:
     """Return text broken into lines that fit the terminal, all but the first indented."""
     return textwrap.fill(
-        printable(text),
-        terminal_width(),
-        subsequent_indent=_GAP,
-        break_long_words=False,
-        break_on_hyphens=False,
+        printable(text), terminal_width(), subsequent_indent=_GAP, break_long_words=False, break_on_hyphens=False
     )
 
 

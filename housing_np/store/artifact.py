@@ -114,7 +114,7 @@ def read(path: str | Path) -> tuple[LinearRegression | QuantizedLinear, bytes]:
     path = as_path(path, ArtifactError)
     content = _content(path)
     try:
-        return _from_npy(_inflated(content)), content
+        return _model(_inflated(content)), content
     except HousingError as error:
         from ..rows.formats import format_of  # imported here because only an error needs it
 
@@ -185,12 +185,6 @@ def _to_record(model: Model | FittedLinear) -> np.ndarray:
     return record
 
 
-def _from_npy(data: bytes) -> LinearRegression | QuantizedLinear:
-    """Return the model of a .npy file's one record."""
-    kind, weights, layout, numbers = _declared(data, len(data))
-    return _model(kind, np.frombuffer(numbers, layout)[0], weights)
-
-
 def _declared(data: bytes, size: int) -> tuple[str, tuple[int, ...], np.dtype, memoryview]:
     """Return the kind of model, the shape of its weights, the dtype of the record and its bytes.
 
@@ -251,7 +245,10 @@ def _split(data: bytes) -> tuple[list[tuple[str, str, tuple[int, ...]]], memoryv
     return fields, memoryview(data)[end:]
 
 
-def _model(kind: str, record: np.void, weights: tuple[int, ...]) -> LinearRegression | QuantizedLinear:
+def _model(data: bytes) -> LinearRegression | QuantizedLinear:
+    """Return the model of a .npy file's one record."""
+    kind, weights, layout, content = _declared(data, len(data))
+    record = np.frombuffer(content, layout)[0]
     numbers = {name: record[name] for name in _FIELDS[kind]}
     for name, array in numbers.items():
         if not np.isfinite(array).all():
@@ -288,7 +285,7 @@ def _layout(kind: str, weights: tuple[int, ...], texts: Mapping[str, int], bits:
     return np.dtype([*head, *((name, field.type, shapes[name]) for name, field in _FIELDS[kind].items())])
 
 
-def _format(kind: str, version: str = FORMAT) -> bytes:
+def _format(kind: str, version: str) -> bytes:
     return f"{version} {kind}".encode()
 
 
