@@ -97,13 +97,8 @@ def search(
     """
     weights, covariance, ratios = (_finite(each, name) for each, name in ((W, "W"), (H, "H"), (ratio, "ratio")))
     p = ratios.size
-    if (
-        ratios.ndim != 1
-        or weights.shape[-1:] != (p,)
-        or weights.ndim > 2
-        or not weights.size
-        or covariance.shape != (p, p)
-    ):
+    is_fitting = weights.shape[-1:] == ratios.shape == (p,) and covariance.shape == (p, p)
+    if not is_fitting or weights.ndim > 2 or not weights.size:
         shapes = f"{weights.shape}, {covariance.shape} and {ratios.shape}"
         raise HousingError(f"W, H and ratio have the shapes {shapes}: expected (p,) or (k, p), (p, p) and (p,)")
     if np.any(ratios <= 0):
