@@ -17,7 +17,7 @@ from housing_np.quantized.schemes import BY_NAME
 from housing_np.quantized.schemes.integer import Integer
 from housing_np.quantized.schemes.per_channel import PerChannel
 from housing_np.quantized.schemes.per_tensor import PerTensor
-from housing_np.quantized.schemes.scheme import Exact, Field, fields_of, rounding_error, search, with_rounding
+from housing_np.quantized.schemes.scheme import Exact, Field, fields_of, rounding_error, with_rounding
 
 INT32_MAX = 2**31 - 1
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -151,7 +151,7 @@ def test_the_best_integers_per_channel_have_scales_inverse_to_the_deviations():
 def test_covariances_that_are_not_known_are_refused():
     unknown = exact([1.0, 2.0])._replace(covariance=lambda: np.full((2, 2), np.nan))
     with pytest.raises(HousingError, match="^the features are too large or too small to square: rescale them$"):
-        search(unknown, np.ones(2), 8, shared_zero_point=True)
+        PerTensor().optimal(unknown, 8)
 
 
 def test_the_base_takes_weights_and_intercept_as_they_are():

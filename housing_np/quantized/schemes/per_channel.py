@@ -38,8 +38,7 @@ class PerChannel(QuantizationScheme):
 
     def optimal(self, exact: Exact, bits: int) -> Rounded:
         """Return the integers that change the predictions of the rows least, with their scales and zero points."""
-        scale, zero_point, weights, proven = search(exact, _equal_errors(exact)[0], bits, shared_zero_point=False)
-        return Affine(scale, zero_point, -1, bits), weights, proven
+        return search(exact, _equal_errors(exact)[0], bits, axis=-1)
 
 
 def _equal_errors(exact: Exact) -> tuple[Floats, float]:

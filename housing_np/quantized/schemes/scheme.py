@@ -128,8 +128,7 @@ class QuantizationScheme:
 
     def optimal(self, exact: Exact, bits: int) -> Rounded:
         """Return the integers that change the predictions of the rows least, with their scale and zero point."""
-        scale, zero_point, weights, proven = search(exact, np.ones_like(exact.mean), bits, shared_zero_point=True)
-        return Affine(scale[0], zero_point[0], None, bits), weights, proven
+        return search(exact, np.ones_like(exact.mean), bits, axis=None)
 
     def fitted(self, affine: Affine, exact: Exact) -> Affine:
         """Return an affine map of the weights whose numbers fit what the scheme computes with; the same if they do."""
@@ -192,17 +191,16 @@ class QuantizationScheme:
         return with_rounding(model, bound, dot_rows(np.abs(X) + np.abs(center), np.abs(model._values) + reach, 0.0))
 
 
-def search(
-    exact: Exact, ratio: Floats, bits: int, shared_zero_point: bool
-) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8], bool]:
-    """Return scales and zero points (p,), integers, and whether they are proven; arguments as `rounding.search`."""
+def search(exact: Exact, ratio: Floats, bits: int, axis: int | None) -> Rounded:
+    """Return what `rounding.search` finds with one scale and zero point for each index along an axis, or one in all."""
     from ..rounding import search as search_grids  # imported here because predict must start fast
 
     covariance = exact.covariance()
     if not np.isfinite(covariance).all():
         raise HousingError("the features are too large or too small to square: rescale them")
-    found = search_grids(exact.coef, covariance, ratio, bits, shared_zero_point=shared_zero_point)
-    return found.scale, found.zero_point, np.ascontiguousarray(found.q), found.proven
+    found = search_grids(exact.coef, covariance, ratio, bits, shared_zero_point=axis is None)
+    scale, zero_point = (found.scale[0], found.zero_point[0]) if axis is None else (found.scale, found.zero_point)
+    return Affine(scale, zero_point, axis, bits), np.ascontiguousarray(found.q), found.proven
 
 
 def rows_of(model: "QuantizedLinear", X: ArrayLike) -> Floats:
