@@ -288,3 +288,22 @@ def test_columns_are_found_by_name_and_those_without_names_by_position_too(colum
 def test_a_stream_knows_whether_its_names_are_the_users(name, content, write):
     stream = open_table(write(content, name), "price" if name == "homes.csv" else "x1")
     assert stream.columns == (Columns(("a",)) if name == "homes.csv" else Columns(("x0",), named=False))
+
+
+@pytest.mark.parametrize(
+    ("place", "row", "options"),
+    [
+        (5, "x,3,", {"missing": "skip"}),
+        (1100, "x,3,", {"missing": "mean"}),
+        (1100, "x,,7", {"missing": "skip"}),
+        (1100, "x,3?,7", {"on_error": "skip"}),
+    ],
+)
+def test_a_level_of_a_row_that_is_left_out_does_not_count(place, row, options, tmp_path):
+    """A category has at most 30 levels."""
+    rows = [f"t{i % 30},{i % 7},{40 * (i % 7) + i % 30}" for i in range(1200)]
+    path = tmp_path / "t.csv"
+    for more, levels in ((row, 30), ("x,3,7", None)):
+        path.write_text("\n".join(["town,rooms,price", *rows[:place], more, *rows[place:], ""]))
+        found = read_table(path, "price", **options).columns.levels.get("town")
+        assert (found and len(found)) == levels
