@@ -17,6 +17,7 @@ from .columns import MISSING, Columns
 
 UNKNOWN = np.inf  # stands for a level that is not known
 _VALUE = re.compile(r"[+-]?\d+(\.0+)?|true|false", re.IGNORECASE)
+_FEW = 30  # levels that are compared with an unknown one
 _growing = Lock()
 
 
@@ -148,9 +149,18 @@ class Cells:
             return self.levels[same]
         raise UnknownLevelError(
             f": {self.name} is {quoted(text)}, none of the {len(self.levels):,} that the model knows: "
-            f"{listed(self.levels)}",
+            f"{listed(self.levels)}{self._look_alike(text)}",
             self.name,
         )
+
+    def _look_alike(self, text: str) -> str:
+        """Return the hint at a level that looks like this text; few are looked at, as each bad row comes here."""
+        known = list(self.levels or ())[:_FEW]
+        if all(map(str.isascii, (text, *known))):
+            return ""
+        from ..checks.look_alikes import look_alike_hint  # imported here because most levels need it not
+
+        return look_alike_hint([text], known)
 
     def _named(self, problem: object) -> TableError:
         """Return what is wrong with a cell, after the name of the column."""

@@ -27,11 +27,11 @@ class Chosen(NamedTuple):
     counts: dict[str, dict[str, int]]  # how often each level of a category occurs, by its name
 
 
-def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> Chosen:
+def choose(survey: Survey, named: bool, asked: Collection[str], most: Mapping[str, int], source: str) -> Chosen:
     """Return the features that a survey of the columns leaves, whose last is the target.
 
     The ``asked`` columns are those that the user names: they stay, even if they never vary, and a category with too
-    many levels among them raises TableError.
+    many levels among them raises TableError. ``most`` is how many levels each may have in the rows that count.
     """
     fills, levels, left_out = dict[str, float](), dict[str, tuple[str, ...]](), dict[str, str]()
     filled, counts, constant = dict[str, int](), dict[str, dict[str, int]](), dict[str, str]()
@@ -47,13 +47,13 @@ def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> 
                 # Cells that are missing only in rows without a target too: the model must predict those rows.
                 _require_finite(source, name, kept.mean[i])
                 fills[name], filled[name] = float(kept.mean[i]), missing
-        elif each.is_full:
-            left_out[name] = _full(source, name, each.most, next(iter(each.levels)), name in asked)
         else:
             found = _by_value(kept.levels[i] + Counter({MISSING: missing}))
-            if len(found) < 2:
+            if each.is_full or len(found.keys() - {MISSING}) > most[name]:
+                left_out[name] = _full(source, name, most[name], next(iter(each.levels)), name in asked)
+            elif len(found) < 2:
                 left_out[name] = f"it is {quoted(next(iter(found), ''))} in all rows"
-            elif len(found) == kept.rows and each.most == FEW_LEVELS:
+            elif len(found) == kept.rows and most[name] == FEW_LEVELS:
                 left_out[name] = f"each row has a level of its own, such as {quoted(next(iter(found)))}"
             else:
                 counts[name] = dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import compress, islice
 
 from ..checks.names import as_name, as_names, in_csv
 from ..errors import TableError, cut, quoted
@@ -53,6 +53,10 @@ def with_columns(
         raise TableError(f"{rows.source}: a feature is named twice in {cut(in_csv(features))}; name each once")
     require_columns_of(rows, features, target)
     sample = rows.sample() | sampled(stream.paths)
+    # Rows without a target do not count.
+    has_target = [value is not None for value in sample.get(target, [])]
+    if not all(has_target) and any(has_target):
+        sample = {name: [*compress(given, has_target)] for name, given in sample.items()}
     if not stream.skip and (problem := target_problem(sample.get(target, []), rows.has_types)):
         raise TableError(f"{rows.source}: column {quoted(target)} holds {problem}")
     kinds = {
