@@ -272,12 +272,12 @@ def test_a_row_is_skipped_for_what_is_in_it_and_not_for_its_place(format):
 @pytest.mark.parametrize(
     ("content", "format", "hint"),
     [
-        ("x,y\n1,2\n", "json", "if it is CSV, say --format csv"),
+        ("x,y\n1,2\n", "json", "if it is CSV, say format='csv'"),
         ('"x","y"\n1,2\n', "json", "if it is CSV"),
         ("x,y\n1,2\n", "jsonl", "if it is CSV"),
-        ('{"x": 1, "y": 2}\n{"x": 3, "y": 4}\n', "json", "say --format jsonl"),
-        ('[\n{"x": 1, "y": 2}\n]', "jsonl", "say --format json"),
-        ('{"instances": [[1, 2]]}', "jsonl", "say --format json"),
+        ('{"x": 1, "y": 2}\n{"x": 3, "y": 4}\n', "json", "say format='jsonl'"),
+        ('[\n{"x": 1, "y": 2}\n]', "jsonl", "say format='json'"),
+        ('{"instances": [[1, 2]]}', "jsonl", "say format='json'"),
         ("{x: 1, y: 2}", "json", "names need double quotes"),
     ],
 )

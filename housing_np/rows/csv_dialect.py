@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ..errors import TableError, quoted
+from ..errors import TableError, quoted, remedy
 from . import numbers, text
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -84,17 +84,18 @@ class Dialect:
         return re.compile(rf'[^"]*+(?:""[^"]*+)*+"[^{mark}]*+{mark}?')
 
 
-def is_json(line: str) -> bool:
-    """Whether the first line of a file is JSON."""
+def json_format(first_lines: Sequence[str]) -> str:
+    """Return the format of a file with this line, or these two, "json" or "jsonl"; empty if the first is not JSON."""
+    line, *others = first_lines
     if not line.startswith(("[", "{")):
-        return False
+        return ""
     import json
 
     try:
         json.loads(line.rstrip(","))
     except (ValueError, RecursionError):
-        return bool(_JSON.match(line))
-    return True
+        return "json" if _JSON.match(line) else ""
+    return "jsonl" if others and not line.endswith(",") else "json"
 
 
 def detect(first_lines: Sequence[str], sep_line: re.Match[str] | None, dialect: Dialect) -> tuple[Dialect, list[str]]:
@@ -178,17 +179,17 @@ def missing_hint(columns: tuple[str, ...], dialect: Dialect) -> str:
     """Return the likely cause of a missing column, empty if none is likely."""
     if dialect.header and all(_is_number(name) for name in columns):
         if columns == tuple(map(str, range(len(columns)))):
-            return (
-                " (pandas calls the columns of a frame without names so: write the names in the first line, or leave "
-                "it out and say --no-header, which reads every line as a row)"
-            )
-        return " (the first line holds numbers, not names: say --no-header, and it is read as a row)"
+            every = remedy(", or leave it out and say {header}, which reads every line as a row", header=False)
+            return f" (pandas calls the columns of a frame without names so: write the names in the first line{every})"
+        as_row = remedy(": say {header}, and it is read as a row", header=False)
+        return f" (the first line holds numbers, not names{as_row})"
     if len(columns) == 1 and " " in columns[0]:
-        return " (columns separated by blanks are read if every line has equally many, or with --separator ' ')"
+        always = remedy(", or with {separator}", separator=" ")
+        return f" (columns separated by blanks are read if every line has equally many{always})"
     for mark, kind in SEPARATORS.items():
         if mark != dialect.between and any(mark in name for name in columns):
             used = SEPARATORS.get(dialect.between, repr(dialect.between))
-            return f" (separated by {used}; say --separator '{mark}' if it is {kind})"
+            return f" (separated by {used}{remedy('; say {separator} if it is ', separator=mark)}{kind})"
     return ""
 
 

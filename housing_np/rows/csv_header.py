@@ -4,13 +4,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from ..errors import TableError, quoted
+from ..errors import TableError, quoted, remedy
 from .csv_dialect import without_sign
 from .rows import OtherOrderError
 from .text import lines
 
 _SAME = ": the names of the columns again, as where files are joined; remove the line"
-_NO_HEADER = ": the names of the columns, not a row; leave --no-header out"
 _OTHER_ORDER = (
     ": the names of the columns again, in another order, as where files are joined: the rows below would be read under "
     "the wrong names; give each file by itself"
@@ -38,7 +37,8 @@ def notes_of(head: str, names: Sequence[str]) -> list[str]:
     if head.lstrip(' "').startswith("#") and not names[0].startswith("#"):
         return [f"the first column is called {quoted(names[0])}, without the # before it"]
     if list(names) == [str(i) for i in range(len(names))]:
-        return ["the first line is taken for the names that pandas writes, 0, 1, …; --no-header reads it as a row"]
+        as_row = remedy("; {header} reads it as a row", header=False)
+        return [f"the first line is taken for the names that pandas writes, 0, 1, …{as_row}"]
     return []
 
 
@@ -49,6 +49,7 @@ def refuse_names(record: Sequence[str], names: Sequence[str], header: bool) -> N
         return
     found = first + names_of(["", *record[1:]])[1:]
     if found == list(names):
-        raise TableError(_SAME if header else _NO_HEADER)
+        names_first = remedy(": the names of the columns, not a row; leave {header} out", header=False)
+        raise TableError(_SAME if header else names_first)
     if sorted(found) == sorted(names):
         raise OtherOrderError(_OTHER_ORDER)

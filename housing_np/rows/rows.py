@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.arrays import Floats
-from ..errors import TableError, counted, cut, listed, quoted
+from ..errors import TableError, counted, cut, listed, quoted, remedy
 from .cells import UNKNOWN, Cells, UnknownLevelError, cells_of
 from .columns import Columns, as_columns
 from .copied import Copied
@@ -30,12 +30,10 @@ _COMPARED = 1000
 OnError = Callable[[TableError], bool | None]
 Record = tuple[tuple[int, ...], Any]
 
-SKIP_HINT = " (--on-error skip leaves such rows out)"
-
 
 def stop(error: TableError) -> None:
     """Raise the error of a bad row, with the hint that it can be skipped: the default."""
-    raise error.after("", SKIP_HINT)
+    raise error.after("", remedy(" ({on_error} leaves such rows out)", on_error="skip"))
 
 
 def _end(error: TableError) -> None:

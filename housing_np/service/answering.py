@@ -11,8 +11,8 @@ import numpy as np
 
 from ..checks.arrays import Floats
 from ..command.answers import Answer, Block, answered, written
-from ..errors import HousingError
-from ..rows import FORMATS, SKIP_HINT, Rows, TooLargeError, open_rows, stop
+from ..errors import Door, HousingError, entered_by
+from ..rows import FORMATS, Rows, TooLargeError, open_rows, stop
 from ..rows.formats import ANSWER_FORMATS
 from ..rows.source import require_encoding
 from .served import Served
@@ -39,6 +39,23 @@ class RefusedError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class OverHTTP(Door):
+    """The words of a client of HTTP: headers."""
+
+    def setting(self, name: str, value: object = None) -> str:
+        """Return the header that sets an argument; empty if none does."""
+        headers = {
+            "header": "header=absent in Content-Type",
+            "encoding": f"charset={value} in Content-Type",
+            "format": f"Content-Type: {FORMATS[str(value)].media_types[0]}" if value in FORMATS else "",
+        }
+        return headers.get(name, "")
+
+    def install(self, extra: str) -> str:
+        """Return what a client can do about an extra that the server lacks."""
+        return f"the server lacks its extra {extra}; send another format"
 
 
 class Reply(NamedTuple):
@@ -218,7 +235,7 @@ def reply(
     try:
         most = served.settings.max_body
         reading = {"header": want.header, "encoding": want.encoding, "most": most}
-        with open_rows(BytesIO(body), want.format, stop, **reading) as rows:  # type: ignore[arg-type]
+        with entered_by(OverHTTP()), open_rows(BytesIO(body), want.format, stop, **reading) as rows:  # type: ignore[arg-type]
             protocol = "v2" if want.tensors else rows.protocol
             answer = Answer(tuple(model.target_names_), want.bounds, protocol, rows.request_id, served.name)
             for piece in written(answer, blocks(rows), want.answer):
@@ -227,7 +244,7 @@ def reply(
     except TooLargeError as error:
         raise RefusedError(413, str(error)) from None
     except HousingError as error:
-        raise RefusedError(400, str(error).removesuffix(SKIP_HINT)) from None
+        raise RefusedError(400, str(error)) from None
     return Reply(text, ANSWERS[want.answer], count, outside)
 
 
