@@ -193,7 +193,7 @@ def test_a_feature_may_be_called_features():
 
 def test_a_request_of_the_protocol_is_known_by_its_form():
     with stdin(json.dumps(BODIES["V2, a tensor a feature"])), open_rows("-", "json") as opened:
-        assert (opened.protocol, opened.request_id) == ("v2", "7")
+        assert opened.request == ("v2", "7", ())
 
 
 @pytest.mark.parametrize(

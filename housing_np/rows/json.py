@@ -296,8 +296,7 @@ def _rows(source: str, found: Found, on_error: OnError) -> Rows:
         blocks,
         lambda: _sample(found.rows[:SAMPLE_ROWS], found.columns or columns),
         left_out=index,
-        protocol=found.protocol,
-        request_id=found.request_id,
+        request=found.request,
         is_empty=lambda: not found.rows,
     )
     return rows

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +130,23 @@ def from_one() -> Iterator[int]:
     return count(1)
 
 
+class Request(NamedTuple):
+    """The form of a request to a server, which is answered in the same form; all empty for a file of rows.
+
+    Attributes
+    ----------
+    protocol : str
+        "v2" for the Open Inference Protocol.
+    id : str
+    outputs : tuple of str
+        The names of the wanted outputs; empty for all.
+    """
+
+    protocol: str = ""
+    id: str = ""
+    outputs: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Rows:
     """Rows that can be read once, in order.
@@ -151,8 +168,7 @@ class Rows:
         The detected dialect.
     hint : str
         The likely cause of a missing column.
-    protocol, request_id : str
-        Those of a request to a server, which is answered in the same form. Empty for a file of rows.
+    request : Request
     numbers : callable
         Called before the rows are read; returns their numbers, in step with them if on_error leaves none out: from 1,
         or those of lines.
@@ -170,8 +186,7 @@ class Rows:
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     hint: str = ""
-    protocol: str = ""
-    request_id: str = ""
+    request: Request = field(default_factory=Request)
     numbers: Callable[[], Iterator[int]] = from_one
     is_empty: Callable[[], bool] = bool
     choose: Callable[[Columns], "Rows"] | None = None

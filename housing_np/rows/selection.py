@@ -70,8 +70,8 @@ def with_columns(
     }
     unfit = {name: kind.left_out + kind.advice for name, kind in kinds.items() if kind.left_out}
     if unfit and asked:
-        others = remedy("; leave them out of {features}", features=None)
-        raise TableError(f"{rows.source}: no features: {reasons(unfit)}{others}")
+        without = remedy("; leave them out of {features}", features=None)
+        raise TableError(f"{rows.source}: no features: {reasons(unfit)}{without}")
     if len(unfit) == len(features):
         raise TableError(f"{rows.source}: no column is left to predict from: {reasons(unfit)}")
     if not stream.skip and (mixed := next((name for name in features if kinds[name].mixed), None)) is not None:

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from ..checks.paths import as_path, shown_path
-from ..errors import TableError, quoted
+from ..errors import TableError, quoted, remedy
 from .formats import FOREIGN, FORMATS, format_of
 
 CHUNK_BYTES = 1 << 20
@@ -81,9 +81,11 @@ class Source:
             if foreign:
                 raise TableError(f"{self.name}: it is {foreign}")
             self.format = next((name for mark, name in _MAGIC.items() if self._begins_with(mark)), None)
-            self.encoding = next(
-                (name for mark, name in _ENCODINGS.items() if self.head.startswith(mark)), self.encoding
-            )
+            marked = next((name for mark, name in _ENCODINGS.items() if self.head.startswith(mark)), None)
+            if not marked and (name := codecs.lookup(self.encoding).name) in ("utf-16", "utf-32"):
+                advice = remedy("; say {encoding}", encoding=f"{name}-le")
+                raise TableError(f"{self.name}: {name} without a byte order mark{advice}")
+            self.encoding = marked or self.encoding
 
     def wait(self) -> None:
         """Wait for a whole first piece, or the end."""
