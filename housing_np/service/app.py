@@ -6,7 +6,7 @@ import gc
 import json
 import sys
 from collections.abc import Awaitable, Callable
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -45,25 +45,31 @@ class Response(NamedTuple):
 Handler = Callable[[dict[str, Any], Any, Memory], Awaitable[Response]]
 
 
-def create(served: Served) -> Starlette:
+def create(served: Served) -> "Service":
     """Return the ASGI application of a model; errors of the running event loop become one line each."""
     asyncio.get_running_loop().set_exception_handler(_loop_error)
     gc.collect()
     gc.freeze()  # what is there now stays, and need not be searched again
     sys.setswitchinterval(0.001)  # seconds that the event loop waits for a thread: five times less than usual
-    return Service(served).app
+    return Service(served)
 
 
 class Service:
-    """A model that is served, and its counters; `app` is its ASGI application."""
+    """The ASGI application of a model, with its limits and counters."""
 
     def __init__(self, served: Served) -> None:
         self.served, self.settings = served, served.settings
         self.is_outside = outside(served.model, served.reference)
         self.limits, self.metrics = Limits(self.settings), Metrics()
-        self.app = self._app()
+        self.endpoints: dict[tuple[str, str], _Endpoint] = {}
+        self.starlette = self._starlette()
 
-    def _app(self) -> Starlette:
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Answer a request at the very path of an endpoint; Starlette has all others, and all where CORS matters."""
+        endpoint = None if self.settings.cors else self.endpoints.get((scope["method"], scope["path"]))
+        await (endpoint or self.starlette)(scope, receive, send)
+
+    def _starlette(self) -> Starlette:
         of_model = f"/v2/models/{self.served.name}"
         texts = {
             "/ping": (lambda: b"\n", "text/plain"),
@@ -81,7 +87,6 @@ class Service:
             of_model: (lambda: _json(self._metadata()), "application/json"),
         }
         inference = {"/invocations": False, f"{of_model}/infer": True}
-        # Starlette takes the first route that fits, and rows come most often.
         routes = [self._route(path, "POST", partial(self._infer, tensors)) for path, tensors in inference.items()]
         routes += [self._route(path, "GET", partial(_text, *text)) for path, text in texts.items()]
         routes += [self._route(path, "GET", _Document(self.limits, *each)) for path, each in documents.items()]
@@ -92,7 +97,8 @@ class Service:
     def _route(self, path: str, method: str, handler: Handler) -> Route:
         # A parameter, because the name of a file may hold what Starlette would take for one.
         pattern = path.replace(f"/v2/models/{self.served.name}", "/v2/models/{model}", 1)
-        return Route(pattern, _Endpoint(self, path, handler), methods=[method])
+        endpoint = self.endpoints[method, path] = _Endpoint(self, path, handler)
+        return Route(pattern, endpoint, methods=[method])
 
     async def _infer(self, tensors: bool, scope: dict[str, Any], receive: Any, memory: Memory) -> Response:
         headers = dict(scope["headers"])
@@ -158,7 +164,7 @@ class _Endpoint:
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         served = self.service.served
-        if scope["path_params"].get("model", served.name) != served.name:
+        if scope.get("path_params", {}).get("model", served.name) != served.name:
             raise HTTPException(404)
         start, sending = perf_counter(), False
         response = Response(b"")
@@ -227,14 +233,18 @@ def _check_host(scope: dict[str, Any], allowed: tuple[str, ...]) -> None:
     """Refuse a request under a foreign name: a page of that name could read the answer (DNS rebinding)."""
     if not allowed:
         return
-    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-    try:
-        host = urlsplit(f"//{given}").hostname
-    except ValueError:
-        host = None
-    if host not in allowed:
+    given = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+    if _host(given) not in allowed:
         known = ", ".join(allowed)
         raise RefusedError(421, f"Host is {given[:80]!r}: expected {known}; who runs the server can allow others")
+
+
+@lru_cache(64)
+def _host(given: str) -> str | None:
+    try:
+        return urlsplit(f"//{given}").hostname
+    except ValueError:
+        return None
 
 
 def _loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
