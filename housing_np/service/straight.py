@@ -1,4 +1,4 @@
-"""The straight way from a small JSON request, all numbers, to its rows: faster than the readers, which take files."""
+"""The straight way from a JSON request, all numbers, to its rows: faster than the readers, which take files."""
 
 import re
 from functools import lru_cache
@@ -16,7 +16,7 @@ from ..rows.rows import Request
 from ..rows.source import UTF8
 from .wanted import Wanted
 
-SMALL = 64 << 10  # bytes of a body
+_MOST = 1 << 20  # bytes of a body: it is parsed again where there is no straight way
 
 
 class Straight(NamedTuple):
@@ -29,7 +29,7 @@ class Straight(NamedTuple):
 def straight(columns: Columns, body: bytes, want: Wanted) -> Straight | None:
     """Return the rows of a request for a model's columns; None for all that only the readers can take or refuse."""
     is_json = want.format == "json" and want.encoding == UTF8 and body.startswith((b"[", b"{"))
-    if not is_json or len(body) > SMALL or not columns.is_plain:
+    if not is_json or len(body) > _MOST or not columns.is_plain:
         return None
     try:
         text = body.decode().rstrip(" \t\r\n")
