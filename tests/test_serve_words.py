@@ -9,7 +9,7 @@ import pytest
 import requests
 from reading import read_file
 from running import ROOT, run
-from server import served
+from server import answer, served
 
 from housing_np import LinearRegression, QuantizedLinear, TableError, save
 
@@ -320,3 +320,28 @@ def test_rows_are_outside_where_the_page_says_so(model, given, tmp_path):
         assert count(server.url, "housing_np_rows_outside_range_total") == 0
         post(server.url, [[low - away], [high + away]])
         assert count(server.url, "housing_np_rows_outside_range_total") == 2
+
+
+# Over one connection
+
+
+def test_heads_without_bodies_and_what_is_asked_ahead_come_in_order(folder):
+    body = b"[[3, 10]]"
+    head = b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
+    ping = b"%s /ping HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
+    with served(folder / "one.npz", cwd=folder) as server:
+        with server.connect(head + b"Expect: 100-continue\r\n\r\n") as client:
+            assert client.recv(1 << 16) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.sendall(body)
+            assert client.recv(1 << 16).endswith(b'{"predictions": [210.0]}\n')  # head and body in one packet
+        asked = (
+            ping % (b"HEAD", b"")
+            + head
+            + b"\r\n"
+            + body
+            + ping % (b"HEAD", b"")
+            + ping % (b"GET", b"Connection: close\r\n")
+        )
+        with server.connect(asked) as client:
+            answers = answer(client).split(b"HTTP/1.1 200 OK\r\n")
+    assert [each.partition(b"\r\n\r\n")[2] for each in answers] == [b"", b"", b'{"predictions": [210.0]}\n', b"", b"\n"]
