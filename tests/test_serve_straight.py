@@ -134,6 +134,7 @@ DOUBTFUL = [
         "[3]",
     ),
     *('{"columns": ["age", "rooms"], "data": [[1, 2]]}', '{"data": [[1, 2]]}', '[{"rooms": 1, "age": 2, "more": 3}]'),
+    '{"columns": ["a", "a"], "data": [{"rooms": 1, "age": 2}]}',
     *('[{"rooms": 1, "age": 2, "features": [3, 4]}]', '[{"rooms": 1, "age": 2, "rooms": 1}]'),
     *('{"schema": {"fields": [], "primaryKey": ["age"]}, "data": [{"rooms": 1, "age": 2}]}', '{"inputs": 5, "b": 1}'),
 ]

@@ -30,6 +30,7 @@ from .served import Served
 from .wanted import RefusedError, Wanted, wanted
 
 _PIECE = 64 << 10
+_LONGEST = 4 << 10  # bytes of a header that are looked at: all 64 KiB of a head would take a while
 _SERVER = {"name": "housing_np", "version": __version__, "extensions": []}
 _USED_UP = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -103,7 +104,9 @@ class Service:
     async def _infer(self, tensors: bool, scope: dict[str, Any], receive: Any, memory: Memory) -> Response:
         headers = dict(scope["headers"])
         query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
-        content_type, accept = (headers.get(name, b"").decode("latin-1") for name in (b"content-type", b"accept"))
+        content_type, accept = (
+            headers.get(name, b"")[:_LONGEST].decode("latin-1") for name in (b"content-type", b"accept")
+        )
         want = wanted(content_type, accept, query.get("bounds", [""])[-1], tensors)
         encoding = headers.get(b"content-encoding", b"identity").lower()
         if encoding not in (b"identity", b"gzip"):

@@ -58,7 +58,7 @@ def _numbers(found: Found, names: tuple[str, ...]) -> list[float] | None:
     """Return the cells of all rows, in the order of the model's columns; None if they are not all plain numbers."""
     rows: list[Any] = found.rows
     kinds = set(map(type, rows))
-    if kinds == {dict}:
+    if kinds == {dict} and not found.columns:
         known = set(names)
         if any(row.keys() != known for row in rows):
             return None

@@ -65,7 +65,7 @@ class Wanted(NamedTuple):
         return ANSWERS[self.answer] + ("; header=absent" if self.answer == "csv" and not self.answer_header else "")
 
 
-@lru_cache(64)  # clients repeat themselves; a head has 64 KiB at most
+@lru_cache(64)  # clients repeat themselves
 def wanted(content_type: str, accept: str, bounds: str, tensors: bool) -> Wanted:
     """Return the forms that the headers and the query of a request ask for.
 
