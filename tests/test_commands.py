@@ -477,7 +477,7 @@ def test_rows_without_a_column_of_the_model_are_refused_by_its_name(models, tmp_
 
 def test_json_lines_that_are_taken_for_csv_are_told_so(models, rows, tmp_path):
     done = run("predict", models / "float64.npz", "-", input=(rows / "rows.jsonl").read_text(), cwd=tmp_path)
-    assert_refused(done, 2, "expected CSV, found JSON: say so with --format jsonl")
+    assert_refused(done, 2, "expected CSV, found JSON; say --format jsonl, or end its name in .jsonl")
 
 
 @pytest.mark.parametrize("arguments", [["float64.npz", "-", "--range", "-"], ["/dev/stdin", "-"], ["/dev/fd/0", "-"]])

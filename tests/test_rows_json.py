@@ -194,7 +194,7 @@ def test_a_feature_may_be_called_features():
 
 def test_a_request_of_the_protocol_is_known_by_its_form():
     with stdin(json.dumps(BODIES["V2, a tensor a feature"])), open_rows("-", "json") as opened:
-        assert (opened.protocol, opened.request_id) == ("v2", "7")
+        assert opened.request == ("v2", "7", ())
 
 
 @every(
@@ -273,12 +273,12 @@ def test_a_row_is_skipped_for_what_is_in_it_and_not_for_its_place(format):
 @every(
     ("content", "format", "hint"),
     [
-        ("x,y\n1,2\n", "json", "if it is CSV, say --format csv"),
+        ("x,y\n1,2\n", "json", "if it is CSV, say format='csv'"),
         ('"x","y"\n1,2\n', "json", "if it is CSV"),
         ("x,y\n1,2\n", "jsonl", "if it is CSV"),
-        ('{"x": 1, "y": 2}\n{"x": 3, "y": 4}\n', "json", "say --format jsonl"),
-        ('[\n{"x": 1, "y": 2}\n]', "jsonl", "say --format json"),
-        ('{"instances": [[1, 2]]}', "jsonl", "say --format json"),
+        ('{"x": 1, "y": 2}\n{"x": 3, "y": 4}\n', "json", "say format='jsonl'"),
+        ('[\n{"x": 1, "y": 2}\n]', "jsonl", "say format='json'"),
+        ('{"instances": [[1, 2]]}', "jsonl", "say format='json'"),
         ("{x: 1, y: 2}", "json", "names need double quotes"),
     ],
 )

@@ -231,7 +231,7 @@ def test_identifiers_of_19_digits_lead_to_ignore(format, text):
     with pytest.raises(TableError) as caught:
         read(text, ["tweet id", "age"], format)
     assert "column 'tweet id': 1234567890123456789 is an integer beyond 2**53" in str(caught.value)
-    assert "; train with --ignore 'tweet id' if it is an identifier, else give it as a decimal" in str(caught.value)
+    assert "; train with ignore=['tweet id'] if it is an identifier, else give it as a decimal" in str(caught.value)
 
 
 def test_the_advice_on_identifiers_works(tmp_path):

@@ -72,7 +72,7 @@ def test_a_path_with_spaces_and_other_scripts(write):
         ("price\n1\n2\n", r"no column beside the target 'price'"),
         ("a,price\n1,2\n3,2\n5,2\n", r"the target 'price' is 2\.0 in all 3 rows"),
         ("a,price\n1,2\n3,many\n", r"row 2 \(line 3\), column 'price': 'many' is not a number"),
-        ("a,price\n1,2\nnan,3\n", r"missing cells, in 2 rows: a 1; say --missing mean to fill .* or --missing skip"),
+        ("a,price\n1,2\nnan,3\n", r"missing cells, in 2 rows: a 1; say missing='mean' to fill .* or missing='skip'"),
         ("a,price\n1,2\n3\n", r"row 2 \(line 3\): 1 column, expected 2"),
     ],
 )
@@ -189,9 +189,9 @@ def test_columns_that_cannot_be_chosen_are_refused(options, message, write):
         read_table(write("a,price,town\n1,5,x\n3,6,y\n"), "price", **options)
 
 
-def test_a_name_with_a_comma_is_quoted_in_the_advice_as_a_shell_needs_it(write):
+def test_a_column_is_named_in_the_advice_as_python_needs_it(write):
     rows = "".join(f"{i},{i}\nabout {i},{i}\n" for i in range(10))
-    with pytest.raises(TableError, match=r"""--ignore '"day, or date"' leaves it out"""):
+    with pytest.raises(TableError, match=r"or ignore=\['day, or date'\] leaves it out"):
         read_table(write(f'"day, or date",price\n{rows}'), "price")
 
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.arrays import Floats, inexact, rounded_by_float64
-from ..checks.names import shell
-from ..errors import TableError, listed, quoted
+from ..errors import TableError, listed, quoted, remedy
 from . import numbers
 from .columns import MISSING, Columns
 
@@ -168,7 +167,8 @@ class Cells:
         return TableError(f", column {quoted(self.name)}{problem}{hint}", self.name)
 
     def _ignore_hint(self) -> str:
-        return f"; train with --ignore {shell(self.name)} if it is an identifier, else give it as a decimal to round it"
+        identifier = remedy("train with {ignore} if it is an identifier, else ", ignore=[self.name])
+        return f"; {identifier}give it as a decimal to round it"
 
 
 def renamed(wanted: Sequence[Cells], names: Mapping[str, str]) -> list[Cells]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import compress, islice
 
 from ..checks.names import as_name, as_names, in_csv
-from ..errors import TableError, cut, quoted
+from ..errors import TableError, cut, quoted, remedy
 from . import Rows
 from .chosen import left_out_notes
 from .columns import Columns
@@ -63,9 +63,10 @@ def with_columns(
         name: Kind(True) if name in categories else kind_of(name, sample.get(name, []), rows.has_types)
         for name in features
     }
-    unfit = {name: kind.left_out for name, kind in kinds.items() if kind.left_out}
+    unfit = {name: kind.left_out + kind.advice for name, kind in kinds.items() if kind.left_out}
     if unfit and asked:
-        raise TableError(f"{rows.source}: no features: {reasons(unfit)}; leave them out of --features")
+        without = remedy("; leave them out of {features}", features=None)
+        raise TableError(f"{rows.source}: no features: {reasons(unfit)}{without}")
     if len(unfit) == len(features):
         raise TableError(f"{rows.source}: no column is left to predict from: {reasons(unfit)}")
     if not stream.skip and (mixed := next((name for name in features if kinds[name].mixed), None)) is not None:
