@@ -28,7 +28,12 @@ class CommandLine(Door):
     """The words of the command line: options."""
 
     def setting(self, name: str, value: object = None) -> str:
-        """Return how a user sets the option of an argument, quoted as a shell needs it; or names it."""
+        """Return how a user sets the option of an argument, quoted as a shell needs it; or names it.
+
+        >>> door = CommandLine()
+        >>> print(door.setting("ignore", ["day, or date", "Sex"]), door.setting("separator", "\\t"))
+        --ignore '"day, or date",Sex' --separator tab
+        """
         # Imported here because only an error needs them.
         from shlex import quote
 
