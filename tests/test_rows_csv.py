@@ -112,7 +112,8 @@ def test_the_fast_path_agrees_with_the_plain_one(cells):
     def outcome(before):
         try:
             return [
-                number.hex() for (number,) in read("k,x\n" + "".join(f"{before},{cell}\n" for cell in cells), ["x"])
+                number.hex()
+                for (number,) in read("k,cell\n" + "".join(f"{before},{cell}\n" for cell in cells), ["cell"])
             ]
         except TableError as error:
             return str(error)

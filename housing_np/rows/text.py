@@ -92,7 +92,7 @@ def unreadable(line: str, encoding: str = UTF8) -> TableError | None:
 
 def not_text(encoding: str) -> str:
     """Return what to do about text that is not in its encoding."""
-    if encoding == UTF8:
+    if codecs.lookup(encoding).name == UTF8:
         excel = remedy(", or say {encoding} if Excel wrote it", encoding="cp1252")
         return f"not UTF-8 text; save the file as UTF-8{excel}"
     return f"not text in {encoding}; say the encoding that it was written in"
