@@ -237,28 +237,51 @@ def _better(by: float, target: float | None) -> list[str]:
 
 
 def serve(record: Record) -> str:
-    """Return what a server takes, and how it answers, beside MLflow's."""
+    """Return what a server takes, and how it answers, beside its peers."""
     servers = record["sections"]["serve"]["servers"]
     if not servers:
         return ""
-    ours, peer = servers
-    better = {"start": (peer["start"] / ours["start"], 5), "memory": (peer["memory"] / ours["memory"], 4)}
-    rows = [
-        ["start, to the first answer", duration(ours["start"]), *_better(*better["start"])],
-        ["peak memory of its processes", f"{ours['memory']:.0f} MiB", *_better(*better["memory"])],
-    ]
-    for count, target in ((1, 5), (1000, None)):
-        what = f"{count:,} row{'s' * (count > 1)}"
-        rate = f"{ours[f'rate {count}']:,.0f} a second"
-        rows.append([f"{what}: requests", rate, *_better(ours[f"rate {count}"] / peer[f"rate {count}"], target)])
-        for key in ("p50", "p99"):
-            own, other = (each[f"{key} {count}"] for each in servers)
-            rows.append([f"{what}: {key}", duration(own), *_better(other / own, target)])
+    ours, *peers = servers
+    names = " and behind ".join(f"`{each['name']}`" for each in peers)
     note = (
-        f"The same float model behind {ours['name']} and behind `{peer['name']}`, one client that waits for each "
-        "answer, rows as JSON; both give the same predictions up to 1e-9."
+        f"The same float model behind {ours['name']} and behind {names}, one client that waits for each "
+        f"answer, rows as JSON; {'both' if len(peers) == 1 else 'all'} give the same predictions up to 1e-9."
     )
-    return f"{note}\n\n{table(['', ours['name'], 'better by', 'target'], rows)}"
+    if "p50 ping" in ours:
+        times = ours["p50 1"] / ours["p50 ping"]
+        note += (
+            f" Answering one row takes {times:.2f} times as long as answering `/ping`, {duration(ours['p50 ping'])} "
+            f"(at most {targets.MOST_PINGS}×: {met(times <= targets.MOST_PINGS)})."
+        )
+    tables = (
+        _beside(ours, peer, target) for peer, target in zip(peers, (targets.MLFLOW, targets.FASTAPI), strict=False)
+    )
+    return "\n\n".join([note, *tables])
+
+
+def _beside(ours: dict[str, Any], peer: dict[str, Any], target: dict[str, float]) -> str:
+    """Return the table of a server beside one of its peers."""
+    rows = [
+        [
+            "start, to the first answer",
+            duration(ours["start"]),
+            *_better(peer["start"] / ours["start"], target.get("start")),
+        ],
+        [
+            "peak memory of its processes",
+            f"{ours['memory']:.0f} MiB",
+            *_better(peer["memory"] / ours["memory"], target.get("memory")),
+        ],
+    ]
+    for count in (1, 1000):
+        what, least = f"{count:,} row{'s' * (count > 1)}", target.get(f"{count}")
+        rate = f"{ours[f'rate {count}']:,.0f} a second"
+        rows.append([f"{what}: requests", rate, *_better(ours[f"rate {count}"] / peer[f"rate {count}"], least)])
+        for key in ("p50", "p99"):
+            own, other = (each[f"{key} {count}"] for each in (ours, peer))
+            rows.append([f"{what}: {key}", duration(own), *_better(other / own, least)])
+    head = ["", ours["name"], "better by" if peer["name"].startswith("mlflow") else f"than {peer['name']} by", "target"]
+    return table(head, rows)
 
 
 # The tables of each section, and their titles.

@@ -47,6 +47,11 @@ FIT = {
 # R² that per-channel weights, best rounded, may lose at so many bits.
 DROP = {8: 1.5e-5, 6: 1.6e-4, 5: 1.1e-3, 4: 3.3e-3, 3: 1.4e-2, 2: 3.2e-2}
 
+# Of a server: start, memory, and requests of one row, each so many times better than the peer's.
+MLFLOW = {"start": 5, "memory": 4, "1": 5}
+FASTAPI = {"1": 1.5}
+MOST_PINGS = 1.7  # that a row may take
+
 
 def fit_cells(record: Record, correlated: bool) -> list[dict[str, Any]]:
     """Return the measurements of columns correlated 0.999, or of all other kinds."""

@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import islice
 
 _LONGEST = 80  # characters of what is quoted
@@ -35,6 +36,45 @@ class TableError(HousingError):
 
 class ArtifactError(HousingError):
     """A model file cannot be read or trusted."""
+
+
+class Door:
+    """The way by which callers come in, and its words for what they can do: these are Python's."""
+
+    def setting(self, name: str, value: object = None) -> str:
+        """Return how a caller sets an argument of `read_table`, or names it; empty if there is none at this door."""
+        return name if value is None else f"{name}={value!r}"
+
+    def install(self, extra: str) -> str:
+        """Return how a caller gets an extra of this package; names no pip where there is none, as in the container."""
+        from importlib.util import find_spec  # imported here because only an error needs it
+
+        if find_spec("pip") is None:
+            return f"this installation lacks the extra {extra}; use one that has it"
+        return f"install the extra {extra}, from a checkout: pip install '.[{extra}]'"
+
+
+_door: ContextVar[Door] = ContextVar("door", default=Door())  # noqa: B039 (it has no state)
+
+
+@contextmanager
+def entered_by(door: Door) -> Iterator[None]:
+    """Give the errors and notes of what is called in the block the words of a door."""
+    token = _door.set(door)
+    try:
+        yield
+    finally:
+        _door.reset(token)
+
+
+def remedy(text: str, **settings: object) -> str:
+    """Return what a caller can do by settings, in the words of the door; empty if it does not have one of them.
+
+    >>> remedy("; say {header}, and it is read as a row", header=False)
+    '; say header=False, and it is read as a row'
+    """
+    words = {name: _door.get().setting(name, value) for name, value in settings.items()}
+    return text.format(**words) if all(words.values()) else ""
 
 
 def printable(text: str) -> str:
@@ -86,19 +126,6 @@ def counted(number: float, one: str) -> str:
     return f"{number:,} {one}{'s' if number != 1 else ''}"
 
 
-def install_hint(extra: str) -> str:
-    """Return how to get an extra of this package; names no pip where there is none, as in the container.
-
-    >>> install_hint("plot")
-    "install the extra plot, from a checkout: pip install '.[plot]'"
-    """
-    from importlib.util import find_spec  # here, not above: only an error needs it
-
-    if find_spec("pip") is None:
-        return f"this installation lacks the extra {extra}; use one that has it"
-    return f"install the extra {extra}, from a checkout: pip install '.[{extra}]'"
-
-
 @contextmanager
 def extra(name: str, need: str, error: type[HousingError] = HousingError) -> Iterator[None]:
     """Import optional packages in the block; if they are absent or broken, raise an error that says how to get them.
@@ -122,12 +149,13 @@ found); install it again: install the extra plot, from a checkout: pip install '
     try:
         yield
     except ModuleNotFoundError:
-        raise error(f"{need}: {install_hint(name)}") from None
+        raise error(f"{need}: {_door.get().install(name)}") from None
     except MemoryError:
         raise
     except Exception as problem:  # whatever a package for another version of Python or NumPy raises
         reason = cut(f"{type(problem).__name__}: {problem}")
-        raise error(f"{need}, which is broken here ({reason}); install it again: {install_hint(name)}") from None
+        again = _door.get().install(name)
+        raise error(f"{need}, which is broken here ({reason}); install it again: {again}") from None
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:

@@ -223,8 +223,8 @@ def _predict(model: Model, ranges: Calibration | None, inputs: list[str], option
         # One input is open at a time; the first decides the form of the answers.
         read = (_open(opened, name, reading) for name in inputs)
         first = next(read)
-        targets, form = tuple(model.target_names_), (first.protocol, first.request_id)
-        answer = Answer(targets, options.bounds, *form, rows=options.rows, id=options.id)
+        targets = tuple(model.target_names_)
+        answer = Answer(targets, options.bounds, first.request, rows=options.rows, id=options.id)
         blocks = _answers(model, chain([first], read), drift, answer, options)
         _write(answer, blocks, out, _format(options, inputs[0]) or "csv", partial(_moved, drift, options))
         drift.update_unknown(skipped.unknown)

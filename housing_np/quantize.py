@@ -84,6 +84,11 @@ def main(arguments: Sequence[str]) -> int:
     if is_lossy(after, before):
         better = figures(_others(model, rows, best), model, table)
         cli.notes(losses({best.scheme: after}, before, better or {best.scheme: after}))
+    file = min((way for way in order if gates.hold(measured[way], before)), key=lambda way: len(contents[way]))
+    if len(contents[file]) < len(contents[best]):
+        cli.note(
+            f"{best} has the fewest bytes of numbers; the smallest file is that of {file}, {len(contents[file])} bytes"
+        )
     _write(quantized, after, contents[best], table.X, options, loaded)
     report = {
         "file": options.out,

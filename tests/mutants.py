@@ -91,6 +91,8 @@ ROOMS = {
     "service/limits": ["serve", "serve_limits"],
     "service/metrics": ["serve"],
     "service/served": ["serve", "serve_workers"],
+    "service/straight": ["serve_straight"],
+    "service/wanted": ["serve_words", "encodings"],
     "service/workers": ["serve_workers"],
     "store/pictures": ["report", "compare"],
     "store/report_page": ["report"],

@@ -349,7 +349,7 @@ def test_quantize_refuses_a_users_mistake_in_one_line(model, arguments, status, 
 @pytest.mark.parametrize(("limit", "value"), [("--max-deviation", "0.4"), ("--max-r2-drop", "0.002")])
 def test_the_smallest_model_is_that_of_the_fewest_bytes_that_holds(limit, value, models, tmp_path):
     arguments = ["quantize", models / "float64.npz", "--smallest", limit, value, "--scheme", "per-channel"]
-    report = strict(answer(*arguments, "--out", "q.npz", "--json", cwd=tmp_path))
+    report = strict(answer(*arguments, "--out", "q.npz", "--json", "--quiet", cwd=tmp_path))
     table, model = load_california(), load(models / "float64.npz")
     expected, exact, r2 = [], model.predict(table.X), model.score(table.X, table.y)
     for bits in range(2, 9):
@@ -363,6 +363,15 @@ def test_the_smallest_model_is_that_of_the_fewest_bytes_that_holds(limit, value,
     assert sum(each["holds"] for each in report["tried"]) == len(expected)
     assert (report["bits"], report["rounding"]) == min(expected)[2:]
     assert load(tmp_path / "q.npz").affine.bits == report["bits"]
+
+
+def test_a_smaller_file_than_that_of_the_fewest_numbers_is_named(models, tmp_path):
+    done = run(
+        *("quantize", models / "float64.npz", "--smallest", "--max-deviation", "0.6", "--out", "q.npz"), cwd=tmp_path
+    )
+    size = (models / "float32.npz").stat().st_size
+    assert done.stderr.endswith(f"; the smallest file is that of float32, {size} bytes\n")
+    assert (tmp_path / "q.npz").stat().st_size > size
 
 
 def test_all_schemes_bits_and_roundings_are_tried_and_shown(models, tmp_path):
@@ -468,7 +477,7 @@ def test_rows_without_a_column_of_the_model_are_refused_by_its_name(models, tmp_
 
 def test_json_lines_that_are_taken_for_csv_are_told_so(models, rows, tmp_path):
     done = run("predict", models / "float64.npz", "-", input=(rows / "rows.jsonl").read_text(), cwd=tmp_path)
-    assert_refused(done, 2, "expected CSV, found JSON: say so with --format jsonl")
+    assert_refused(done, 2, "expected CSV, found JSON; say --format jsonl, or end its name in .jsonl")
 
 
 @pytest.mark.parametrize("arguments", [["float64.npz", "-", "--range", "-"], ["/dev/stdin", "-"], ["/dev/fd/0", "-"]])

@@ -52,5 +52,5 @@ def assert_trained(name, place, tmp_path):
     kept = [place for place, name in enumerate(names[:-1]) if name not in report["left_out"]]
     assert_allclose(model.predict(X[:, kept]), expected, atol=1e-9)
 
-    assert [stage["r2"] > 0.5 for stage in report["stages"]] == [True] * 4
+    assert [stage["r2"] > 0.5 for stage in report["stages"]] == [True] * 5
     assert 0.4 < report["held_out"]["r2"] < 0.9

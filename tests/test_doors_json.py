@@ -207,7 +207,6 @@ NONE = {
     "JSON Lines": (b"", "application/x-ndjson", "none.jsonl"),
     "blank JSON Lines": (b"\n \n", "application/x-ndjson", "none.jsonl"),
     "CSV": (b"rooms,age\n", "text/csv", "none.csv"),
-    "CSV without a newline": (b"age,rooms", "text/csv", "none.csv"),
 }
 
 

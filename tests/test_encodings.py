@@ -8,7 +8,7 @@ from reading import read, read_file
 from running import assert_refused, run
 
 from housing_np import LinearRegression, TableError, read_table, save
-from housing_np.service.answering import RefusedError, wanted
+from housing_np.service.wanted import RefusedError, wanted
 
 CP1252 = "Größe,age\n3,10\n4,5\n".encode("cp1252")
 JSON = '[{"Größe": 3, "age": 10}]'
@@ -40,6 +40,14 @@ def test_a_byte_order_mark_comes_before_what_is_said(own):
 
 def test_utf16_without_its_mark_is_said():
     assert read("x,y\n1,2\n".encode("utf-16-le"), ["x", "y"], encoding="utf-16-le") == [[1, 2]]
+
+
+@pytest.mark.parametrize("format", ["csv", "json", "jsonl"])
+@pytest.mark.parametrize("name", ["utf-16", "UTF-32"])
+def test_an_encoding_of_two_orders_needs_its_mark(name, format):
+    content = ("x,y\n1,2\n" if format == "csv" else '{"x": 1}').encode(f"{name}-le")
+    with pytest.raises(TableError, match=rf"utf-{name[-2:]} without a byte order mark; say encoding='utf-.*-le'"):
+        read(content, ["x"], format, encoding=name)
 
 
 def test_predict_and_train_take_the_encoding(homes):
@@ -74,8 +82,8 @@ def test_what_is_no_encoding_of_text_is_refused(encoding):
         ("text/csv; charset=windows-1252", "windows-1252"),
         ('text/csv; header=absent; charset="ISO-8859-1"', "iso-8859-1"),
         ("application/json;charset=UTF-8", "utf-8"),
-        ("text/csv", None),
-        ("text/csv; charset=", None),
+        ("text/csv", "utf-8"),
+        ("text/csv; charset=", "utf-8"),
     ],
 )
 def test_the_charset_of_a_request_is_heeded(content_type, encoding):

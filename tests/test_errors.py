@@ -19,7 +19,7 @@ from housing_np import (
     read_table,
     save,
 )
-from housing_np.errors import cut, install_hint, listed, printable, quoted
+from housing_np.errors import Door, cut, listed, printable, quoted
 from housing_np.evaluation.deviation import error_shares, guarantee
 from housing_np.evaluation.scores import figures
 from housing_np.fit.metrics import Score, r2_score
@@ -311,7 +311,7 @@ def test_many_columns_are_no_message_of_all_of_them(tmp_path):
         open_table(path, "column7", on_error="skip")
     assert len(str(caught.value)) < 1200
     (tmp_path / "a.csv").write_text(",".join(names) + "\n" + ",".join("1" * 3000) + "\n")
-    with pytest.raises(TableError, match=r"leave out what is no number: --ignore and their names$") as caught:
+    with pytest.raises(TableError, match=r"leave out what is no number: ignore and their names$") as caught:
         open_table(tmp_path / "?.csv", "column7")
     assert len(str(caught.value)) < 1200
     with open_rows(path) as rows, pytest.raises(TableError, match=r"no column 'z0', .*'z19', … \(50 in all\)"):
@@ -320,4 +320,4 @@ def test_many_columns_are_no_message_of_all_of_them(tmp_path):
 
 def test_where_there_is_no_pip_an_extra_is_named_without_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pip", None)
-    assert install_hint("plot") == "this installation lacks the extra plot; use one that has it"
+    assert Door().install("plot") == "this installation lacks the extra plot; use one that has it"

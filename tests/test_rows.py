@@ -157,7 +157,7 @@ def test_what_is_read_and_refused_does_not_depend_on_the_pieces_of_a_stream(form
     ],
 )
 def test_only_the_row_that_is_not_utf8_is_bad(format, content, place):
-    advice = "save the file as UTF-8, or say --encoding cp1252 if Excel wrote it (over HTTP: charset=cp1252)"
+    advice = "save the file as UTF-8, or say encoding='cp1252' if Excel wrote it"
     assert told(content, format) == [f"{place}: not UTF-8 text; {advice}"]
 
 

@@ -112,7 +112,8 @@ def test_the_fast_path_agrees_with_the_plain_one(cells):
     def outcome(before):
         try:
             return [
-                number.hex() for (number,) in read("k,x\n" + "".join(f"{before},{cell}\n" for cell in cells), ["x"])
+                number.hex()
+                for (number,) in read("k,cell\n" + "".join(f"{before},{cell}\n" for cell in cells), ["cell"])
             ]
         except TableError as error:
             return str(error)
@@ -262,10 +263,10 @@ def test_a_line_that_never_ends_does_not_take_the_memory():
         ("\ufeff", r"no names"),
         ("\n\n", r"no names"),
         ("x,z\n1,2\n", r"no column 'y'; the columns are: x, z"),
-        ("x;z,y\n1,2\n", r"no column 'x'; the columns are: x;z, y \(separated by commas; say --separator ';'"),
+        ("x;z,y\n1,2\n", r"no column 'x'; the columns are: x;z, y \(separated by commas; say separator=';'"),
         (
             "1,2\n3,4\n",
-            r"no column 'x', 'y'; .*\(the first line holds numbers, not names: say --no-header, and it "
+            r"no column 'x', 'y'; .*\(the first line holds numbers, not names: say header=False, and it "
             r"is read as a row\)",
         ),
         ("X ,Y\n3,4\n", r"no column 'x', 'y'; the columns are: X, Y; rename the columns$"),
@@ -279,7 +280,7 @@ def test_a_line_that_never_ends_does_not_take_the_memory():
         ("x,y\n1,2\n\n3,abc\n", r"row 2 \(line 4\), column 'y': 'abc' is not a number"),
         (
             "x,y\n1,2\n,4\n",
-            r"row 2 \(line 3\), column 'x': the cell is empty; fill it in \(--on-error skip leaves such rows out\)",
+            r"row 2 \(line 3\), column 'x': the cell is empty; fill it in \(on_error='skip' leaves such rows out\)",
         ),
         ("x,y\n1,2\n  ,4\n", r"row 2 \(line 3\), column 'x': the cell is empty"),
         ("x,y\n1,2\n1_000,4\n", r"row 2 \(line 3\), column 'x': '1_000' is not a number"),
@@ -291,7 +292,7 @@ def test_a_line_that_never_ends_does_not_take_the_memory():
         ("x,y\n1,2\n3,1e999\n", r"row 2 \(line 3\), column 'y': inf is not a finite number"),
         ("x,y\ninf,2\n-inf,4\n", r"row 1 \(line 2\), column 'x': inf is not a finite number"),
         ('x,n,y\n1,"a\nb",2\nz,c,4\n', r"row 2 \(line 4\), column 'x': 'z' is not a number"),
-        (b"x,y\n1,2\n\xe9,4\n", r"row 2 \(line 3\): not UTF-8 text; save the file as UTF-8, or say --encoding cp1252"),
+        (b"x,y\n1,2\n\xe9,4\n", r"row 2 \(line 3\): not UTF-8 text; save the file as UTF-8, or say encoding='cp1252'"),
         ('x,y\n1,"2\n3,4\n', r"row 1"),
         ('x,y,note\n1,2,"open\n3,4,b\n', r"quote"),
     ],
@@ -375,19 +376,20 @@ def test_a_dialect_that_cannot_be_is_refused(options, message):
 
 
 @every(
-    "content",
+    ("content", "format"),
     [
-        '{"x": 1, "y": 2}\n',
-        "{x: 1, y: 2}\n",
-        '[{"x": 1,\n"y": 2}]',
-        "[\n[1, 2]]",
-        "[[1, 2], [3, 4]]",
-        '{\n"x": 1}',
-        "[1, 2]\n[3, 4]",
+        ('{"x": 1, "y": 2}\n', "json"),
+        ("{x: 1, y: 2}\n", "json"),
+        ('[{"x": 1,\n"y": 2}]', "json"),
+        ("[[1, 2],\n[3, 4]]", "json"),
+        ("[\n[1, 2]]", "json"),
+        ('{\n"x": 1}', "json"),
+        ("[1, 2]\n\n[3, 4]", "jsonl"),
+        ('{"x": 1}\n{"x": 2}\n', "jsonl"),
     ],
 )
-def test_json_that_is_taken_for_csv_is_told_so(content):
-    assert refusal(content).startswith("expected CSV, found JSON: say so with --format jsonl or json")
+def test_json_that_is_taken_for_csv_is_told_so(content, format):
+    assert refusal(content) == f"expected CSV, found JSON; say format='{format}'"
 
 
 def test_names_in_brackets_are_no_json():
@@ -443,7 +445,7 @@ def test_a_wide_table_takes_no_longer_for_each_of_its_columns():
         (["<1H OCEAN", "INLAND"], "column 't' holds text ('<1H OCEAN'), not numbers"),
         (["B1", "12 Main St"], "column 't' holds text ('B1'), not numbers"),
         (["", "red"], "column 't' holds text ('red'), not numbers"),
-        (["unknown", "2"], "row 1 (line 2), column 't': 'unknown' is not a number; correct it (--on-error skip"),
+        (["unknown", "2"], "row 1 (line 2), column 't': 'unknown' is not a number; correct it (on_error='skip'"),
         (["3 km", "4 km"], "row 1 (line 2), column 't': '3 km' is not a number"),
     ],
 )

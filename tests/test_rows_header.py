@@ -128,9 +128,9 @@ def test_names_with_blanks_and_signs_stay(content, names, rows):
     [
         (
             "rooms   age\n    3    10\n    4\n",
-            r"blanks are read if every line has equally many, or with --separator ' '\)$",
+            r"blanks are read if every line has equally many, or with separator=' '\)$",
         ),
-        ('"rooms" "age"\n"1" 3 10\n"2" 4\n', r"line 1, .*; if blanks separate the columns, say --separator ' '$"),
+        ('"rooms" "age"\n"1" 3 10\n"2" 4\n', r"line 1, .*; if blanks separate the columns, say separator=' '$"),
         ("rooms age\n3 10,1\n4 5,2\n", "blanks are read if every line has equally many"),
         ("rooms,age\n7,3,10\n9,4,5\n", r"row 1 \(line 2\): 3 columns, expected 2; are the first cells names of rows"),
         ("rooms,age\n1,3,10\n", "are the first cells names of rows"),
@@ -144,7 +144,7 @@ def test_what_leaves_a_doubt_is_hinted_at(content, hint):
 
 
 def test_a_wide_row_further_down_is_not_taken_for_one_with_a_name():
-    assert refusal("x,y\n1,2\n1,2,3\n").startswith("row 2 (line 3): 3 columns, expected 2 (--on-error")
+    assert refusal("x,y\n1,2\n1,2,3\n").startswith("row 2 (line 3): 3 columns, expected 2 (on_error")
 
 
 # The names again, among the rows
@@ -162,7 +162,7 @@ JOINED = {
 @every("content", JOINED.values(), ids=JOINED)
 def test_the_names_again_are_called_so_and_can_be_skipped(content):
     message = "row 2 (line 3): the names of the columns again, as where files are joined; remove the line"
-    assert refusal(content) == f"{message} (--on-error skip leaves such rows out)"
+    assert refusal(content) == f"{message} (on_error='skip' leaves such rows out)"
     errors = []
     assert read(content, ["x", "y"], on_error=errors.append) == [[1, 2], [3, 4]]
     assert [str(error) for error in errors] == [f"standard input: {message}"]
@@ -212,7 +212,7 @@ def test_the_names_of_levels_are_not_learnt_from_a_joined_file(tmp_path):
 
 
 def test_names_where_none_were_expected():
-    with pytest.raises(TableError, match=r"row 1 \(line 1\): the names of the columns, not a row; leave --no-header"):
+    with pytest.raises(TableError, match=r"row 1 \(line 1\): the names of the columns, not a row; leave header=False"):
         read("x,y\n1,2\n", ["x", "y"], header=False)
 
 

@@ -77,9 +77,9 @@ def test_a_json_line_that_is_too_long_is_one_bad_row():
         ("", r"not JSON"),
         ('[{"x": 1', r"not JSON .*line 1 column 9"),
         ("[" * 100_000, r"not JSON .*recursion"),
-        (b'[{"x": "\xe9"}]', r"not UTF-8 text; save the file as UTF-8, or say --encoding cp1252"),
+        (b'[{"x": "\xe9"}]', r"not UTF-8 text; save the file as UTF-8, or say encoding='cp1252'"),
         ('[{"x": 1}]\n[{"x": 2}]\n', r"Extra data: line 2.*; if files are joined, give each by itself$"),
-        ("[1, 2]\n[3, 4]\n", r"Extra data: line 2.*; if it is an object a line, say --format jsonl"),
+        ("[1, 2]\n[3, 4]\n", r"Extra data: line 2.*; if it is an object a line, say format='jsonl'"),
         ('{"x": 1}{"x": 2}\n', r"Extra data: line 1.*; write each row in a line of its own$"),
         ("3", r"expected a list of rows, one object, or an object with 'instances'"),
         ('{"x": 1}', r"no column 'y'; the columns are: x"),
@@ -194,7 +194,7 @@ def test_a_feature_may_be_called_features():
 
 def test_a_request_of_the_protocol_is_known_by_its_form():
     with stdin(json.dumps(BODIES["V2, a tensor a feature"])), open_rows("-", "json") as opened:
-        assert (opened.protocol, opened.request_id) == ("v2", "7")
+        assert opened.request == ("v2", "7", ())
 
 
 @every(
@@ -273,12 +273,12 @@ def test_a_row_is_skipped_for_what_is_in_it_and_not_for_its_place(format):
 @every(
     ("content", "format", "hint"),
     [
-        ("x,y\n1,2\n", "json", "if it is CSV, say --format csv"),
+        ("x,y\n1,2\n", "json", "if it is CSV, say format='csv'"),
         ('"x","y"\n1,2\n', "json", "if it is CSV"),
         ("x,y\n1,2\n", "jsonl", "if it is CSV"),
-        ('{"x": 1, "y": 2}\n{"x": 3, "y": 4}\n', "json", "say --format jsonl"),
-        ('[\n{"x": 1, "y": 2}\n]', "jsonl", "say --format json"),
-        ('{"instances": [[1, 2]]}', "jsonl", "say --format json"),
+        ('{"x": 1, "y": 2}\n{"x": 3, "y": 4}\n', "json", "say format='jsonl'"),
+        ('[\n{"x": 1, "y": 2}\n]', "jsonl", "say format='json'"),
+        ('{"instances": [[1, 2]]}', "jsonl", "say format='json'"),
         ("{x: 1, y: 2}", "json", "names need double quotes"),
     ],
 )

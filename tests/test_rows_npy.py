@@ -463,3 +463,16 @@ def test_a_header_of_megabytes_is_not_read(version, tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_second_array_in_the_file_is_not_left_out_in_silence(pack, order, tmp_path):
+    for path in ("a.npy", "b.npy"):
+        np.save(tmp_path / path, np.array([[1.0, 2.0], [3.0, 4.0]], order=order))
+    both = pack((tmp_path / "a.npy").read_bytes() + (tmp_path / "b.npy").read_bytes())
+    (tmp_path / "both.npy").write_bytes(both)
+    with pytest.raises(TableError, match="more than one array; save each in a file of its own"):
+        read_file(tmp_path / "both.npy", ["x", "y"])
+    with pytest.raises(TableError, match="more than one array"):
+        read(both, ["x", "y"], "npy")

@@ -23,9 +23,9 @@ def refusal(function, *arguments):
         ("", "the cell is empty; fill it in"),
         *((cell, f"{cell!r} stands for a missing number; fill it in") for cell in ("NA", "N/A", "null", "NULL", "nan")),
         *((cell, f"{cell!r} stands for a missing number; fill it in") for cell in ("-", "NaN", "#N/A", "None")),
-        ("152,5", "it has a decimal comma; say --decimal , or write 152.5"),
-        ("-0,25", "it has a decimal comma; say --decimal , or write -0.25"),
-        ("1,234", "it has a thousands separator; write 1234, or say --decimal , if it is a decimal comma"),
+        ("152,5", "it has a decimal comma; say decimal=',' or write 152.5"),
+        ("-0,25", "it has a decimal comma; say decimal=',' or write -0.25"),
+        ("1,234", "it has a thousands separator; write 1234, or say decimal=',' if it is a decimal comma"),
         ("1,234,567.5", "it has a thousands separator; write 1234567.5"),
         ("1.234.567,5", "it has a thousands separator; write 1234567.5"),
         ("12 345,5", "it has a thousands separator; write 12345.5"),
@@ -53,7 +53,7 @@ def test_advice_fits_what_stands_in_the_cell(cell, advice):
 @pytest.mark.parametrize(
     ("cell", "advice"),
     [
-        ("1.5", "it has a decimal point where --decimal , was said"),
+        ("1.5", "it has a decimal point, where the mark is a comma"),
         ("1.234,5", "it has a thousands separator; write 1234.5"),
         ("1.234", "it has a thousands separator; write 1234"),
     ],

@@ -114,6 +114,13 @@ def test_a_frame_in_memory_is_told_so_too():
         model_of("rooms", "age").predict(frame)
 
 
+def test_a_level_that_looks_like_a_known_one_is_told_so_too():
+    columns = Columns(("sea",), levels={"sea": ("far", NFC)})
+    with stdin(f"sea\n{NFD}\n"), open_rows("-") as opened, pytest.raises(TableError) as caught:
+        list(opened.blocks(columns))
+    assert f"did you mean '{NFC}'? character 3 of it is U+00F6, not U+006F" in str(caught.value)
+
+
 def test_of_several_missing_names_one_that_looks_alike_is_shown():
     with pytest.raises(TableError, match=r"did you mean 'r.oms'\? character 2 of it is U\+043E"):
         read("r\u043eoms,b\n1,2\n", ["age", "rooms"])
@@ -224,7 +231,7 @@ def test_identifiers_of_19_digits_lead_to_ignore(format, text):
     with pytest.raises(TableError) as caught:
         read(text, ["tweet id", "age"], format)
     assert "column 'tweet id': 1234567890123456789 is an integer beyond 2**53" in str(caught.value)
-    assert "; train with --ignore 'tweet id' if it is an identifier, else give it as a decimal" in str(caught.value)
+    assert "; train with ignore=['tweet id'] if it is an identifier, else give it as a decimal" in str(caught.value)
 
 
 def test_the_advice_on_identifiers_works(tmp_path):

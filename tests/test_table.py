@@ -8,7 +8,7 @@ from cases import every
 
 from housing_np import Table, TableError, read_table
 from housing_np.rows.columns import Columns
-from housing_np.rows.table import open_stream, open_table
+from housing_np.rows.table import open_table
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_path_with_spaces_and_other_scripts(write):
         ("price\n1\n2\n", r"no column beside the target 'price'"),
         ("a,price\n1,2\n3,2\n5,2\n", r"the target 'price' is 2\.0 in all 3 rows"),
         ("a,price\n1,2\n3,many\n", r"row 2 \(line 3\), column 'price': 'many' is not a number"),
-        ("a,price\n1,2\nnan,3\n", r"missing cells, in 2 rows: a 1; say --missing mean to fill .* or --missing skip"),
+        ("a,price\n1,2\nnan,3\n", r"missing cells, in 2 rows: a 1; say missing='mean' to fill .* or missing='skip'"),
         ("a,price\n1,2\n3\n", r"row 2 \(line 3\): 1 column, expected 2"),
     ],
 )
@@ -151,7 +151,7 @@ def test_columns_that_are_not_asked_for_may_differ_where_the_first_file_has_them
 
 def test_a_stream_of_files_gives_the_rows_of_the_table(parts):
     table = read_table(parts / "part-*.csv", "price")
-    stream = open_stream(parts / "part-*.csv", "price")
+    stream = open_table(parts / "part-*.csv", "price", in_memory=False)
     for _ in range(3):
         X, y = map(np.concatenate, zip(*stream, strict=True))
         np.testing.assert_array_equal(X, table.X)
@@ -189,9 +189,9 @@ def test_columns_that_cannot_be_chosen_are_refused(options, message, write):
         read_table(write("a,price,town\n1,5,x\n3,6,y\n"), "price", **options)
 
 
-def test_a_name_with_a_comma_is_quoted_in_the_advice_as_a_shell_needs_it(write):
+def test_a_column_is_named_in_the_advice_as_python_needs_it(write):
     rows = "".join(f"{i},{i}\nabout {i},{i}\n" for i in range(10))
-    with pytest.raises(TableError, match=r"""--ignore '"day, or date"' leaves it out"""):
+    with pytest.raises(TableError, match=r"or ignore=\['day, or date'\] leaves it out"):
         read_table(write(f'"day, or date",price\n{rows}'), "price")
 
 
@@ -218,7 +218,7 @@ def test_bad_rows_are_left_out_and_counted_once_however_often_the_rows_are_read(
 def test_bad_rows_of_files_that_stay_there_are_counted_once(write):
     write("a,price\n1,5\n,6\n3,7\n", "part-0.csv")
     path = write("a,price\nx,1\n4,8\n", "part-1.csv")
-    stream = open_stream(path.with_name("part-*.csv"), "price", on_error="skip")
+    stream = open_table(path.with_name("part-*.csv"), "price", on_error="skip", in_memory=False)
     for _ in range(2):
         assert [value for _, y in stream for value in y.tolist()] == [5.0, 7.0, 8.0]
     assert stream.all_skipped.count == 2
@@ -247,7 +247,7 @@ def test_an_index_that_is_asked_for_is_a_feature(write):
 def test_a_dialect_is_that_of_all_passes_and_files(write):
     write("1,5;5,5\n2,5;6,5\n", "part-0.csv")
     path = write("3,5;7,5\n", "part-1.csv")
-    stream = open_stream(path.with_name("part-*.csv"), "x1", decimal=",", header=False)
+    stream = open_table(path.with_name("part-*.csv"), "x1", decimal=",", header=False, in_memory=False)
     for _ in range(2):
         assert [value for X, _ in stream for value in X[:, 0].tolist()] == [1.5, 2.5, 3.5]
 
@@ -301,3 +301,22 @@ def test_too_many_levels_below_the_first_rows_of_an_array_leave_its_column_out(t
     np.save(tmp_path / "t.npy", np.array(rows, [("k", "U3"), ("x", float), ("y", float)]))
     stream = open_table(tmp_path / "t.npy", "y")
     assert (stream.columns.names, stream.left_out) == (("x",), ("k",))
+
+
+@pytest.mark.parametrize(
+    ("place", "row", "options"),
+    [
+        (5, "x,3,", {"missing": "skip"}),
+        (1100, "x,3,", {"missing": "mean"}),
+        (1100, "x,,7", {"missing": "skip"}),
+        (1100, "x,3?,7", {"on_error": "skip"}),
+    ],
+)
+def test_a_level_of_a_row_that_is_left_out_does_not_count(place, row, options, tmp_path):
+    """A category has at most 30 levels."""
+    rows = [f"t{i % 30},{i % 7},{40 * (i % 7) + i % 30}" for i in range(1200)]
+    path = tmp_path / "t.csv"
+    for more, levels in ((row, 30), ("x,3,7", None)):
+        path.write_text("\n".join(["town,rooms,price", *rows[:place], more, *rows[place:], ""]))
+        found = read_table(path, "price", **options).columns.levels.get("town")
+        assert (found and len(found)) == levels

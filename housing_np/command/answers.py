@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from ..checks.arrays import Floats
 from ..checks.names import apart_from, in_csv
+from ..errors import HousingError, listed, quoted
 from ..quantized.model import Model, is_quantized
 from ..rows.formats import FORMATS
 from ..rows.numbered import Numbered
+from ..rows.rows import Request
 from .output import dumps
 
 _PIECE = 1 << 14  # numbers of JSON that are written at a time
@@ -26,16 +28,16 @@ class Answer(NamedTuple):
 
     targets: tuple[str, ...]
     bounds: bool
-    protocol: str = ""  # of the request, as in `rows.Rows`, like request_id
-    request_id: str = ""
+    request: Request = Request()
     model: str = "housing_np"  # its name in a server's answer
+    header: bool = True  # whether CSV begins with a line of names
     rows: bool = False  # whether the number of its row comes first
     id: str | None = None  # the column of the input that is copied in front of the predictions
 
     @property
     def names(self) -> list[str]:
         """The names of the columns of numbers."""
-        return [*self.targets, *(f"{name}_bound" for name in self.targets if self.bounds)]
+        return [*self.targets, *(f"{name}_bound" for name in self.targets)] if self.bounds else [*self.targets]
 
     @property
     def keys(self) -> list[str]:
@@ -44,6 +46,8 @@ class Answer(NamedTuple):
         >>> Answer(("price",), False, rows=True, id="price").keys
         ['row', 'price_']
         """
+        if not self.rows and self.id is None:
+            return []
         id = apart_from(self.names, [self.id] if self.id is not None else [])
         return [*apart_from([*self.names, *id], ["row"] if self.rows else []), *id]
 
@@ -93,7 +97,7 @@ def written(
 
     After the last block, ``more`` is called for what an object of JSON has beside the answers.
     """
-    if format == "json" and not answer.protocol:
+    if format == "json" and not answer.request.protocol:
         return _json(answer, blocks, more)
     writers = {"csv": _csv, "json": _tensors, "jsonl": _jsonl}
     return writers[format](answer, blocks)
@@ -101,7 +105,7 @@ def written(
 
 def _csv(answer: Answer, blocks: Iterable[Block]) -> Iterator[str]:
     # The head is written with the first rows, so that nothing is written if no row can be answered.
-    head = in_csv([*answer.keys, *answer.names]) + "\n"
+    head = in_csv([*answer.keys, *answer.names]) + "\n" if answer.header else ""
     for block in blocks:
         is_plain = not block.keys and (block.is_good is None or block.is_good.all())
         yield head + (_lines(block.values) if is_plain else _keyed_lines(block))
@@ -143,7 +147,7 @@ def _json(answer: Answer, blocks: Iterable[Block], more: Callable[[], Mapping[st
     Before them "rows", the numbers, and "ids", the cells that are copied; behind them what there is more.
     """
     keys, whole = _whole(answer, blocks)
-    parts = np.hsplit(whole, 2 if answer.bounds else 1)
+    parts = np.hsplit(whole, 2) if answer.bounds else [whole]
     columns: list[Floats | Sequence[Any]] = [*keys, *(part[:, 0] if part.shape[1] == 1 else part for part in parts)]
     names = [*compress(("rows", "ids"), (answer.rows, answer.id is not None)), "predictions", "bounds"]
     before = "{"
@@ -159,13 +163,18 @@ def _tensors(answer: Answer, blocks: Iterable[Block]) -> Iterator[str]:
 
     Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md
     """
+    wanted = answer.request.outputs or answer.names
+    if unknown := [name for name in wanted if name not in answer.names]:
+        raise HousingError(f"no output {listed(unknown, quoted)}; the outputs are: {listed(answer.names)}")
     keys, whole = _whole(answer, blocks)
-    head = {"model_name": answer.model, "id": answer.request_id}
+    head = {"model_name": answer.model, "id": answer.request.id}
     before = json.dumps({key: value for key, value in head.items() if value})[:-1] + ', "outputs": ['
     kinds = [*compress(("INT64", "BYTES"), (answer.rows, answer.id is not None)), *("FP64" for _ in answer.names)]
     if answer.id is not None:
         keys[-1] = [None if each is None else str(each) for each in keys[-1]]
     for name, kind, column in zip([*answer.keys, *answer.names], kinds, [*keys, *whole.T], strict=True):
+        if name in answer.names and name not in wanted:
+            continue
         tensor = {"name": name, "shape": [len(whole)], "datatype": kind}
         yield before + json.dumps(tensor)[:-1] + ', "data": '
         yield from _list(column)
@@ -175,23 +184,30 @@ def _tensors(answer: Answer, blocks: Iterable[Block]) -> Iterator[str]:
 
 def _list(values: Floats | Sequence[Any]) -> Iterator[str]:
     """Yield a list of JSON in pieces, because numbers as text take much more memory than as numbers."""
-    yield "["
     step = max(1, _PIECE // max(1, values[:1].size)) if isinstance(values, np.ndarray) else _PIECE
-    for start in range(0, len(values), step):
-        separator, piece = ", " if start else "", values[start : start + step]
-        yield separator + json.dumps(_numbers(piece) if isinstance(piece, np.ndarray) else piece)[1:-1]
-    yield "]"
+    for start in range(0, max(1, len(values)), step):
+        piece, is_last = values[start : start + step], start + step >= len(values)
+        text = _text(piece) if isinstance(piece, np.ndarray) else json.dumps(piece)
+        yield f"{', ' if start else '['}{text[1:-1]}{']' if is_last else ''}"
+
+
+def _text(values: Floats) -> str:
+    # Python writes finite numbers, and lists of them, as JSON does; an n is of nan or inf.
+    text = repr(values.tolist())
+    return text if "n" not in text else json.dumps(_numbers(values))
 
 
 def _whole(answer: Answer, blocks: Iterable[Block]) -> tuple[list[list[Any]], Floats]:
     """Return the columns of keys, and the numbers (n, len(answer.names)), of all blocks."""
     keys: list[list[Any]] = [[] for _ in answer.keys]
-    values = [np.empty((0, len(answer.names)))]
+    values: list[Floats] = []
     for block in blocks:
         values.append(block.values)
         for key, part in zip(keys, block.keys, strict=True):
             key += part
-    return keys, np.concatenate(values)
+    if not values:
+        return keys, np.empty((0, len(answer.names)))
+    return keys, values[0] if len(values) == 1 else np.concatenate(values)
 
 
 def _numbers(values: Floats) -> list[Any]:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from ..errors import ArtifactError, HousingError
+from ..errors import ArtifactError, Door, HousingError, entered_by
 from .arguments import Parser as Parser
 from .arguments import reading as reading
 from .arguments import table_options as table_options
@@ -23,9 +23,35 @@ from .statuses import DONE as DONE
 from .statuses import GATE_FAILED as GATE_FAILED
 
 
+class CommandLine(Door):
+    """The words of the command line: options."""
+
+    def setting(self, name: str, value: object = None) -> str:
+        """Return how a user sets the option of an argument, quoted as a shell needs it; or names it.
+
+        >>> door = CommandLine()
+        >>> print(door.setting("ignore", ["day, or date", "Sex"]), door.setting("separator", "\\t"))
+        --ignore '"day, or date",Sex' --separator tab
+        """
+        # Imported here because only an error needs them.
+        from shlex import quote
+
+        from ..checks.names import in_csv
+        from ..rows.formats import FORMATS
+
+        if name == "header":
+            return "--no-header"
+        option = f"--{name.replace('_', '-')}"
+        if value is None:
+            return option
+        words = in_csv(value) if isinstance(value, list) else "tab" if value == "\t" else str(value)
+        ending = f", or end its name in {FORMATS[words].endings[0]}" if name == "format" else ""
+        return f"{option} {quote(words)}{ending}"
+
+
 def run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
     """Run a command; report a user's mistake as one line on stderr and an exit status."""
-    with standard_streams():
+    with standard_streams(), entered_by(CommandLine()):
         status, problem = _outcome(command, arguments)
         # The output is written before an error is reported.
         flushed, unwritten = _outcome(sys.stdout.flush)

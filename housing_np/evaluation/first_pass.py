@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checks.names import shell
-from ..errors import HousingError, counted, quoted
+from ..errors import HousingError, counted, quoted, remedy
 from ..fit.linear import LinearRegression
 from ..fit.passes import CombinedSums, FilteredSum
 from ..fit.summary import Summary, require_determined
@@ -80,7 +79,7 @@ def _large_categories(columns: Columns, surplus: int) -> str:
     """Return the largest categories that have this many features, as advice; empty if all together have fewer.
 
     >>> _large_categories(Columns(("zip", "sea"), levels={"zip": ("a", "b", "c"), "sea": ("far", "near")}), 2)
-    "; 'zip' has 3 levels: --ignore zip"
+    "; 'zip' has 3 levels: ignore=['zip']"
     """
     found: list[str] = []
     for name in sorted(columns.levels, key=lambda name: -len(columns.levels[name])):
@@ -90,4 +89,4 @@ def _large_categories(columns: Columns, surplus: int) -> str:
     if surplus > 0 or not found or len(found) == len(columns.names):
         return ""
     levels = ", ".join(f"{quoted(name)} has {counted(len(columns.levels[name]), 'level')}" for name in found)
-    return f"; {levels}: --ignore {shell(*found)}"
+    return f"; {levels}{remedy(': {ignore}', ignore=found)}"

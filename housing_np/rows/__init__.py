@@ -11,12 +11,11 @@ from ..checks.paths import as_path
 from ..errors import TableError
 from .formats import FORMATS, Format, format_of
 from .partitions import partitions_of, with_partitions
-from .rows import SKIP_HINT, OnError, Rows, Skipped, TextColumnError, TooLargeError, nearest, stop
+from .rows import OnError, Rows, Skipped, TextColumnError, TooLargeError, nearest, stop
 from .source import UTF8, open_source, readable
 
 __all__ = [
     "FORMATS",
-    "SKIP_HINT",
     "Decimal",
     "Format",
     "OnError",

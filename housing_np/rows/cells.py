@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.arrays import Floats, inexact, rounded_by_float64
-from ..checks.names import shell
-from ..errors import TableError, listed, quoted
+from ..errors import TableError, listed, quoted, remedy
 from . import numbers
 from .columns import MISSING, Columns
 
 UNKNOWN = np.inf  # stands for a level that is not known
 _VALUE = re.compile(r"[+-]?\d+(\.0+)?|true|false", re.IGNORECASE)
+_FEW = 30  # levels that are compared with an unknown one
 _growing = Lock()
 
 
@@ -148,9 +148,18 @@ class Cells:
             return self.levels[same]
         raise UnknownLevelError(
             f": {self.name} is {quoted(text)}, none of the {len(self.levels):,} that the model knows: "
-            f"{listed(self.levels)}",
+            f"{listed(self.levels)}{self._look_alike(text)}",
             self.name,
         )
+
+    def _look_alike(self, text: str) -> str:
+        """Return the hint at a level that looks like this text; few are looked at, as each bad row comes here."""
+        known = list(self.levels or ())[:_FEW]
+        if all(map(str.isascii, (text, *known))):
+            return ""
+        from ..checks.look_alikes import look_alike_hint  # imported here because most levels need it not
+
+        return look_alike_hint([text], known)
 
     def _named(self, problem: object) -> TableError:
         """Return what is wrong with a cell, after the name of the column."""
@@ -158,7 +167,8 @@ class Cells:
         return TableError(f", column {quoted(self.name)}{problem}{hint}", self.name)
 
     def _ignore_hint(self) -> str:
-        return f"; train with --ignore {shell(self.name)} if it is an identifier, else give it as a decimal to round it"
+        identifier = remedy("train with {ignore} if it is an identifier, else ", ignore=[self.name])
+        return f"; {identifier}give it as a decimal to round it"
 
 
 def renamed(wanted: Sequence[Cells], names: Mapping[str, str]) -> list[Cells]:

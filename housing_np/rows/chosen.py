@@ -5,11 +5,10 @@ from collections.abc import Collection, Mapping
 from math import isfinite
 from typing import NamedTuple
 
-from ..checks.names import shell
-from ..errors import TableError, counted, quoted
+from ..errors import TableError, counted, quoted, remedy
 from .cells import same_level
 from .columns import MISSING, Columns
-from .kinds import FEW_LEVELS, MOST_LEVELS, too_many_levels
+from .kinds import FEW_LEVELS, MOST_LEVELS, too_many_levels, up_to_most
 from .rows import Skipped, by_count
 from .survey import Survey
 
@@ -27,11 +26,11 @@ class Chosen(NamedTuple):
     counts: dict[str, dict[str, int]]  # how often each level of a category occurs, by its name
 
 
-def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> Chosen:
+def choose(survey: Survey, named: bool, asked: Collection[str], most: Mapping[str, int], source: str) -> Chosen:
     """Return the features that a survey of the columns leaves, whose last is the target.
 
     The ``asked`` columns are those that the user names: they stay, even if they never vary, and a category with too
-    many levels among them raises TableError.
+    many levels among them raises TableError. ``most`` is how many levels each may have in the rows that count.
     """
     fills, levels, left_out = dict[str, float](), dict[str, tuple[str, ...]](), dict[str, str]()
     filled, counts, constant = dict[str, int](), dict[str, dict[str, int]](), dict[str, str]()
@@ -47,13 +46,13 @@ def choose(survey: Survey, named: bool, asked: Collection[str], source: str) -> 
                 # Cells that are missing only in rows without a target too: the model must predict those rows.
                 _require_finite(source, name, kept.mean[i])
                 fills[name], filled[name] = float(kept.mean[i]), missing
-        elif each.is_full:
-            left_out[name] = _full(source, name, each.most, next(iter(each.levels)), name in asked)
         else:
             found = _by_value(kept.levels[i] + Counter({MISSING: missing}))
-            if len(found) < 2:
+            if each.is_full or len(found.keys() - {MISSING}) > most[name]:
+                left_out[name] = _full(source, name, most[name], next(iter(each.levels)), name in asked)
+            elif len(found) < 2:
                 left_out[name] = f"it is {quoted(next(iter(found), ''))} in all rows"
-            elif len(found) == kept.rows and each.most == FEW_LEVELS:
+            elif len(found) == kept.rows and most[name] == FEW_LEVELS:
                 left_out[name] = f"each row has a level of its own, such as {quoted(next(iter(found)))}"
             else:
                 counts[name] = dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
@@ -78,8 +77,8 @@ def _by_value(counts: Counter[str]) -> Counter[str]:
 def _require_finite(source: str, name: str, mean: float) -> None:
     if not isfinite(mean):
         raise TableError(
-            f"{source}: column {quoted(name)}: the sum of its cells is too large; rescale the column, or leave it out: "
-            f"--ignore {shell(name)}"
+            f"{source}: column {quoted(name)}: the sum of its cells is too large; rescale the column, or leave it out"
+            + remedy(": {ignore}", ignore=[name])
         )
 
 
@@ -91,21 +90,21 @@ def _require_apart(source: str, columns: Columns) -> None:
             if (other := of_categories.setdefault(feature, name)) != name:
                 raise TableError(
                     f"{source}: columns {quoted(other)} and {quoted(name)} would both make the feature "
-                    f"{quoted(feature)}; rename one, or leave it out: --ignore {shell(name)}"
+                    f"{quoted(feature)}; rename one, or leave it out{remedy(': {ignore}', ignore=[name])}"
                 )
     if both := [name for name in columns.names if name in of_categories]:
         raise TableError(
-            f"{source}: column {quoted(both[0])} has the name of a category's level; rename it, or leave it out: "
-            f"--ignore {shell(both[0])}"
+            f"{source}: column {quoted(both[0])} has the name of a category's level; rename it, or leave it out"
+            + remedy(": {ignore}", ignore=[both[0]])
         )
 
 
 def _full(source: str, name: str, most: int, example: str, is_asked: bool) -> str:
     if is_asked or most == MOST_LEVELS:
-        way = "--ignore {} leaves it out" if most == MOST_LEVELS else f"--categories {{}} takes up to {MOST_LEVELS:,}"
+        without = remedy("; {ignore} leaves it out", ignore=[name])
+        way = without if most == MOST_LEVELS else up_to_most(name)
         raise TableError(
-            f"{source}: column {quoted(name)} has more than {most:,} levels, such as {quoted(example)}; "
-            f"{way.format(shell(name))}"
+            f"{source}: column {quoted(name)} has more than {most:,} levels, such as {quoted(example)}{way}"
         )
     return too_many_levels(name, quoted(example))
 
@@ -129,8 +128,11 @@ def missing_error(source: str, absent: Mapping[str, int], rows: int, target: str
     if absent.get(target) == rows:
         return TableError(f"{source}: the target {quoted(target)} is missing in all rows: nothing to learn from")
     return TableError(
-        f"{source}: missing cells, in {counted(rows, 'row')}: {by_count(absent)}; say --missing mean to fill "
-        "numbers with their mean and categories with a level of its own, or --missing skip to leave such rows out"
+        f"{source}: missing cells, in {counted(rows, 'row')}: {by_count(absent)}"
+        + remedy(
+            "; say {missing} to fill numbers with their mean and categories with a level of its own", missing="mean"
+        )
+        + remedy(", or {missing} to leave such rows out", missing="skip")
     )
 
 
@@ -140,8 +142,9 @@ def no_row_error(source: str, absent: Mapping[str, int], rows: int, target: str)
         return missing_error(source, absent, rows, target)
     others = sorted((name for name in absent if name != target), key=absent.__getitem__)
     return TableError(
-        f"{source}: no row is left without missing cells: {by_count(absent)}; --missing mean fills them, or --ignore "
-        f"{shell(others[-1])} does without the column that lacks most"
+        f"{source}: no row is left without missing cells: {by_count(absent)}"
+        + remedy("; {missing} fills them", missing="mean")
+        + remedy(", or {ignore} does without the column that lacks most", ignore=[others[-1]])
     )
 
 
@@ -152,7 +155,7 @@ def many_skipped(skipped: Skipped, good: int, target: str) -> str:
         return ""
     least = min(_LARGE * rows, max(skipped.columns.values(), default=0) - 1)
     names = [name for name, count in skipped.columns.items() if count > least and name != target]
-    advice = f"; --ignore {shell(*names)} does without what most of them are due to" if names else ""
+    advice = remedy("; {ignore} does without what most of them are due to", ignore=names) if names else ""
     return f"{skipped.count:,} of {rows:,} rows are bad, more than a fifth{advice}"
 
 
@@ -162,5 +165,5 @@ def large_shares(absent: dict[str, int], rows: int, target: str = "") -> str:
     if not large:
         return ""
     features = [name for name in large if name != target]
-    advice = f"; --ignore {shell(*features)} does without" if features else ""
+    advice = remedy("; {ignore} does without", ignore=features) if features else ""
     return f"missing in more than a fifth of the {rows:,} rows: {by_count(large)}{advice}"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..errors import TableError
+from ..errors import TableError, remedy
 from . import numbers
 from .cells import Cells
 from .columns import Columns, positional_names
@@ -23,7 +23,7 @@ from .csv_dialect import (
     Dialect,
     detect,
     has_row_names,
-    is_json,
+    json_format,
     look_ahead,
     missing_hint,
     names_of,
@@ -72,12 +72,13 @@ def read(source: Source, on_error: OnError, **options: Any) -> Rows:
     first = queue[0]
     if "\0" in first:
         raise TableError(
-            f"{source.name}: not text, or UTF-16 without its mark (it holds NUL); save it as UTF-8, or say --encoding "
-            "utf-16-le"
+            f"{source.name}: not text, or UTF-16 without its mark (it holds NUL); save it as UTF-8"
+            + remedy(", or say {encoding}", encoding="utf-16-le")
         )
-    if is_json(first.strip()):
-        problem = "expected CSV, found JSON: say so with --format jsonl or json, or by the end of its name"
-        raise TableError(f"{source.name}: {problem}")
+    if first.lstrip().startswith(("[", "{")):
+        look_ahead(coming, queue, 2)
+    if found := json_format([line.strip() for line in islice(filter(str.strip, queue), 2)]):
+        raise TableError(f"{source.name}: expected CSV, found JSON{remedy('; say {format}', format=found)}")
     sep_line = SEP_LINE.fullmatch(first.strip("\ufeff\r "))
     if not sep_line and dialect.separator is None and " " in first.strip() and SEPARATORS.keys().isdisjoint(first):
         look_ahead(coming, queue, 2)
@@ -193,7 +194,8 @@ def _header(source: str, coming: Iterator[str], cutter: Cutter, queue: deque[str
         queue.extend(lines(text))
     line, record = found
     if isinstance(record, TableError):
-        hint = "; if blanks separate the columns, say --separator ' '" if '" "' in head else ""
+        blanks = remedy("; if blanks separate the columns, say {separator}", separator=" ")
+        hint = blanks if '" "' in head else ""
         raise TableError(f"{source}: line {line}{record}{hint}")
     if not any(map(str.strip, record)):
         raise _no_names(source)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 
-from ..errors import TableError, quoted
+from ..errors import TableError, quoted, remedy
 from . import numbers, text
 from .rows import OtherOrderError
 
@@ -19,7 +19,6 @@ _NUMBER_SIGN = re.compile(r"^\s*#+\s*")
 _BLANKS = re.compile(r'"[^"\n]*"| {2,}')
 _JSON = re.compile(r'[\[{]\s*(["\'{\[]|$|[\w ]+:)')
 _SAME = ": the names of the columns again, as where files are joined; remove the line"
-_NO_HEADER = ": the names of the columns, not a row; leave --no-header out"
 _OTHER_ORDER = (
     ": the names of the columns again, in another order, as where files are joined: the rows below would be read under "
     "the wrong names; give each file by itself"
@@ -86,17 +85,18 @@ class Dialect:
         return re.compile(rf'[^"]*+(?:""[^"]*+)*+"[^{mark}]*+{mark}?')
 
 
-def is_json(line: str) -> bool:
-    """Whether the first line of a file is JSON."""
+def json_format(first_lines: Sequence[str]) -> str:
+    """Return the format of a file with this line, or these two, "json" or "jsonl"; empty if the first is not JSON."""
+    line, *others = first_lines
     if not line.startswith(("[", "{")):
-        return False
+        return ""
     import json
 
     try:
         json.loads(line.rstrip(","))
     except (ValueError, RecursionError):
-        return bool(_JSON.match(line))
-    return True
+        return "json" if _JSON.match(line) else ""
+    return "jsonl" if others and not line.endswith(",") else "json"
 
 
 def detect(first_lines: Sequence[str], sep_line: re.Match[str] | None, dialect: Dialect) -> tuple[Dialect, list[str]]:
@@ -190,7 +190,8 @@ def notes_of(head: str, names: Sequence[str]) -> list[str]:
     if head.lstrip(' "').startswith("#") and not names[0].startswith("#"):
         return [f"the first column is called {quoted(names[0])}, without the # before it"]
     if list(names) == [str(i) for i in range(len(names))]:
-        return ["the first line is taken for the names that pandas writes, 0, 1, …; --no-header reads it as a row"]
+        as_row = remedy("; {header} reads it as a row", header=False)
+        return [f"the first line is taken for the names that pandas writes, 0, 1, …{as_row}"]
     return []
 
 
@@ -200,7 +201,8 @@ def refuse_names(record: Sequence[str], names: Sequence[str], header: bool) -> N
     if found[0] not in names:
         return
     if found == list(names):
-        raise TableError(_SAME if header else _NO_HEADER)
+        names_first = remedy(": the names of the columns, not a row; leave {header} out", header=False)
+        raise TableError(_SAME if header else names_first)
     if sorted(found) == sorted(names):
         raise OtherOrderError(_OTHER_ORDER)
 
@@ -235,15 +237,15 @@ def missing_hint(columns: tuple[str, ...], dialect: Dialect) -> str:
     """Return the likely cause of a missing column, empty if none is likely."""
     if dialect.header and all(isinstance(numbers.value_of(name), float) for name in columns):
         if columns == tuple(map(str, range(len(columns)))):
-            return (
-                " (pandas calls the columns of a frame without names so: write the names in the first line, or leave "
-                "it out and say --no-header, which reads every line as a row)"
-            )
-        return " (the first line holds numbers, not names: say --no-header, and it is read as a row)"
+            every = remedy(", or leave it out and say {header}, which reads every line as a row", header=False)
+            return f" (pandas calls the columns of a frame without names so: write the names in the first line{every})"
+        as_row = remedy(": say {header}, and it is read as a row", header=False)
+        return f" (the first line holds numbers, not names{as_row})"
     if len(columns) == 1 and " " in columns[0]:
-        return " (columns separated by blanks are read if every line has equally many, or with --separator ' ')"
+        always = remedy(", or with {separator}", separator=" ")
+        return f" (columns separated by blanks are read if every line has equally many{always})"
     for mark, kind in SEPARATORS.items():
         if mark != dialect.between and any(mark in name for name in columns):
             used = SEPARATORS.get(dialect.between, repr(dialect.between))
-            return f" (separated by {used}; say --separator '{mark}' if it is {kind})"
+            return f" (separated by {used}{remedy('; say {separator} if it is ', separator=mark)}{kind})"
     return ""

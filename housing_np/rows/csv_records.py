@@ -5,7 +5,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 
-from ..errors import TableError, counted, quoted
+from ..errors import TableError, counted, quoted, remedy
 from . import text
 from .csv_dialect import SEPARATORS, Dialect, joined_names
 from .source import UTF8
@@ -109,9 +109,9 @@ class Cutter:
                 joined = "; the line ends in a separator too many"
             elif len(record) == len(self.names) + 1:
                 joined += self.wider
-            others = [f"'{mark}'" for mark in SEPARATORS if mark != self.dialect.between and mark in "".join(taken)]
+            others = [mark for mark in SEPARATORS if mark != self.dialect.between and mark in "".join(taken)]
             if others:
-                joined += f"; say --separator {others[0]} if that is what separates them"
+                joined += remedy("; say {separator} if that is what separates them", separator=others[0])
             return TableError(f": {counted(len(record), 'column')}, expected {len(self.names)}{joined}")
         return record
 

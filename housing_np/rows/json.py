@@ -8,7 +8,7 @@ from itertools import chain, count, islice
 from typing import Any
 
 from ..checks.arrays import Floats
-from ..errors import TableError, counted, listed, quoted
+from ..errors import TableError, counted, listed, quoted, remedy
 from .cells import Cells, is_missing
 from .columns import Columns, positional_names
 from .copied import Copied
@@ -75,18 +75,18 @@ def _hint(text: str, reason: str) -> str:
     """Return what to do about a text that is not the expected JSON."""
     first, _, rest = text.strip().partition("\n")
     if first and first[0] not in "[{" and (rest or re.search(r"[,;\t|]", first)):
-        return "; if it is CSV, say --format csv, or end its name in .csv"
+        return remedy("; if it is CSV, say {format}", format="csv")
     is_joined = reason.startswith("Extra data")
     if is_joined and not rest and re.search(r"[}\]]\s*[{\[]", first):
         return "; write each row in a line of its own"
     if is_joined and (first in ("[", "{", "[{") or re.match(r"\[\s*[\[{]", first)):
         return "; if files are joined, give each by itself"
     if is_joined and rest and first[:1] in ("[", "{"):
-        return "; if it is an object a line, say --format jsonl, or end its name in .jsonl"
+        return remedy("; if it is an object a line, say {format}", format="jsonl")
     if re.match(r"[\[{\s]*[^\W\d]\w*\s*:", first):
         return "; names need double quotes"
     if first in ("[", "{", "[{") and not rest:
-        return "; if it is a document of several lines, say --format json, or end its name in .json"
+        return remedy("; if it is a document of several lines, say {format}", format="json")
     return ""
 
 
@@ -279,8 +279,7 @@ def _rows(source: str, found: Found, on_error: OnError) -> Rows:
         blocks,
         lambda: _sample(found.rows[:SAMPLE_ROWS], found.columns or columns),
         left_out=index,
-        protocol=found.protocol,
-        request_id=found.request_id,
+        request=found.request,
         is_empty=lambda: not found.rows,
     )
     return rows
@@ -342,7 +341,7 @@ def _not_row(row: Any, columns: Sequence[str], kind: str = "number") -> str:
     if columns:
         expected = f"expected an object, or a list of {counted(len(columns), kind)}"
     if (isinstance(row, dict) and ENVELOPES & set(row)) or (isinstance(row, list) and any(map(_is_row, row))):
-        return f"{expected}; if it is a whole document, say --format json, or end its name in .json"
+        return expected + remedy("; if it is a whole document, say {format}", format="json")
     if isinstance(row, list):
         return f"{expected}, found a list of {len(row)}{': ' if columns else ''}{listed(columns)}"
     if isinstance(row, int | float) and not isinstance(row, bool):

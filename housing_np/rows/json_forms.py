@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any
 
 from ..errors import TableError, counted, cut, listed, quoted
+from .rows import Request
 
 ENVELOPES = {"instances", "inputs", "input_data", "dataframe_split", "dataframe_records"}
 EXPECTED = (
@@ -21,8 +22,7 @@ class Found:
 
     rows: list[Any]  # objects or lists, not checked yet
     columns: tuple[str, ...] = ()  # the names of the columns if they stand apart from the rows
-    protocol: str = ""  # "v2" for a request of the Open Inference Protocol
-    request_id: str = ""
+    request: Request = field(default_factory=Request)
     index: tuple[str, ...] = ()  # the columns that are the index of a data frame
     # Instead of rows: objects in an object, which are rows or columns as the wanted names decide.
     objects: _Objects = field(default_factory=dict)
@@ -151,17 +151,25 @@ def _tensors(document: dict[str, Any]) -> Found:
             raise TableError(f": the name {quoted(name)} stands twice in 'inputs'; names must be unique")
         columns[name] = [int(value) if datatype == "BOOL" and isinstance(value, bool) else value for value in values]
         shapes.add(tuple(shape))
-    request_id = str(document.get("id", ""))
+    request = Request("v2", str(document.get("id", "")), _outputs(document.get("outputs", [])))
     if len(columns) == 1 and len(shape) == 2 and (shape[1] or not shape[0]):
         (values,) = columns.values()
         p = max(shape[1], 1)
-        return Found([values[i : i + p] for i in range(0, len(values), p)], (), "v2", request_id)
+        return Found([values[i : i + p] for i in range(0, len(values), p)], (), request)
     if len({shape[:1] for shape in shapes}) > 1 or any(set(shape[1:]) - {1} or not shape for shape in shapes):
         found = listed([*map(list, sorted(shapes))])
         raise TableError(
             f": 'inputs' have the shapes {found}; expected one tensor [rows, features], or [rows] for each"
         )
-    return Found([list(row) for row in zip(*columns.values(), strict=True)], tuple(columns), "v2", request_id)
+    return Found([list(row) for row in zip(*columns.values(), strict=True)], tuple(columns), request)
+
+
+def _outputs(outputs: Any) -> tuple[str, ...]:
+    """Return the names of the outputs that a request wants."""
+    match outputs:
+        case [*each] if all(isinstance(output, dict) and isinstance(output.get("name"), str) for output in each):
+            return tuple(output["name"] for output in each)
+    raise TableError(": 'outputs' is no list of objects with a 'name'; leave it out for all outputs")
 
 
 _DATATYPES = (

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..checks.names import shell
-from ..errors import cut, quoted
+from ..errors import cut, quoted, remedy
 from .cells import as_level
 from .numbers import AMOUNT, DATE, DECIMAL_COMMA, MISSING, TRUTH
 
@@ -33,6 +32,7 @@ class Kind(NamedTuple):
 
     is_category: bool = False  # text of few levels
     left_out: str = ""  # why it is neither a number nor a category, with what to do
+    advice: str = ""  # what else to do where it is left out
     mixed: str = ""  # what it holds if many cells are numbers and many are not, with what to do
 
 
@@ -41,8 +41,8 @@ def kind_of(name: str, values: Sequence[Any], has_types: bool = True) -> Kind:
 
     With ``has_types``, numbers are no text.
 
-    >>> kind_of("sea", ["near", "far", None]), kind_of("age", [3.0, "x", 4.0])
-    (Kind(is_category=True, left_out='', mixed=''), Kind(is_category=False, left_out='', mixed=''))
+    >>> kind_of("sea", ["near", "far", None])
+    Kind(is_category=True, left_out='', advice='', mixed='')
     >>> kind_of("day", ["2012-01-01"]).left_out
     "dates or times, such as '2012-01-01'; write a number, such as the days since a first day"
     """
@@ -63,10 +63,12 @@ def kind_of(name: str, values: Sequence[Any], has_types: bool = True) -> Kind:
     if form != "text" and count >= _TEXT * len(others):
         reason = _REASONS[form].format(example=example)
         is_category = form == "number" and levels <= _MOST_OWN * len(cells)
-        return Kind(left_out=f"{reason}; --categories {shell(name)} makes a category of it" if is_category else reason)
+        return Kind(left_out=reason, advice=_as_category("; ", name) if is_category else "")
     if levels <= FEW_LEVELS:
         return Kind(True)
-    return Kind(left_out=too_many_levels(name, example, levels <= _MOST_OWN * len(cells)))
+    if levels > _MOST_OWN * len(cells):
+        return Kind(left_out=f"text that differs in most rows, such as {cut(example)}")
+    return Kind(left_out=_too_many_levels(example), advice=up_to_most(name))
 
 
 def _is_missing_text(value: Any) -> bool:
@@ -83,24 +85,34 @@ def target_problem(values: Sequence[Any], has_types: bool) -> str:
     text = next((quoted(str(value).strip()) for value in values if isinstance(value, str | bytes)), "")
     is_truth = all(value is None or str(value).strip().lower() in TRUTH for value in values)
     how = f"truth values ({text}); write 1 and 0" if is_truth else f"text ({text}), not numbers"
-    problem = how if kind.is_category else kind.left_out.partition("; --categories")[0]
+    problem = how if kind.is_category else kind.left_out
     return f"{problem}; the target has to be a column of numbers" if problem else ""
 
 
-def too_many_levels(name: str, example: str, is_useful: bool = True) -> str:
-    """Return why a column of text is left out, and what makes it a category where that is useful."""
-    if not is_useful:
-        return f"text that differs in most rows, such as {cut(example)}"
-    most = f"--categories {shell(name)} takes up to {MOST_LEVELS:,}"
-    return f"text of more than {FEW_LEVELS} levels, such as {cut(example)}; {most}"
+def too_many_levels(name: str, example: str) -> str:
+    """Return why a column of text is left out, and what makes it a category."""
+    return _too_many_levels(example) + up_to_most(name)
+
+
+def _too_many_levels(example: str) -> str:
+    return f"text of more than {FEW_LEVELS} levels, such as {cut(example)}"
+
+
+def up_to_most(name: str) -> str:
+    """Return what makes a category of a column of many levels."""
+    return remedy(f"; {{categories}} takes up to {MOST_LEVELS:,}", categories=[name])
 
 
 def _mixed(name: str, form: str, example: str, share: float, levels: float) -> str:
-    category = f", or --categories {shell(name)} makes a category of it" if levels <= _MOST_OWN else ""
+    without = remedy(", or {ignore} leaves it out", ignore=[name])
+    category = _as_category(", or ", name) if levels <= _MOST_OWN else ""
     return (
-        f"{_FORMS[form]} in {share:.0%} of its first cells, such as {example}; write numbers in all, or "
-        f"--ignore {shell(name)} leaves it out{category}"
+        f"{_FORMS[form]} in {share:.0%} of its first cells, such as {example}; write numbers in all{without}{category}"
     )
+
+
+def _as_category(before: str, name: str) -> str:
+    return remedy(before + "{categories} makes a category of it", categories=[name])
 
 
 _FORMS = {"text": "text", "time": "dates or times", "amount": "amounts", "nested": "lists or objects"}

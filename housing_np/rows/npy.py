@@ -15,9 +15,11 @@ from ..checks.arrays import Floats
 from ..errors import TableError, quoted
 from .cells import Cells, as_level, renamed
 from .columns import Columns, positional_names
+from .formats import FORMATS
 from .rows import BLOCK_NUMBERS, SAMPLE_ROWS, OnError, Rows, TextColumnError, check_width, checked
 from .source import CHUNK_BYTES, MOST_HELD, Source
 
+_MAGIC = FORMATS["npy"].magic
 _LONGEST_HEADER = 10_000  # characters, the limit of NumPy's own reader
 # What NumPy's reader raises, and what Python's parser and tokenizer raise below it.
 _INVALID_HEADER = (
@@ -60,7 +62,7 @@ class _Array:
         for start in range(0, n, step):
             count = min(step, n - start)
             yield self._read(count * prod(others)).reshape(count, *others)
-        self.file.read(1)  # where gzip finds its checksum
+        _require_end(self.name, self.file)
 
     def _transposed(self, step: int) -> Iterator[NDArray[Any]]:
         """Yield the rows of columns that are each in one piece: many rows at once, or each would be read singly."""
@@ -144,6 +146,8 @@ def _open(source: Source) -> _Array:
     start = file.tell()
     if start + size > file.seek(0, SEEK_END):
         raise TableError(f"{source.name}: {_INVALID}")
+    file.seek(start + size)
+    _require_end(source.name, file)
     file.seek(start)
     return _Array(source.name, file, start, dtype, shape, is_fortran)
 
@@ -154,8 +158,14 @@ def _held(source: Source, file: BinaryIO, size: int) -> BinaryIO:
         raise source.too_large()
     sizes = chain(repeat(CHUNK_BYTES, min(size // CHUNK_BYTES, 1 << 40)), [size % CHUNK_BYTES])
     held = source.held(takewhile(bool, map(file.read, sizes)))
-    file.read(1)  # where gzip finds its checksum
+    _require_end(source.name, file)
     return held
+
+
+def _require_end(source: str, file: BinaryIO) -> None:
+    """Refuse another array behind the first, which NumPy leaves unread; gzip finds its checksum by this read."""
+    if file.read(len(_MAGIC)) == _MAGIC:
+        raise TableError(f"{source}: more than one array; save each in a file of its own")
 
 
 def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

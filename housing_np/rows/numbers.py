@@ -6,7 +6,7 @@ from math import hypot, isfinite
 from typing import Any, NamedTuple
 
 from ..checks.arrays import inexact
-from ..errors import TableError, cut, quoted
+from ..errors import TableError, cut, quoted, remedy
 
 
 class InexactError(TableError):
@@ -38,8 +38,9 @@ class _Mistake(NamedTuple):
     """A way to write a number that is not read, and the advice for it."""
 
     pattern: re.Pattern[str]
-    advice: str  # to stand after the cell; {} is the number
+    advice: str  # to stand after the cell
     number: Callable[[str], str] = str
+    setting: str = ""  # a remedy
 
 
 _CURRENCY_AMOUNT = re.compile(
@@ -53,20 +54,24 @@ _MISTAKES = (
     _Mistake(DATE, "is a date, not a number; write a number, such as the days since a first day"),
     _Mistake(
         _COMMA_GROUPS,
-        f"{_NOT} thousands separator; write {{}}, or say --decimal , if it is a decimal comma",
+        f"{_NOT} thousands separator; write {{number}}{{setting}}",
         _ungrouped,
+        ", or say {decimal} if it is a decimal comma",
     ),
-    _Mistake(_OTHER_GROUPS, f"{_NOT} thousands separator; write {{}}", _ungrouped),
+    _Mistake(_OTHER_GROUPS, f"{_NOT} thousands separator; write {{number}}", _ungrouped),
     _Mistake(
-        DECIMAL_COMMA, f"{_NOT} decimal comma; say --decimal , or write {{}}", lambda text: text.replace(",", ".")
+        DECIMAL_COMMA,
+        f"{_NOT} decimal comma; {{setting}}write {{number}}",
+        lambda text: text.replace(",", "."),
+        "say {decimal} or ",
     ),
-    _Mistake(re.compile(r"[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?"), f"{_NOT} decimal point where --decimal , was said"),
+    _Mistake(re.compile(r"[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?"), f"{_NOT} decimal point, where the mark is a comma"),
     _Mistake(
         _CURRENCY_AMOUNT,
-        f"{_NOT} currency sign; write {{}}",
+        f"{_NOT} currency sign; write {{number}}",
         lambda text: _ungrouped(re.sub(rf"[{_CURRENCY} ]", "", text)),
     ),
-    _Mistake(_PERCENT, f"{_NOT} percent sign; write {{}} in every row", lambda text: text[:-1].strip()),
+    _Mistake(_PERCENT, f"{_NOT} percent sign; write {{number}} in every row", lambda text: text[:-1].strip()),
     _Mistake(re.compile("[\"']+"), "is a quote alone, not a number; remove it"),
 )
 
@@ -205,7 +210,8 @@ def advice(text: str) -> str:
         return f"{quoted(text)} is a truth value, not a number; write {TRUTH[text.lower()]}"
     for mistake in _MISTAKES:
         if mistake.pattern.fullmatch(text):
-            return f"{quoted(text)} {mistake.advice.format(cut(mistake.number(text)))}"
+            setting = remedy(mistake.setting, decimal=",")
+            return f"{quoted(text)} {mistake.advice.format(number=cut(mistake.number(text)), setting=setting)}"
     return f"{quoted(text)} is not a number; correct it"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks.arrays import Floats
-from ..errors import TableError, counted, cut, listed, quoted
+from ..errors import TableError, counted, cut, listed, quoted, remedy
 from .cells import UNKNOWN, Cells, UnknownLevelError, cells_of
 from .columns import Columns, as_columns
 from .copied import Copied
@@ -30,12 +30,10 @@ _COMPARED = 1000
 OnError = Callable[[TableError], bool | None]
 Record = tuple[tuple[int, ...], Any]
 
-SKIP_HINT = " (--on-error skip leaves such rows out)"
-
 
 def stop(error: TableError) -> None:
     """Raise the error of a bad row, with the hint that it can be skipped: the default."""
-    raise error.after("", SKIP_HINT)
+    raise error.after("", remedy(" ({on_error} leaves such rows out)", on_error="skip"))
 
 
 @dataclass
@@ -123,6 +121,14 @@ def feature_parts(rows: int, columns: Columns) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, max(1, rows), max(1, step)))
 
 
+class Request(NamedTuple):
+    """The form of a request to a server, which is answered in the same form; all empty for a file of rows."""
+
+    protocol: str = ""  # "v2" for the Open Inference Protocol
+    id: str = ""
+    outputs: tuple[str, ...] = ()  # the names of the wanted ones; empty for all
+
+
 @dataclass(frozen=True)
 class Rows:
     """Rows that can be read once, in order."""
@@ -135,8 +141,7 @@ class Rows:
     left_out: Mapping[str, str] = field(default_factory=dict)  # columns that are not part of the table, and why
     notes: tuple[str, ...] = ()  # the detected dialect
     hint: str = ""  # the likely cause of a missing column
-    protocol: str = ""  # of a request to a server, which is answered in the same form; empty for a file
-    request_id: str = ""
+    request: Request = field(default_factory=Request)
     # Called before the rows are read: their numbers from 1, or those of lines; in step if on_error leaves none out.
     numbers: Callable[[], Iterator[int]] = lambda: count(1)
     is_empty: Callable[[], bool] = bool  # may have to wait for the first row

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import compress, islice
 
 from ..checks.names import as_name, as_names, in_csv
-from ..errors import TableError, cut, quoted
+from ..errors import TableError, cut, quoted, remedy
 from . import Rows
 from .chosen import left_out_notes
 from .columns import Columns
@@ -53,15 +53,20 @@ def with_columns(
         raise TableError(f"{rows.source}: a feature is named twice in {cut(in_csv(features))}; name each once")
     require_columns_of(rows, features, target)
     sample = rows.sample() | sampled(stream.paths)
+    # Rows without a target do not count.
+    has_target = [value is not None for value in sample.get(target, [])]
+    if not all(has_target) and any(has_target):
+        sample = {name: [*compress(given, has_target)] for name, given in sample.items()}
     if not stream.skip and (problem := target_problem(sample.get(target, []), rows.has_types)):
         raise TableError(f"{rows.source}: column {quoted(target)} holds {problem}")
     kinds = {
         name: Kind(True) if name in categories else kind_of(name, sample.get(name, []), rows.has_types)
         for name in features
     }
-    unfit = {name: kind.left_out for name, kind in kinds.items() if kind.left_out}
+    unfit = {name: kind.left_out + kind.advice for name, kind in kinds.items() if kind.left_out}
     if unfit and asked:
-        raise TableError(f"{rows.source}: no features: {reasons(unfit)}; leave them out of --features")
+        without = remedy("; leave them out of {features}", features=None)
+        raise TableError(f"{rows.source}: no features: {reasons(unfit)}{without}")
     if len(unfit) == len(features):
         raise TableError(f"{rows.source}: no column is left to predict from: {reasons(unfit)}")
     if not stream.skip and (mixed := next((name for name in features if kinds[name].mixed), None)) is not None:

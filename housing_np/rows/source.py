@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from ..checks.paths import as_path, shown_path
-from ..errors import TableError, quoted
+from ..errors import TableError, quoted, remedy
 from .formats import FOREIGN, FORMATS, format_of
 
 CHUNK_BYTES = 1 << 20
@@ -68,9 +68,11 @@ class Source:
             if foreign:
                 raise TableError(f"{self.name}: it is {foreign}")
             self.format = next((name for mark, name in _MAGIC.items() if self._begins_with(mark)), None)
-            self.encoding = next(
-                (name for mark, name in _ENCODINGS.items() if self.head.startswith(mark)), self.encoding
-            )
+            marked = next((name for mark, name in _ENCODINGS.items() if self.head.startswith(mark)), None)
+            if not marked and (name := codecs.lookup(self.encoding).name) in ("utf-16", "utf-32"):
+                advice = remedy("; say {encoding}", encoding=f"{name}-le")
+                raise TableError(f"{self.name}: {name} without a byte order mark{advice}")
+            self.encoding = marked or self.encoding
 
     def wait(self, size: int = CHUNK_BYTES) -> None:
         """Wait for so many first bytes, by default a whole piece, or the end."""

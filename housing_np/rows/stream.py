@@ -8,9 +8,8 @@ from typing import Any, Self
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..checks.names import shell
 from ..checks.unchanged import Stamp, unchanged
-from ..errors import TableError, counted, quoted
+from ..errors import TableError, counted, quoted, remedy
 from . import Rows, Skipped, TextColumnError, open_rows, stop
 from .cells import Cells, cells_of, renamed
 from .chosen import left_out_notes, many_skipped, missing_error, no_row_error, same_value
@@ -172,11 +171,12 @@ class Stream:
         except TextColumnError as error:
             if self.target_name in error.columns:
                 raise TableError(f"{error}; the target has to be a column of numbers") from None
-            names = shell(*error.columns)
-            advice = f"--ignore {names} leaves out what is no number, --categories {names} makes categories of it"
-            if len(names) > _LONGEST_ADVICE:
-                advice = "leave out what is no number: --ignore and their names"
-            raise TableError(f"{error}; {advice}") from None
+            names = list(error.columns)
+            advice = remedy("; leave out what is no number: {ignore} and their names", ignore=None)
+            if len("".join(names)) <= _LONGEST_ADVICE:
+                categories = remedy(", {categories} makes categories of it", categories=names)
+                advice = remedy("; {ignore} leaves out what is no number", ignore=names) + categories
+            raise TableError(f"{error}{advice}") from None
 
     def _checked_beside(self, names: Collection[str]) -> list[Cells]:
         """Return how the cells of other columns are read, for which a row may be bad."""

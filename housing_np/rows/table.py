@@ -19,6 +19,7 @@ from .cells import UNKNOWN, Cells, cells_of, same_level
 from .chosen import choose, large_shares, left_out_notes, missing_error, no_row_error
 from .columns import Columns
 from .in_memory import Block, Table
+from .kinds import MOST_LEVELS
 from .selection import reasons, require_columns_of, with_columns
 from .source import open_source
 from .stream import Stream as Stream
@@ -172,7 +173,11 @@ def open_known(path: str | Path, target: str, columns: Columns, on_error: OnErro
 def _cells(stream: Stream, kinds: Mapping[str, int]) -> list[Cells]:
     """Return how the cells of a first pass are read, the target last."""
     names = (*stream.columns.names, stream.target_name)
-    return [Cells(name, {} if name in kinds else None, stream.takes_missing, kinds.get(name, 0)) for name in names]
+    # Rows that do not count may have more levels than a category may.
+    return [
+        Cells(name, {} if name in kinds else None, stream.takes_missing, MOST_LEVELS if name in kinds else 0)
+        for name in names
+    ]
 
 
 def _in_files(stream: Stream, kinds: Mapping[str, int], features: Sequence[str] | None, survey: SurveyFiles) -> Stream:
@@ -225,16 +230,20 @@ def _settled(
     """Return the stream with the columns that a survey of its cells leaves."""
     missing, source, target = stream.missing, stream.source, stream.target_name
     found = survey(Survey(wanted, "mean" if missing == "skip" else missing))
-    chosen = choose(found, stream.columns.named, features or (), source)
+    # Where rows are left out, the levels of those that stay count.
+    most = dict.fromkeys(stream.checked, MOST_LEVELS) if missing == "skip" else stream.checked
+    chosen = choose(found, stream.columns.named, features or (), most, source)
     absent = found.absent((*chosen.columns.names, target))
     if found.missing[-1] == found.rows or (absent and missing == "stop"):
         raise missing_error(source, absent, found.rows, target)
+    if missing == "skip" and not absent:
+        chosen = choose(found, stream.columns.named, features or (), stream.checked, source)
     left_out = costly = chosen.left_out
     while absent and missing == "skip" and (costly or found.policy != missing):
         found = survey(Survey([each for each in wanted if each.name not in left_out], missing))
         if not found.kept.rows:
             raise no_row_error(source, found.absent([each.name for each in found.cells]), found.rows, target)
-        chosen = choose(found, stream.columns.named, features or (), source)
+        chosen = choose(found, stream.columns.named, features or (), stream.checked, source)
         # A column that is left out must not cost the others their rows.
         costly = {name: chosen.left_out[name] for name in found.absent(chosen.left_out)}
         left_out |= costly or chosen.left_out

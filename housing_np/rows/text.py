@@ -7,7 +7,7 @@ from io import IncrementalNewlineDecoder
 from itertools import chain
 from typing import Any
 
-from ..errors import HousingError, TableError, extra
+from ..errors import HousingError, TableError, extra, remedy
 from .source import UTF8, Source
 
 # The maximum length of a line and of a record of CSV, so that an endless one does not fill the memory.
@@ -15,7 +15,6 @@ LONGEST = 1 << 22
 # Replaces bytes that cannot be decoded; decoding never returns it otherwise.
 _UNDECODED = "\udcff"
 _UNDECODED_AS = "housing_np.undecoded"
-ENCODING_HINT = "save the file as UTF-8, or say --encoding cp1252 if Excel wrote it (over HTTP: charset=cp1252)"
 
 
 def _undecoded(error: UnicodeError) -> tuple[str, int]:
@@ -93,6 +92,7 @@ def unreadable(line: str, encoding: str = UTF8) -> TableError | None:
 
 def not_text(encoding: str) -> str:
     """Return what to do about text that is not in its encoding."""
-    if encoding == UTF8:
-        return f"not UTF-8 text; {ENCODING_HINT}"
+    if codecs.lookup(encoding).name == UTF8:
+        excel = remedy(", or say {encoding} if Excel wrote it", encoding="cp1252")
+        return f"not UTF-8 text; save the file as UTF-8{excel}"
     return f"not text in {encoding}; say the encoding that it was written in"

@@ -14,6 +14,7 @@ _HEAD_FIELDS = 100
 _READ_BYTES = 64 << 10
 # Small, because all requests in a piece are parsed before the first of them is answered.
 _PIECE = 1 << 10
+_CONTINUE = b"HTTP/1.1 100 "
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -54,6 +55,8 @@ class Impatient(HttpToolsProtocol):
         """Start a request; what follows it is counted as the next head or as trailers."""
         super().on_headers_complete()
         self._head_bytes = 0
+        if self.scope["method"] != "HEAD":  # a head without a body goes out alone
+            self.cycle.transport = _Response(self.transport)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body: it is no part of a head."""
@@ -116,6 +119,25 @@ class _Flow(FlowControl):
         """Read on, if the connection is not full."""
         if not self._is_full():
             super().resume_reading()
+
+
+class _Response:
+    """What a response is written to: its head waits for the first of its body, because a packet each costs more."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._head: bytes | None = None  # empty once it is written
+        self.close, self.is_closing = transport.close, transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        if self._head is None:
+            if data.startswith(_CONTINUE):
+                self._transport.write(data)
+            else:
+                self._head = data
+        else:
+            self._transport.write(self._head + data if self._head else data)
+            self._head = b""
 
 
 def _cancelled(timer: Any) -> Any:

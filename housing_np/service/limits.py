@@ -2,15 +2,17 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from contextlib import contextmanager
+from typing import Any, Self, TypeVar
 
-from .answering import SMALL, RefusedError
 from .settings import Settings
+from .wanted import RefusedError
 
 T = TypeVar("T")
+
+SMALL = 64 << 10  # bytes of a body: below, there is always room for it
 
 
 class Limits:
@@ -23,18 +25,6 @@ class Limits:
         self.lock = threading.Lock()
         # Small requests have a thread of their own: they would wait long behind a few large ones.
         self._for_large, self._for_small = Thread(), Thread()
-
-    @asynccontextmanager
-    async def request(self) -> AsyncIterator["Memory"]:
-        """Give a request its time; raise RefusedError(408) when it is over."""
-        memory = Memory(self)
-        try:
-            async with asyncio.timeout(self.settings.timeout):
-                yield memory
-        except TimeoutError:
-            raise RefusedError(408, f"the request took more than {self.settings.timeout:g} seconds") from None
-        finally:
-            memory.end()
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -81,13 +71,16 @@ class Thread:
 
 
 class Memory:
-    """The bytes that one request keeps in memory, until it has ended and no thread works for it."""
+    """The bytes that one request keeps in memory, until the block ends and no thread works for it."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits, self.bytes = limits, 0
         self.is_used = self.has_ended = False
 
-    def end(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         """Give back the memory, or let a thread that works for the request do so when it notices."""
         self.has_ended = True
         if not self.is_used:
@@ -125,10 +118,10 @@ class Memory:
             raise RefusedError(413, f"the answer can take more than {room:,} bytes; send fewer rows at a time")
         self.reserve(held + more)
 
-    async def body(self, scope: Any, receive: Any) -> bytes:
+    async def body(self, headers: Mapping[bytes, bytes], receive: Any) -> bytes:
         """Return the body of a request, which may come in pieces."""
         limit = self.limits.settings.max_body
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        declared = headers.get(b"content-length", b"0")
         if len(declared) > len(str(1 << 64)):
             raise RefusedError(400, f"Content-Length has {len(declared):,} digits: expected the bytes of the body")
         if declared.isdigit() and int(declared) > limit:

@@ -7,9 +7,9 @@ from urllib.parse import quote
 from .. import __version__
 from ..quantized.model import Model
 from ..rows.columns import MISSING, Columns
-from .answering import ANSWERS, TYPES
 from .served import Served
 from .settings import Settings
+from .wanted import ANSWERS, TYPES
 
 _NUMBER = {"type": "number"}
 

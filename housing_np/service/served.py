@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +16,7 @@ from ..export.page import page
 from ..fit.linear import LinearRegression
 from ..quantized.calibration import Calibration
 from ..quantized.model import Model
+from ..rows.columns import Columns
 from ..store.artifact import read
 from ..store.report_file import ranges_of, training_of
 from .notes import note
@@ -61,6 +63,17 @@ class Served:
     def name(self) -> str:
         """The name of the model in routes and answers."""
         return self.facts.name
+
+    # Models make their names anew each time.
+    @cached_property
+    def columns(self) -> Columns:
+        """The columns of the model."""
+        return self.model.columns
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the targets."""
+        return tuple(self.model.target_names_)
 
     def page(self) -> str:
         """Return the page of the model; without the float model if that is from another training."""

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
-from starlette.applications import Starlette
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from ..command.statuses import BAD_INPUT
-from .app import create
+from .app import Service, create
 from .notes import report
 from .served import Served
 
@@ -55,7 +54,7 @@ class Workers(Multiprocess):
         super().handle_term()
 
 
-def create_in_worker(served: Served) -> Starlette:
+def create_in_worker(served: Served) -> Service:
     """Return the application of a worker, which ends with the process that started it."""
     threading.Thread(target=_follow_parent, daemon=True).start()
     if hasattr(signal, "pthread_sigmask"):
