@@ -149,10 +149,9 @@ class _Problem:
     q has the shape (k, p) on one grid, and (…, k, p) on many.
     """
 
-    def __init__(self, W: ArrayLike, H: ArrayLike, ratio: ArrayLike, bits: int) -> None:
-        ratio = np.asarray(ratio, np.float64)
-        self.order, self.U, self.d = _factor(np.asarray(H, np.float64), ratio)
-        self.W = np.atleast_2d(np.asarray(W, np.float64))[:, self.order]
+    def __init__(self, W: Floats, H: Floats, ratio: Floats, bits: int) -> None:
+        self.order, self.U, self.d = _factor(H, ratio)
+        self.W = np.atleast_2d(W)[:, self.order]
         self.ratio = ratio[self.order]
         self.largest = 2**bits - 1
 
