@@ -33,8 +33,8 @@ def header_and_source(model: Model, facts: Facts, header_name: str) -> tuple[str
 
 def renamed(facts: Facts) -> list[str]:
     """Return notes on the names that are not identifiers in C, and were changed."""
-    row, prefix = row_of(facts), prefix_of(facts)
-    levels = row.level_features()
+    row = row_of(facts)
+    prefix, levels = row.prefix, row.level_features()
     constants = [
         f"{quoted(name)} is {constant}"
         for kind, names in _enumerated(facts).items()
@@ -51,7 +51,7 @@ def renamed(facts: Facts) -> list[str]:
 
 def row_of(facts: Facts) -> Row:
     """Return how the user's columns are named."""
-    return Row.of(facts, f"{prefix_of(facts).upper()}_")
+    return Row.of(facts, _prefix(facts))
 
 
 def _parts(model: Model, facts: Facts) -> Parts:
@@ -77,9 +77,9 @@ def _rows(facts: Facts) -> list[str]:
     """Return the types of a row in the user's columns; none where these are the features."""
     if facts.columns.is_plain:
         return []
-    row, prefix = row_of(facts), prefix_of(facts)
+    row = row_of(facts)
     known = {name: _unit(facts, name) + _range(facts, i) for i, name in enumerate(facts.features)}
-    return [*(row.enumeration(name, prefix) for name in row.constants), row.struct(prefix, known)]
+    return [*map(row.enumeration, row.constants), row.struct(known)]
 
 
 def _joined(texts: Sequence[str]) -> str:
@@ -88,11 +88,11 @@ def _joined(texts: Sequence[str]) -> str:
 
 def named(texts: Sequence[str], facts: Facts) -> list[str]:
     """Return parts of the program with the model's name inserted; they must not contain names of the user."""
-    prefix = f"{prefix_of(facts)}_"
+    prefix = f"{_prefix(facts)}_"
     return [re.sub("@(?=[A-Z])", prefix.upper(), text).replace("@", prefix) for text in texts]
 
 
-def prefix_of(facts: Facts) -> str:
+def _prefix(facts: Facts) -> str:
     """Return what the functions begin with, before an underscore."""
     plain = identifier(facts.name, "model")
     return f"model_{plain}" if plain[0].isdigit() else plain
@@ -150,7 +150,7 @@ def _enumerated(facts: Facts) -> dict[str, tuple[str, ...]]:
 
 
 def _constants(kind: str, names: Sequence[str], facts: Facts) -> list[str]:
-    return identifiers(names, f"{prefix_of(facts).upper()}_{kind.upper()}_")
+    return identifiers(names, f"{_prefix(facts).upper()}_{kind.upper()}_")
 
 
 def _enumeration(kind: str, model: Model, facts: Facts) -> str:

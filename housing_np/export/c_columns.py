@@ -14,13 +14,14 @@ class Row(NamedTuple):
     columns: Columns
     fields: dict[str, str]  # the field of each column in the struct
     constants: dict[str, list[str]]  # what the constants of each category's levels end in
+    prefix: str  # what the functions begin with, before an underscore; macros in capitals
 
     @classmethod
-    def of(cls, facts: Facts, macros: str) -> Self:
-        """Return the names; those of fields differ from macros, which begin with `macros`."""
+    def of(cls, facts: Facts, prefix: str) -> Self:
+        """Return the names; those of fields differ from macros."""
         columns = facts.columns
-        of_columns = dict(zip(columns.names, fields(columns.names, macros), strict=True))
-        return cls(columns, of_columns, _constants(columns))
+        of_columns = dict(zip(columns.names, fields(columns.names, f"{prefix.upper()}_"), strict=True))
+        return cls(columns, of_columns, _constants(columns), prefix)
 
     def renamed_fields(self) -> dict[str, str]:
         """Return the fields that are not called as their columns, by these; none where there is no struct."""
@@ -77,36 +78,36 @@ class Row(NamedTuple):
             return f"@number({cell} == {cell} ? {cell} : {double(self.columns.fills[name])}"
         return f"@number({cell}"
 
-    def enumeration(self, name: str, prefix: str) -> str:
+    def enumeration(self, name: str) -> str:
         """Return the enum of a category's levels."""
-        macros, levels = prefix.upper(), self.columns.levels[name]
+        macros, levels = self.prefix.upper(), self.columns.levels[name]
         lines = [f"    {macros}_UNKNOWN_{self.fields[name]} = -1, /* none of them: its features are NaN */"]
         for i, (level, constant) in enumerate(zip(levels, self.constants[name], strict=True)):
             comma, about = "," if i < len(levels) - 1 else "", ", for a missing cell" if level == MISSING else ""
             about = ", the baseline" + about if i == 0 else about
             lines.append(f"    {macros}_LEVEL_{constant} = {i}{comma} /* {quoted(level)}{about} */")
-        head = f"/* The levels of {quoted(name)}. */\nenum {prefix}_level_{self.fields[name]} {{"
+        head = f"/* The levels of {quoted(name)}. */\nenum {self.prefix}_level_{self.fields[name]} {{"
         return "\n".join([head, *lines, "};"])
 
-    def struct(self, prefix: str, known: dict[str, str]) -> str:
+    def struct(self, known: dict[str, str]) -> str:
         """Return the struct of a row; what is known of a column of numbers is said beside it."""
-        lines = [self._declared(name, prefix, known.get(name, "")) for name in self.columns.names]
-        about = f"/* A row in the columns of the user's table: {prefix}_encode makes features of it. */"
-        return "\n".join([about, f"struct {prefix}_row {{", *lines, "};"])
+        lines = [self._declared(name, known.get(name, "")) for name in self.columns.names]
+        about = f"/* A row in the columns of the user's table: {self.prefix}_encode makes features of it. */"
+        return "\n".join([about, f"struct {self.prefix}_row {{", *lines, "};"])
 
-    def _declared(self, name: str, prefix: str, known: str) -> str:
+    def _declared(self, name: str, known: str) -> str:
         field = self.fields[name]
         if name in self.constants:
             known = f", one of {len(self.constants[name])} levels"
-            return f"    enum {prefix}_level_{field} {field}; /* {quoted(name)}{known} */"
+            return f"    enum {self.prefix}_level_{field} {field}; /* {quoted(name)}{known} */"
         fill = self.columns.fills.get(name)
         missing = "" if fill is None else f"; NaN, for a missing cell, counts as {double(fill)}"
         return f"    double {field}; /* {quoted(name)}{known}{missing} */"
 
-    def cell(self, name: str, value: float, prefix: str) -> str:
+    def cell(self, name: str, value: float) -> str:
         """Return the initializer of a field: for a number, or the position of a level."""
         if name in self.constants:
-            return f"{prefix.upper()}_LEVEL_{self.constants[name][int(value)]}"
+            return f"{self.prefix.upper()}_LEVEL_{self.constants[name][int(value)]}"
         return "(double)NAN" if value != value else double(value)
 
 

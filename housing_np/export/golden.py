@@ -7,7 +7,7 @@ from ..errors import HousingError
 from ..errors import quoted as quoted_value
 from ..quantized.model import Model, QuantizedLinear, is_quantized
 from ..rows.columns import Columns
-from .c import named, prefix_of, row_of
+from .c import named, row_of
 from .c_text import comment, quoted, table, wrapped
 from .facts import Facts
 from .fixed import Fixed, sums
@@ -103,9 +103,9 @@ def _encoding(function: str, is_plain: bool) -> str:
 
 def _structs(facts: Facts, cells: Floats) -> str:
     """Return the definition of the rows in the user's columns."""
-    row, prefix = row_of(facts), prefix_of(facts)
+    row = row_of(facts)
     rows = (
-        wrapped([row.cell(name, value, prefix) for name, value in zip(facts.columns.names, each, strict=True)])
+        wrapped([row.cell(name, value) for name, value in zip(facts.columns.names, each, strict=True)])
         for each in cells.tolist()
     )
     inner = ",\n    ".join(f"{{{each}}}" for each in rows)
