@@ -80,6 +80,8 @@ def main(arguments: Sequence[str]) -> int:
         if inputs:
             _predict(model, ranges, inputs, options, out)
         else:
+            if _format(options) is not None and not is_piped:
+                cli.note("no INPUT, and nothing on standard input (docker run needs -i): the first bundled rows")
             answer = Answer(tuple(model.target_names_), options.bounds, rows=options.rows)
             _samples(model, answer, out, _format(options))
     return cli.DONE

@@ -236,7 +236,7 @@ def test_a_column_to_copy_that_is_not_there(arguments, said, predict, folder):
 
 
 def test_the_bundled_rows_have_numbers(models):
-    found = strict(answer("predict", models / "float64.npz", "--rows", "--json", cwd=models))
+    found = strict(answer("predict", models / "float64.npz", "--rows", "--json", "--quiet", cwd=models))
     assert found["rows"] == [1, 2, 3, 4, 5]
 
 

@@ -386,6 +386,14 @@ def test_a_terminal_and_the_null_device_are_not_read(models):
     os.close(theirs)
 
 
+def test_a_program_is_told_that_its_answers_are_those_of_the_bundled_rows(models):
+    done = run("predict", models / "float64.npz", "--json", cwd=models)
+    assert (done.returncode, len(json.loads(done.stdout)["predictions"])) == (0, 5)
+    assert (
+        done.stderr == "note: no INPUT, and nothing on standard input (docker run needs -i): the first bundled rows\n"
+    )
+
+
 def test_named_rows_come_before_those_on_standard_input(folder):
     (folder / "rows.csv").write_text("rooms,age\n3,10\n")
     done = run_process("predict", "model.npz", "rows.csv", cwd=folder, input="rooms,age\n4,5\n")
