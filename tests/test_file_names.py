@@ -39,7 +39,7 @@ def test_every_command_takes_them(folder):
     rows = ["--data", folder / f"{name}.csv", "--target", "b", "-q"]
     assert_done(run("train", *rows, "-o", folder / "out", "--report", folder / f"{name}.md", cwd=folder))
     assert_done(run("quantize", path, "--out", folder / f"{name} 8.npz", cwd=folder))
-    assert_done(run("predict", uint8, "-o", folder / f"{name}.json", cwd=folder))
+    assert_done(run("predict", uint8, "-q", "-o", folder / f"{name}.json", cwd=folder))
     assert_done(run("explain", uint8, "--against", path, cwd=folder))
     assert_done(run("explain", uint8, "--against", path, "--json", cwd=folder))
     assert_done(run("export.__main__", uint8, "-o", folder / f"{name}.html", cwd=folder))
