@@ -204,6 +204,8 @@ def _others(model: LinearRegression, rows: Calibration, taken: Way) -> dict[str,
     choices = {f"--scheme {scheme}": taken._replace(scheme=scheme) for scheme in INTEGERS if scheme != taken.scheme}
     if taken.bits is not None and taken.bits < 8:
         choices["--bits 8"] = taken._replace(bits=8)
+    if taken.scheme in INTEGERS:
+        choices["--scheme float32"] = Way("float32")
     models: dict[str, Model] = {}
     for name, way in choices.items():
         with suppress(HousingError):  # a scheme that cannot hold the model cannot be advised
