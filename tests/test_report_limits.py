@@ -187,6 +187,14 @@ def test_what_is_small_is_not_told(models):
     assert not any(start in page for start in TOLD.values())
 
 
+def test_a_model_that_is_worse_than_the_mean_leaves_no_share_of_the_variance_above_the_whole(models):
+    report = strict((models / "report.json").read_text())
+    for name in ("leave_one_out", "leave_one_out_others"):
+        report[name] = (report[name] or {"mae": 1.0}) | {"r2": -0.25}
+    page = "\n".join(limits(report))
+    assert "it is worse there than the mean of MedHouseVal (R² −0.25)" in page and "125 %" not in page
+
+
 def test_rows_of_a_linear_model_have_no_defect(tmp_path):
     rng = np.random.default_rng(6)
     X = rng.normal(size=(300, 3))

@@ -29,10 +29,10 @@ def _of_any_model(report: Mapping[str, Any]) -> Iterator[str]:
         "the range of the target."
     )
     if unseen["r2"] is not None:
-        yield (
-            f"On rows outside the fit its mean absolute error is {number(unseen['mae'])}; it does not explain "
-            f"{share(1 - unseen['r2'])} of the variance of {target['name']}."
-        )
+        what = f"it does not explain {share(1 - unseen['r2'])} of the variance of {target['name']}"
+        if unseen["r2"] < 0:
+            what = f"it is worse there than the mean of {target['name']} (R² {number(unseen['r2'], 2)})"
+        yield f"On rows outside the fit its mean absolute error is {number(unseen['mae'])}; {what}."
     if report["data"]["rows_skipped"]:
         yield f"Bad rows were skipped, and are not in any figure: {report['data']['rows_skipped']:,}."
 
