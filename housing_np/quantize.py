@@ -250,6 +250,7 @@ def _options(arguments: Sequence[str]) -> Namespace:
     parser.add_limits()
     parser.add_json()
     options = parser.parse(arguments)
+    parser.require_one_stdin("MODEL and --data", options.model, options.data)
     if options.out == "-" and options.json:
         parser.error("--json tells what was written: name a file with --out")
     if options.smallest and options.max_r2_drop is None and options.max_deviation is None:

@@ -68,7 +68,7 @@ def _parser() -> cli.Parser:
         "--data housing.csv --target median_house_value --missing mean",
     )
     parser.add_data()
-    parser.add_out("--out", metavar="FOLDER", default="models", help="where the models go (default: models)")
+    parser.add_out("--out", metavar="FOLDER", type=str, default="models", help="where the models go (default: models)")
     parser.add_argument(
         "--report",
         metavar="FILE",
