@@ -182,7 +182,7 @@ def _share(text: str) -> float:
 
 
 def _begins_with_model(names: list[str]) -> bool:
-    """Whether the first file is the model: it has not the name of a format of rows, and others follow or it is a zip."""
+    """Whether the first file is the model: its name is of no format of rows, and others follow or it is a zip."""
     first = names[0]
     if first.endswith(".npz"):
         return True
