@@ -211,7 +211,9 @@ def test_each_defect_is_told_where_it_is_and_no_other(tmp_path):
     long = "a_feature_of_a_long_name_"
     lines = told(tmp_path, np.column_stack([X, X[:, 1] + 0.1 * noise]), y, long)
     assert list(lines) == ["overlap"]
-    assert re.search(rf": {long}1 and {long}3 \(correlation 0.99, variance inflation \d+ and \d+\)\. ", lines["overlap"])
+    assert re.search(
+        rf": {long}1 and {long}3 \(correlation 0.99, variance inflation \d+ and \d+\)\. ", lines["overlap"]
+    )
     rare = np.column_stack([X, np.arange(400) % 100 == 99])
     assert "rows: x3 (99 %, 0." in told(tmp_path, rare, y)["few rows"]
     assert list(told(tmp_path, X, np.minimum(y, np.sort(y)[390]))) == ["a cap"]
