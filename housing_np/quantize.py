@@ -15,7 +15,7 @@ from .checks.arrays import Floats
 from .checks.paths import as_path, shown_path
 from .checks.unchanged import Stamp, changed, stamp
 from .command import cli, tables
-from .errors import ArtifactError, HousingError
+from .errors import ArtifactError, HousingError, listed
 from .evaluation.deviation import error_shares
 from .evaluation.gates import Gates, is_lossy, losses
 from .evaluation.scores import Figures, figures
@@ -112,17 +112,19 @@ def _packed(
     """Return the models of all ways that can hold the float one, and their files; raise HousingError if none can."""
     models: dict[Way, QuantizedLinear] = {}
     contents: dict[Way, bytes] = {}
-    problems: dict[str, HousingError] = {}
+    problems: dict[Scheme, dict[Way, HousingError]] = {}
     for way in cli.Progress("quantization", "models", lambda _: 1)(tried):
         try:
             quantized = _quantized(model, rows, way)
             contents[way] = to_bytes(quantized)  # raises HousingError for what no file can hold
             models[way] = quantized
         except HousingError as error:
-            problems[way.scheme] = error
+            problems.setdefault(way.scheme, {})[way] = error
     if not models:
-        raise next(iter(problems.values()))
-    cli.notes(f"no model of the scheme {scheme}: {error}" for scheme, error in problems.items())
+        raise next(error for failed in problems.values() for error in failed.values())
+    for scheme, failed in problems.items():
+        which = f"for {listed(failed)}" if any(way.scheme == scheme for way in models) else f"of the scheme {scheme}"
+        cli.note(f"no model {which}: {next(iter(failed.values()))}")
     return models, contents
 
 
@@ -142,7 +144,7 @@ def _entry(way: Way, quantized: QuantizedLinear, measured: Figures, content: byt
 
 
 def _table(order: Sequence[Way], found: list[dict[str, Any]]) -> str:
-    head = ["scheme, bits, rounding", *tables.MEASURED, "holds"]
+    head = ["scheme bits rounding", *tables.MEASURED, "holds"]
     rows = zip(order, tables.measured(found), found, strict=True)
     # Shorter than their names, so that the table has 80 columns.
     return tables.table(

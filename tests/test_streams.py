@@ -248,6 +248,7 @@ def test_a_pipe_is_explained_and_served_by_its_content(quantized):
         piped = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)
     served = Served.read(Settings(f"/dev/fd/{piped.stdout.fileno()}"))
     assert served.facts.sha256 == sha256((quantized / "uint8.npz").read_bytes()).hexdigest()
+    assert served.name == "model"  # in its routes, whatever the number of the pipe
     piped.stdout.close()
     piped.wait()
 
