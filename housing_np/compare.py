@@ -23,7 +23,7 @@ from .quantized.schemes import ROUNDINGS, Scheme
 from .rows.california import load_california
 from .rows.table import Stream, open_table
 from .store.artifact import to_bytes
-from .store.files import open_whole
+from .store.files import open_whole, unwritten
 
 if TYPE_CHECKING:
     from .store.comparison import Point
@@ -129,7 +129,9 @@ def _plot(rows: list[dict[str, Any]], candidates: Sequence[Candidate], target: s
     try:
         with open_whole(file) as out:
             figure.savefig(out, format=file.suffix[1:] or "png")
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise HousingError(unwritten(path, error)) from None
+    except ValueError as error:
         raise HousingError(
             f"{shown_path(path)}: cannot be drawn ({cut(str(error))}); give a .png, .svg or .pdf file"
         ) from None

@@ -32,7 +32,9 @@ from .store.report_file import is_of_bundled_data
 
 def main(arguments: Sequence[str]) -> int:
     """Print the contents of a model file, and with a float model each feature's share of the error."""
-    options = _parser().parse(arguments)
+    parser = _parser()
+    options = parser.parse(arguments)
+    parser.require_one_stdin("MODEL, --against and --data", options.model, options.against, options.data)
     model, content = read(options.model)
     report: dict[str, Any] = {"file": options.model, **_contents(model), "file_bytes": len(content)}
     if options.against or options.data:

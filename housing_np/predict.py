@@ -8,7 +8,7 @@ if __name__ == "__main__":
 import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from io import TextIOWrapper
 from itertools import chain
@@ -34,7 +34,6 @@ from .store.artifact import load
 from .store.files import open_whole, unwritten
 
 SAMPLES = 5
-_STANDARD_INPUT = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,14 +41,12 @@ def main(arguments: Sequence[str]) -> int:
     parser = _parser()
     options = parser.parse(arguments)
     names = [name for name in (options.model, *options.inputs) if name]
-    is_model = bool(names) and (names[0].endswith(".npz") or _is_unlike_rows(names))
-    path = names.pop(0) if is_model else ""
+    path = names.pop(0) if names and _begins_with_model(names) else ""
     inputs = list(with_content(chain.from_iterable(map(files, names))))
     is_piped = not inputs and options.range != "-" and has_standard_input()
     if is_piped:
         inputs = ["-"]
-    if ["-" if path in _STANDARD_INPUT else "", *inputs, options.range].count("-") > 1:
-        parser.error("of MODEL, INPUT and --range only one can be standard input, and no INPUT twice")
+    parser.require_one_stdin("MODEL, INPUT and --range", path, *inputs, options.range)
     for name in (*inputs, *files(options.range or "-")):
         if name != "-":
             expect(name)
@@ -177,9 +174,21 @@ def _share(text: str) -> float:
     raise ArgumentTypeError(f"{quoted(text)} is no share; expected a number from 0 to 1")
 
 
-def _is_unlike_rows(names: list[str]) -> bool:
-    """Whether the first of several files is the model: its name is not that of a format of rows."""
-    return len(names) > 1 and names[0] != "-" and format_of(names[0]) is None
+def _begins_with_model(names: list[str]) -> bool:
+    """Whether the first file is the model: its name is of no format of rows, and others follow or it is a zip."""
+    first = names[0]
+    if first.endswith(".npz"):
+        return True
+    return first != "-" and format_of(first) is None and (len(names) > 1 or _is_archive(first))
+
+
+def _is_archive(name: str) -> bool:
+    """Whether a file begins as a model does; False for a pipe, whose first bytes can be read only once."""
+    with suppress(OSError, ValueError):
+        if Path(name).is_file():
+            with Path(name).open("rb", buffering=0) as file:
+                return file.read(2) == b"PK"
+    return False
 
 
 def _is_model(name: str) -> bool:

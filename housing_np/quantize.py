@@ -15,7 +15,7 @@ from .checks.arrays import Floats
 from .checks.paths import as_path, shown_path
 from .checks.unchanged import Stamp, changed, stamp
 from .command import cli, tables
-from .errors import ArtifactError, HousingError
+from .errors import ArtifactError, HousingError, listed
 from .evaluation.deviation import error_shares
 from .evaluation.gates import Gates, is_lossy, losses
 from .evaluation.scores import Figures, figures
@@ -117,17 +117,19 @@ def _packed(
     """Return the models of all ways that can hold the float one, and their files; raise HousingError if none can."""
     models: dict[Way, QuantizedLinear] = {}
     contents: dict[Way, bytes] = {}
-    problems: dict[str, HousingError] = {}
+    problems: dict[Scheme, dict[Way, HousingError]] = {}
     for way in cli.Progress("quantization", "models", lambda _: 1)(tried):
         try:
             quantized = _quantized(model, rows, way)
             contents[way] = to_bytes(quantized)  # raises HousingError for what no file can hold
             models[way] = quantized
         except HousingError as error:
-            problems[way.scheme] = error
+            problems.setdefault(way.scheme, {})[way] = error
     if not models:
-        raise next(iter(problems.values()))
-    cli.notes(f"no model of the scheme {scheme}: {error}" for scheme, error in problems.items())
+        raise next(error for failed in problems.values() for error in failed.values())
+    for scheme, failed in problems.items():
+        which = f"for {listed(failed)}" if any(way.scheme == scheme for way in models) else f"of the scheme {scheme}"
+        cli.note(f"no model {which}: {next(iter(failed.values()))}")
     return models, contents
 
 
@@ -147,7 +149,7 @@ def _entry(way: Way, quantized: QuantizedLinear, measured: Figures, content: byt
 
 
 def _table(order: Sequence[Way], found: list[dict[str, Any]]) -> str:
-    head = ["scheme, bits, rounding", *tables.MEASURED, "holds"]
+    head = ["scheme bits rounding", *tables.MEASURED, "holds"]
     rows = zip(order, tables.measured(found), found, strict=True)
     # Shorter than their names, so that the table has 80 columns.
     return tables.table(
@@ -204,6 +206,8 @@ def _others(model: LinearRegression, rows: Calibration, taken: Way) -> dict[str,
     choices = {f"--scheme {scheme}": taken._replace(scheme=scheme) for scheme in INTEGERS if scheme != taken.scheme}
     if taken.bits is not None and taken.bits < 8:
         choices["--bits 8"] = taken._replace(bits=8)
+    if taken.scheme in INTEGERS:
+        choices["--scheme float32"] = Way("float32")
     models: dict[str, Model] = {}
     for name, way in choices.items():
         with suppress(HousingError):  # a scheme that cannot hold the model cannot be advised
@@ -246,6 +250,7 @@ def _options(arguments: Sequence[str]) -> Namespace:
     parser.add_limits()
     parser.add_json()
     options = parser.parse(arguments)
+    parser.require_one_stdin("MODEL and --data", options.model, options.data)
     if options.out == "-" and options.json:
         parser.error("--json tells what was written: name a file with --out")
     if options.smallest and options.max_r2_drop is None and options.max_deviation is None:

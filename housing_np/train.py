@@ -68,7 +68,7 @@ def _parser() -> cli.Parser:
         "--data housing.csv --target median_house_value --missing mean",
     )
     parser.add_data()
-    parser.add_out("--out", metavar="FOLDER", default="models", help="where the models go (default: models)")
+    parser.add_out("--out", metavar="FOLDER", type=str, default="models", help="where the models go (default: models)")
     parser.add_argument(
         "--report",
         metavar="FILE",
@@ -122,7 +122,7 @@ def _train(model: LinearRegression, table: Stream, make_pass: Pass, options: Nam
             cli.say(line)
         return cli.GATE_FAILED
     uint8 = {name: each for name, each in figures.items() if _QUANTIZED.get(name) in INTEGERS}
-    cli.notes(losses(uint8, figures["float64"]))
+    cli.notes(losses(uint8, figures["float64"], {name: figures[name] for name in figures if name in _QUANTIZED}))
     # All that can fail comes before the first file is written.
     checksums = {
         Path(path).name if options.data is None else path: sum for path, sum in sums.found(table.stamps).items()

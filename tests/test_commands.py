@@ -410,6 +410,18 @@ def test_a_scheme_that_cannot_hold_a_model_is_left_out(tmp_path):
     assert {each["scheme"] for each in strict(done.stdout)["tried"]} == {"per-tensor", "per-channel", "float32"}
 
 
+def test_a_scheme_of_which_some_bits_cannot_hold_a_model_is_not_said_to_have_none(tmp_path):
+    x = np.arange(20.0)
+    data = homes(tmp_path / "steep.csv", x * 1e-39, x**2)
+    run("train", *data, cwd=tmp_path)
+    arguments = ["--smallest", "--max-deviation", "1e9", "--out", "q.npz", "--json", *data[:2], "--rounding", "nearest"]
+    done = run("quantize", "models/float64.npz", *arguments, cwd=tmp_path)
+    # The weight of 1.9e40, over 2**bits - 1 steps, has to have a scale below float32's 3.4e38.
+    held = [each["bits"] for each in strict(done.stdout)["tried"] if each["scheme"] == "per-tensor"]
+    assert held and 2 not in held
+    assert "no model for per-tensor 2 bits nearest" in done.stderr and "of the scheme per-tensor" not in done.stderr
+
+
 def test_quantize_takes_the_range_of_the_inputs_by_percentile(models, tmp_path):
     answer(
         *("quantize", models / "float64.npz", "--scheme", "integer", "--percentile", "99", "--out", "q.npz"),

@@ -384,6 +384,13 @@ def test_the_best_of_the_others_is_what_to_take():
     assert line == "m0: R² is 0.5, 0.45 less than the float model's 0.95; take m2, which has 0.94"
 
 
+def test_float32_is_what_to_take_where_no_uint8_model_will_do():
+    (line,) = losses(r2s(0.5), LOSSLESS, {"float32": LOSSLESS, "bad": Figures(0.2, 1.0, 0.0, 0.0)})
+    assert line.endswith(f"; take float32, which has {LOSSLESS.r2:g}")
+    (line,) = losses(r2s(0.5), LOSSLESS, {"float32": LOSSLESS, "good": LOSSLESS._replace(r2=LOSSLESS.r2 - 0.01)})
+    assert "; take good, which has" in line
+
+
 def test_where_all_lose_the_float_model_is_what_to_take():
     lines = losses(r2s(0.5, -0.6), Figures(0.95, 1.0, 0.0, 0.0))
     assert all(line.endswith("; no scheme loses less than 0.05: take the float model") for line in lines)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from cases import every
-from scipy.stats import norm
+from scipy.stats import binom, chi2_contingency, norm
 from strategies import integer_model
 
 from housing_np import LinearRegression, QuantizedLinear
@@ -325,6 +325,14 @@ def test_levels_that_are_shared_as_before_are_not_named():
     assert moved(Calibration.of(rows_at_sea(100, 50, 50)), rows_at_sea(50, 25, 25), OF_LEVELS, size=100).shifts() == []
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_rare_level_has_moved_where_chance_has_fewer_such_rows(count):
+    new = rows_at_sea(75 - count, 25, count)
+    found = moved(Calibration.of(rows_at_sea(15_000, 4_995, 5)), new, OF_LEVELS, size=100).shifts()
+    is_chance = binom.sf(count - 1, 100, 5 / 20_000) > 0.001 / 4  # of three levels and a number
+    assert [each.feature for each in found] == ([] if is_chance else ["sea=in it"])
+
+
 def test_levels_are_told_apart_from_numbers():
     assert Drift(OF_LEVELS, None).levels == {"sea=far", "sea=near", "sea=in it"}
 
@@ -349,9 +357,10 @@ def test_without_a_range_nothing_is_outside_it():
     assert (result.outside, result.share) == (0, 0.0)
 
 
-@pytest.mark.parametrize(("far", "names"), [(62, ["sea=far"]), (64, [])])
-def test_the_share_of_a_baseline_has_the_deviation_of_a_share(far, names):
-    # sqrt(0.5 · 0.5 · (1/200 + 1/200)) times the quantile 3.66 of four features is 0.183.
+@pytest.mark.parametrize(("far", "names"), [(64, ["sea=far"]), (66, [])])
+def test_the_share_of_a_baseline_is_tested_by_the_likelihood_ratio(far, names):
     rest = (200 - far) // 2
+    test = chi2_contingency([[100, 100], [far, 200 - far]], correction=False, lambda_="log-likelihood")
+    assert (test.pvalue < 0.001 / 4) == bool(names)  # of three levels and a number
     found = moved(Calibration.of(rows_at_sea(100, 50, 50)), rows_at_sea(far, rest, rest), OF_LEVELS, size=200).shifts()
     assert [each.feature for each in found] == names

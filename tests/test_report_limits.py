@@ -1,5 +1,7 @@
 """What the report says that a model cannot do: diagnostics as statsmodels gives them, and the sentences on them."""
 
+import re
+
 import numpy as np
 import pytest
 from running import run, strict
@@ -153,9 +155,9 @@ def test_a_row_that_alone_determines_a_weight_has_no_dfbetas_and_the_share_that_
 # The sentences
 
 
-def told(folder, X, y):
+def told(folder, X, y, name="x"):
     """What the report of a training on these rows says, by the keys of TOLD."""
-    names = [*(f"x{i}" for i in range(X.shape[1])), "y"]
+    names = [*(f"{name}{i}" for i in range(X.shape[1])), "y"]
     lines = [",".join(names), *(",".join(map(repr, row)) for row in np.column_stack([X, y]).tolist())]
     (folder / "rows.csv").write_text("\n".join(lines) + "\n")
     done = run("train", "--data", "rows.csv", "--target", "y", cwd=folder)
@@ -187,6 +189,14 @@ def test_what_is_small_is_not_told(models):
     assert not any(start in page for start in TOLD.values())
 
 
+def test_a_model_that_is_worse_than_the_mean_leaves_no_share_of_the_variance_above_the_whole(models):
+    report = strict((models / "report.json").read_text())
+    for name in ("leave_one_out", "leave_one_out_others"):
+        report[name] = (report[name] or {"mae": 1.0}) | {"r2": -0.25}
+    page = "\n".join(limits(report))
+    assert "it is worse there than the mean of MedHouseVal (R² −0.25)" in page and "125 %" not in page
+
+
 def test_rows_of_a_linear_model_have_no_defect(tmp_path):
     rng = np.random.default_rng(6)
     X = rng.normal(size=(300, 3))
@@ -198,7 +208,12 @@ def test_each_defect_is_told_where_it_is_and_no_other(tmp_path):
     X, noise = rng.normal(size=(400, 3)), rng.normal(size=400)
     y = X @ [1.0, 1.0, 1.0] + noise
     assert list(told(tmp_path, X, X[:, 0] ** 2 + 2 * X[:, 0] + noise)) == ["a bend"]
-    assert list(told(tmp_path, np.column_stack([X, X[:, 1] + 0.1 * noise]), y)) == ["overlap"]
+    long = "a_feature_of_a_long_name_"
+    lines = told(tmp_path, np.column_stack([X, X[:, 1] + 0.1 * noise]), y, long)
+    assert list(lines) == ["overlap"]
+    assert re.search(
+        rf": {long}1 and {long}3 \(correlation 0.99, variance inflation \d+ and \d+\)\. ", lines["overlap"]
+    )
     rare = np.column_stack([X, np.arange(400) % 100 == 99])
     assert "rows: x3 (99 %, 0." in told(tmp_path, rare, y)["few rows"]
     assert list(told(tmp_path, X, np.minimum(y, np.sort(y)[390]))) == ["a cap"]

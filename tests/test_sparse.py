@@ -40,6 +40,9 @@ def test_a_quantized_model_is_that_of_the_dense_rows(rows, scheme):
     ours, dense = (QuantizedLinear.from_linear(model, X, scheme, rounding="optimal") for X in (rows, DENSE))
     assert_array_equal(ours.weights, dense.weights)
     methods = ["predict", "error_bound", *(["quantize_input", "saturated"] if scheme == "integer" else [])]
+    if scheme == "integer":
+        steps = dense.quantize_input(DENSE)
+        assert_array_equal(ours.predict_quantized(type(rows)(steps)), dense.predict_quantized(steps))
     for method in methods:
         assert_array_equal(getattr(ours, method)(rows), getattr(dense, method)(DENSE))
     assert ours.score(rows, Y) == dense.score(DENSE, Y)
@@ -132,6 +135,9 @@ def test_a_model_takes_no_other_columns_and_no_rows_are_no_predictions():
     with pytest.raises(HousingError, match="X has 4 columns, expected 5"):
         model.predict(sparse.csr_array(DENSE[:, :4]))
     assert model.predict(sparse.csr_array((0, 5))).shape == (0,)
+    for X in (sparse.coo_array(np.ones(5)), sparse.coo_array(np.ones((1, 1, 5)))):
+        with pytest.raises(HousingError, match=r"X has shape .*: expected \(rows, features\)"):
+            model.predict(X)
 
 
 def test_targets_and_weights_are_dense():

@@ -203,6 +203,8 @@ def test_a_model_is_quantized_to_a_pipe_with_all_else_on_stderr(quantized):
     assert b"note: scheme: per-channel\n" in done.stderr
     done = run("quantize", "float64.npz", "--out", "-", "--json", cwd=quantized)
     assert_refused(done, 2, "--json tells what was written: name a file with --out")
+    done = shell("housing_np quantize float64.npz --out /dev/stdout | cmp - uint8.npz", quantized)
+    assert done.returncode == 0, done.stdout  # the model alone, by each name of standard output
     done = shell("housing_np quantize float64.npz --out - --max-deviation 0", quantized)
     assert (done.returncode, done.stdout) == (1, b"")
     smallest = "housing_np quantize float64.npz --out - --smallest --scheme per-channel --bits 8 --max-deviation"
@@ -218,6 +220,7 @@ def test_a_model_is_quantized_to_a_pipe_with_all_else_on_stderr(quantized):
         "housing_np quantize float64.npz --out - --quiet | housing_np predict /dev/stdin rows.csv",
         "housing_np predict <(cat uint8.npz) <(cat rows.csv)",
         "housing_np predict <(cat uint8.npz) - < rows.csv",
+        "housing_np predict /dev/fd/3 3< uint8.npz < rows.csv",
         "mkfifo pipe.npz; cat uint8.npz > pipe.npz & sleep 0.1; housing_np predict pipe.npz rows.csv",
     ],
 )
@@ -245,6 +248,7 @@ def test_a_pipe_is_explained_and_served_by_its_content(quantized):
         piped = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)
     served = Served.read(Settings(f"/dev/fd/{piped.stdout.fileno()}"))
     assert served.facts.sha256 == sha256((quantized / "uint8.npz").read_bytes()).hexdigest()
+    assert served.name == "model"  # in its routes, whatever the number of the pipe
     piped.stdout.close()
     piped.wait()
 
@@ -264,6 +268,8 @@ def test_a_model_that_is_replaced_while_a_server_reads_its_files_is_refused(quan
     ("line", "status", "said"),
     [
         (": | housing_np predict /dev/stdin rows.csv", 3, b"/dev/stdin: not a whole .npz file"),
+        ("cat rows.csv | housing_np predict /dev/stdin /dev/stdin", 2, b"INPUT and --range only one can be standard"),
+        ("cat float64.npz | housing_np quantize /dev/stdin --data - -o -", 2, b"of MODEL and --data only one can be"),
         ("housing_np predict /dev/zero rows.csv", 3, b"/dev/zero: neither a regular file nor a pipe"),
         ("housing_np quantize float64.npz --out - -q > /dev/full", 2, b"standard output cannot be written"),
         ("housing_np export uint8.npz --to onnx -o - > /dev/full", 2, b"standard output cannot be written"),

@@ -7,7 +7,7 @@ from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
-from .arrays import refuse_inexact, refuse_nonfinite, rounded_by_float64
+from .arrays import refuse_inexact, refuse_nonfinite, require_matrix, rounded_by_float64
 
 _BLOCK_NUMBERS = 1 << 20
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -31,8 +31,9 @@ def dense_blocks(rows: Any, least: int = 1) -> Iterator[tuple[slice, Any]]:
     if not is_sparse(rows):
         yield slice(None), rows
         return
+    require_matrix(rows)
     rows = rows.tocsr()
-    step = max(least, _BLOCK_NUMBERS // max(1, *rows.shape[1:]))
+    step = max(least, _BLOCK_NUMBERS // rows.shape[1])
     for start in range(0, max(1, rows.shape[0]), step):
         part = slice(start, start + step)
         yield part, rows[part].toarray()
@@ -45,6 +46,7 @@ def by_rows(method: Method) -> Method:
     def wrapped(self: Any, X: Any) -> Any:
         if type(X) is np.ndarray or not is_sparse(X):
             return method(self, X)
+        require_matrix(X)
         X = X.tocsr()
         _refuse(X, self.feature_names)
         return np.concatenate([method(self, block) for _, block in dense_blocks(X)])

@@ -15,6 +15,8 @@ from .statuses import BAD_INPUT, DESCRIPTION
 _DEFAULTS = {"features": "all others", "ignore": "none", "categories": "text of few levels"}
 _BLANKS = re.compile(r'("(?:[^"]|"")*")|\s+(?=,|$)|(?<![^,])\s+')
 _LONGEST = 400  # characters of a message of argparse
+_STANDARD_INPUT = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 class _Once(argparse.Action):
@@ -53,8 +55,8 @@ class Parser(argparse.ArgumentParser):
         self.add_flag("--json", "print one JSON object (default: text)")
 
     def add_out(self, *names: str, **options: Any) -> None:
-        """Add the option for where the result goes."""
-        self.add_argument("-o", *names, dest=names[0].strip("-"), **options)
+        """Add the option for where the result goes; standard output is "-" by any of its names."""
+        self.add_argument("-o", *names, dest=names[0].strip("-"), **{"type": _out, **options})
 
     def add_data(self) -> None:
         """Add the options for a user's own table and its columns."""
@@ -159,6 +161,11 @@ class Parser(argparse.ArgumentParser):
         set_quiet(options.quiet)
         return options
 
+    def require_one_stdin(self, what: str, *names: str | None) -> None:
+        """End the command if more than one of these files, the options' by `what`, is standard input."""
+        if sum(name in _STANDARD_INPUT for name in names) > 1:
+            self.error(f"of {what} only one can be standard input")
+
     def _data_hint(self, options: argparse.Namespace, unknown: Sequence[str]) -> str:
         """Return how files without their option are given; empty if these are none."""
         from shlex import quote  # imported here because predict must start fast
@@ -205,6 +212,10 @@ def _names(text: str) -> list[str]:
     if not all(names) or not names:
         raise argparse.ArgumentTypeError(f"{quoted(text)} holds an empty name; expected names with commas between them")
     return names
+
+
+def _out(name: str) -> str:
+    return "-" if name in _STANDARD_OUTPUT else name
 
 
 def _program(name: str) -> str:

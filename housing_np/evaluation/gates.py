@@ -83,7 +83,8 @@ def losses(
     good = {name: each for name, each in (others or quantized).items() if not is_lossy(each, reference)}
     advice = f"no scheme loses less than {LARGEST_LOSS}: take the float model"
     if good:
-        best = max(good, key=lambda name: good[name].r2)
+        # At four bytes a weight, float32 is for where no uint8 model will do.
+        best = max(good, key=lambda name: (not name.endswith("float32"), good[name].r2))
         advice = f"take {best}, which has {good[best].r2:.4g}"
     lines = []
     for name, each in quantized.items():

@@ -141,7 +141,7 @@ class Drift:
         """Return the features whose mean has shifted by more than chance explains, the largest effect first.
 
         The test of the two means is two-sided, with the deviation of the reference rows, at 0.1 % over all features
-        (Bonferroni). Fewer than 30 rows give no shifts.
+        (Bonferroni); of shares it is that of the likelihood ratio. Fewer than 30 rows give no shifts.
         """
         reference = self.reference
         if reference is None or not self.tells_shifts:
@@ -152,11 +152,14 @@ class Drift:
         shares = was[len(reference.mean) :]
         deviation = np.append(reference.deviation, np.sqrt(shares * (1 - shares)))
         least = NormalDist().inv_cdf(1 - _CHANCE / (2 * len(was)))
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             shift = mean - was
             error = deviation * np.sqrt(1 / self.rows + 1 / reference.rows)
+            # Few ones are far from normal: a level of 5 rows in 20,000 may well be that of 1 in 100.
+            is_share = np.append(is_truth_value(reference), (shares > 0) & (shares < 1)) & (mean >= 0) & (mean <= 1)
+            distance = np.where(is_share, _share_distance(was, reference.rows, mean, self.rows), np.abs(shift) / error)
             # Rounding alone can make a shift this small, however small the deviation.
-            moved = (np.abs(shift) > least * error) & (np.abs(shift) > 2.0**-40 * np.abs(was))
+            moved = (distance > least) & (np.abs(shift) > 2.0**-40 * np.abs(was))
             effects = np.atleast_2d(self.model.coef_) * shift[: len(reference.mean)]
         effects = np.column_stack([effects, *(effects[:, place].sum(axis=1) for place in self._categories.values())])
         effect = effects[np.abs(effects).argmax(axis=0), np.arange(len(shift))]
@@ -181,6 +184,21 @@ class Drift:
         """The names of those features, and baselines, whose means are shares of levels."""
         features = self.model.feature_names
         return {*self._categories, *(name for place in self._categories.values() for name in features[place])}
+
+
+def _share_distance(was: Floats, rows: float, share: Floats, new_rows: int) -> Floats:
+    """Return the distance of shares in standard deviations, by the likelihood ratio (Wilks 1938)."""
+    both = (was * rows + share * new_rows) / (rows + new_rows)
+    terms = [
+        count * part * np.log(np.where(part > 0, part / whole, 1.0))
+        for count, one in ((rows, was), (new_rows, share))
+        for part, whole in ((one, both), (1 - one, 1 - both))
+    ]
+    return np.asarray(np.sqrt(np.maximum(2 * np.sum(terms, axis=0), 0.0)))
+
+
+def _by_effect(shift: Shift) -> float:
+    return -abs(shift.effect)
 
 
 def drift_note(shifts: Sequence[Shift], levels: Collection[str] = ()) -> str:

@@ -39,6 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     """Write a model in another form: to files, or to standard output."""
     parser = _parser()
     options = parser.parse(arguments)
+    parser.require_one_stdin("MODEL, --range and --against", options.model, options.range, options.against)
     to = _target(parser, options)
     paths = _paths(parser, options, to)
     for path in paths:

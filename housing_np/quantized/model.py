@@ -321,8 +321,7 @@ class QuantizedLinear(Shown, Rebuilt):
         >>> QuantizedLinear.from_linear(LinearRegression().fit(X, y), X).score(X, y)
         1.0
         """
-        predictions = self.predict(X)
-        return r2_score(as_targets(self, y), predictions, sample_weight)
+        return r2_score(as_targets(self, y), self.predict(X), sample_weight)
 
     @by_rows
     def quantize_input(self, X: ArrayLike) -> NDArray[np.uint8]:
@@ -336,6 +335,7 @@ class QuantizedLinear(Shown, Rebuilt):
         steps = self._rules.input_steps(self, X)
         return np.asarray(np.any((steps < 0) | (steps > 255), axis=1))
 
+    @by_rows
     def predict_quantized(self, Xq: ArrayLike) -> Floats:
         """Return predictions for rows of uint8, shape (n, p), by integer arithmetic and one last multiplication.
 

@@ -86,8 +86,9 @@ class Served:
 
 
 def _name(path: str) -> str:
-    """Return the name of a file without its ending, as a URL can hold it."""
-    return os.fsencode(Path(path).stem).decode("utf-8", "replace")
+    """Return the name of a file without its ending, as a URL can hold it; "model" for a pipe, which has a number."""
+    name = "model" if path.startswith(("/dev/", "/proc/")) else Path(path).stem
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _float_model(path: str, model: Model) -> LinearRegression | None:

@@ -1,10 +1,10 @@
 """What a model cannot do, in sentences from the record of its training: each with its number, and what it means."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import isnan, nan
 from typing import Any
 
-from ..errors import counted, listed
+from ..errors import counted, cut, listed
 from .report_text import number, share
 
 # From where on a figure is told. The inflation of a variance: James et al., "An Introduction to Statistical Learning".
@@ -13,6 +13,7 @@ _BENT, _UNLIKELY = 0.01, 0.001  # a share of the squared residuals, and a p-valu
 _HELD, _FEW_ROWS = 0.5, 100  # by five rows, of at least so many
 _MOVED, _MOVED_SHARE = 1.0, 0.1  # by one row: in standard errors, and as a share of the weight
 _INFLATED = 5.0
+_MOST = 20  # features in a sentence, each with its numbers
 
 
 def limits(report: Mapping[str, Any]) -> list[str]:
@@ -29,10 +30,10 @@ def _of_any_model(report: Mapping[str, Any]) -> Iterator[str]:
         "the range of the target."
     )
     if unseen["r2"] is not None:
-        yield (
-            f"On rows outside the fit its mean absolute error is {number(unseen['mae'])}; it does not explain "
-            f"{share(1 - unseen['r2'])} of the variance of {target['name']}."
-        )
+        what = f"it does not explain {share(1 - unseen['r2'])} of the variance of {target['name']}"
+        if unseen["r2"] < 0:
+            what = f"it is worse there than the mean of {target['name']} (R² {number(unseen['r2'], 2)})"
+        yield f"On rows outside the fit its mean absolute error is {number(unseen['mae'])}; {what}."
     if report["data"]["rows_skipped"]:
         yield f"Bad rows were skipped, and are not in any figure: {report['data']['rows_skipped']:,}."
 
@@ -75,7 +76,7 @@ def _of_the_weights(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"These weights may be positive or negative (within two standard errors): {', '.join(unsure)}."
     if few := [_influence(name, each) for name, each in weights.items() if _depends_on_few(each, rows)]:
         yield (
-            f"These weights depend on a handful of the {rows:,} rows: {listed(few)}. In brackets: the share of the "
+            f"These weights depend on a handful of the {rows:,} rows: {_together(few)}. In brackets: the share of the "
             "weight's partial leverage that five rows hold, and by how many standard errors leaving out one moves it "
             "(DFBETAS). Look at the rows that are extreme in these features before the weights are used."
         )
@@ -86,8 +87,8 @@ def _of_the_weights(report: Mapping[str, Any]) -> Iterator[str]:
         )
     if pairs := _overlaps(weights):
         yield (
-            f"These features nearly repeat each other: {listed(pairs)}. The rows hardly tell their weights apart: do "
-            "not interpret them one by one, and do not rely on predictions for rows in which such features part."
+            f"These features nearly repeat each other: {_together(pairs)}. The rows hardly tell their weights apart: "
+            "do not interpret them one by one, and do not rely on predictions for rows in which such features part."
         )
 
 
@@ -107,7 +108,12 @@ def _depends_on_few(weight: Mapping[str, Any], rows: int) -> bool:
 
 
 def _influence(name: str, weight: Mapping[str, Any]) -> str:
-    return f"{name} ({share(weight['share_of_five_rows'])}, {number(weight['dfbetas'], 2)})"
+    return f"{cut(name)} ({share(weight['share_of_five_rows'])}, {number(weight['dfbetas'], 2)})"
+
+
+def _together(parts: Sequence[str]) -> str:
+    """Return the first of several parts, each whole: its numbers are at its end."""
+    return ", ".join([*parts[:_MOST], *([f"… ({len(parts):,} in all)"] if len(parts) > _MOST else [])])
 
 
 def _overlaps(weights: Mapping[str, Any]) -> list[str]:
@@ -118,7 +124,6 @@ def _overlaps(weights: Mapping[str, Any]) -> list[str]:
             other = each["most_correlated"]
             told |= {name, other}
             inflated = " and ".join(number(weights[key]["variance_inflation"], 2) for key in (name, other))
-            pairs.append(
-                f"{name} and {other} (correlation {number(each['correlation'], 2)}, variance inflation {inflated})"
-            )
+            figures = f"correlation {number(each['correlation'], 2)}, variance inflation {inflated}"
+            pairs.append(f"{cut(name)} and {cut(other)} ({figures})")
     return pairs
