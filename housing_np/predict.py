@@ -147,7 +147,7 @@ def _parser() -> cli.Parser:
         metavar="FILE",
         help="count inputs outside the ranges of FILE, rows or the report.json of a training, and name the features "
         "whose mean, and the levels whose share, has shifted (default: for --fail-outside and --fail-moved the "
-        "report.json beside the model, if it names it; else the integer model's own range)",
+        "report.json beside the model, if it is that of the model; else the integer model's own range)",
     )
     parser.add_argument(
         "--fail-outside",

@@ -222,9 +222,7 @@ def _options(arguments: Sequence[str]) -> Namespace:
         "models/float64.npz --smallest --max-deviation 0.05 --out small.npz",
     )
     parser.add_argument("model", metavar="MODEL.npz", help="a float model, as train writes it (no default)")
-    parser.add_argument(
-        "--scheme", choices=SCHEMES, help="(default: per-channel; with --smallest, this and the next two: all)"
-    )
+    parser.add_argument("--scheme", choices=SCHEMES, help="(default: per-channel; with --smallest, all)")
     parser.add_out(
         "--out", metavar="FILE", required=True, help="where the quantized model goes; - for stdout (no default)"
     )
@@ -234,11 +232,13 @@ def _options(arguments: Sequence[str]) -> Namespace:
         "calibration rows with the target (default: the bundled data, for a model that was trained on them)",
     )
     parser.add_reading()
-    parser.add_argument("--bits", type=int, choices=range(2, 9), help="(default: 8)", metavar="2..8")
-    parser.add_argument("--rounding", choices=ROUNDINGS, help="(default: nearest)")
+    parser.add_argument(
+        "--bits", type=int, choices=range(2, 9), help="(default: 8; with --smallest, all)", metavar="2..8"
+    )
+    parser.add_argument("--rounding", choices=ROUNDINGS, help="(default: nearest; with --smallest, both)")
     parser.add_flag(
         "--smallest",
-        "try all schemes, bits and roundings; take the fewest bytes of numbers that hold the limits on these rows",
+        "try all schemes, bits and roundings; take the fewest bytes of numbers that hold the limits on --data",
     )
     parser.add_argument(
         "--percentile",

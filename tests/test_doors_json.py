@@ -444,6 +444,8 @@ def test_a_file_without_its_option_is_named(tmp_path):
         assert done.returncode == 2
         assert f"unrecognized arguments: {hint}" in done.stderr
     assert "did you mean" not in run("train", "--rows", "rows.csv", cwd=tmp_path).stderr
+    assert "did you mean" not in run("train", "a.npz", cwd=tmp_path).stderr
+    assert "b.npz; did you mean --against b.npz?" in run("explain", "a.npz", "b.npz", cwd=tmp_path).stderr
 
 
 @pytest.mark.parametrize(

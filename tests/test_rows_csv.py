@@ -269,6 +269,8 @@ def test_a_line_that_never_ends_does_not_take_the_memory():
             r"no column 'x', 'y'; .*\(the first line holds numbers, not names: say header=False, and it "
             r"is read as a row\)",
         ),
+        ("near,1.5,2\n3,4,5\n", r"no column 'x', 'y'; .*\(the first line holds numbers, not names"),
+        ("area,2020,2021\n3,4,5\n", r"no column 'x', 'y'; the columns are: area, 2020, 2021; rename the columns$"),
         ("X ,Y\n3,4\n", r"no column 'x', 'y'; the columns are: X, Y; rename the columns$"),
         ("X ,y\n3,4\n", r"no column 'x'; the columns are: X, y \(did you mean 'X'\?\)$"),
         ("Income,y\n3,4\n", r"no column 'x'; the columns are: Income, y; rename the column$"),

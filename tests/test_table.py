@@ -181,6 +181,7 @@ def test_columns_that_are_ignored_are_no_features(write):
         ({"features": ["a", "price"]}, r"'price' is the target: it cannot be a feature too"),
         ({"features": ["a", "a"]}, r"a feature is named twice in a,a"),
         ({"features": ["b", "c"]}, r"no column 'b', 'c'; the columns are"),
+        ({"features": ["town", "towns"]}, r"no column 'towns'; the columns are: a, price, town; rename the column$"),
         ({"ignore": ["a", "town"]}, r"no column beside the target 'price'"),
     ],
 )

@@ -170,11 +170,13 @@ class Parser(argparse.ArgumentParser):
         """Return how files without their option are given; empty if these are none."""
         from shlex import quote  # imported here because predict must start fast
 
-        if "--data" not in self._option_string_actions or (unknown[0].startswith("-") and unknown[0] != "-"):
+        option = "--against" if unknown[0].endswith(".npz") else "--data"
+        if option not in self._option_string_actions or (unknown[0].startswith("-") and unknown[0] != "-"):
             return ""
-        if len(unknown) > 1 or options.data is not None:
-            return "; --data takes one file, or a pattern of files in quotes, such as 'part-*.csv'"
-        return f"; did you mean --data {quote(unknown[0])}?"
+        if len(unknown) == 1 and getattr(options, option[2:]) is None:
+            return f"; did you mean {option} {quote(unknown[0])}?"
+        pattern = ", or a pattern of files in quotes, such as 'part-*.csv'" if option == "--data" else ""
+        return f"; {option} takes one file{pattern}"
 
     def error(self, message: str) -> NoReturn:
         shown = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"

@@ -30,7 +30,7 @@ def float_model(path: str | Path, model: Model) -> LinearRegression:
         raise HousingError(f"{shown_path(path)} is quantized: --against takes the float model")
     if (reference.feature_names, reference.target_names_) != (model.feature_names, model.target_names_):
         raise HousingError(
-            f"{shown_path(path)} has other features or targets than the model: not the one that it was made from"
+            f"{shown_path(path)} has other features or targets than the model; give the one that it was made from"
         )
     return reference
 

@@ -235,7 +235,9 @@ def joined_names(record: Sequence[str], names: Sequence[str]) -> TableError | No
 
 def missing_hint(columns: tuple[str, ...], dialect: Dialect) -> str:
     """Return the likely cause of a missing column, empty if none is likely."""
-    if dialect.header and all(isinstance(numbers.value_of(name), float) for name in columns):
+    found = [name for name in columns if isinstance(numbers.value_of(name), float)]
+    # Beside numbers, the first row may have levels of categories; 2021 may well be a name, but hardly 37.88.
+    if dialect.header and (len(found) == len(columns) or (2 * len(found) > len(columns) and "." in "".join(found))):
         if columns == tuple(map(str, range(len(columns)))):
             every = remedy(", or leave it out and say {header}, which reads every line as a row", header=False)
             return f" (pandas calls the columns of a frame without names so: write the names in the first line{every})"

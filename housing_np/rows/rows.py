@@ -183,14 +183,15 @@ class Rows:
         if found is not None:
             return found
         if self.named:
-            raise self.missing(self.layout.missing(names), advice)
+            raise self.missing(self.layout.missing(names), advice, names)
         count = counted(len(self.columns), "column")
         raise TableError(f"{self.source}: {count} without names; expected {len(names)}: {listed(names)}")
 
-    def missing(self, names: Sequence[str], advice: str = "") -> TableError:
-        """Return the error for names that no column has; the advice is by default to rename columns."""
+    def missing(self, names: Sequence[str], advice: str = "", wanted: Sequence[str] = ()) -> TableError:
+        """Return the error for those of the wanted names that no column has; by default it advises to rename."""
         text = f"no column {listed(names, quoted)}; the columns are: {listed(self.columns)}"
-        cause = did_you_mean(names, self.columns) + self.hint
+        taken = set(wanted)
+        cause = did_you_mean(names, [name for name in self.columns if name not in taken]) + self.hint
         advice = advice or ("" if cause else f"; rename the column{'s' if len(names) > 1 else ''}")
         return TableError(f"{self.source}: {text}{cause}{advice}")
 
