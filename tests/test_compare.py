@@ -117,7 +117,9 @@ def test_one_feature_is_compared_without_a_warning(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize(("name", "message"), [("a.xyz", "give a .png, .svg or .pdf file"), ("no/a.png", "make the folder .*no first")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("a.xyz", "give a .png, .svg or .pdf file"), ("no/a.png", "make the folder .*no first")]
+)
 def test_a_picture_that_cannot_be_drawn_is_refused(name, message, tmp_path):
     with pytest.raises(HousingError, match=message):
         main(["--plot", str(tmp_path / name)])
