@@ -15,7 +15,7 @@ from .checks.arrays import Floats
 from .checks.paths import as_path, shown_path
 from .checks.unchanged import Stamp, changed, stamp
 from .command import cli, tables
-from .errors import ArtifactError, HousingError, listed
+from .errors import ArtifactError, HousingError, counted, listed, quoted
 from .evaluation.deviation import error_shares
 from .evaluation.gates import Gates, is_lossy, losses
 from .evaluation.scores import Figures, figures
@@ -61,6 +61,12 @@ def main(arguments: Sequence[str]) -> int:
         )
     stream = _calibration(model, options)
     table = stream.table()
+    if options.max_r2_drop is not None and (table.y == table.y[0]).all():
+        every = f"{table.y[0]:g} in all of {counted(len(table.y), 'row')}"
+        raise HousingError(
+            f"--max-r2-drop: {quoted(table.target_name)} is {every}: R² cannot drop there; give rows that differ, or "
+            "--max-deviation"
+        )
     tried = ways(options.scheme, options.bits, options.rounding) if options.smallest else [_way(options)]
     rows = Calibration.of(table.X, options.percentile, any(map(needs_covariance, (way.rounding for way in tried))))
     models, contents = _packed(model, rows, tried)

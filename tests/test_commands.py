@@ -410,6 +410,16 @@ def test_a_scheme_that_cannot_hold_a_model_is_left_out(tmp_path):
     assert {each["scheme"] for each in strict(done.stdout)["tried"]} == {"per-tensor", "per-channel", "float32"}
 
 
+def test_a_limit_on_r2_that_nothing_could_break_is_refused(models, tmp_path):
+    (tmp_path / "row.csv").write_text(f"{HEADER},MedHouseVal\n{ROW},4.5\n")
+    arguments = ["--data", "row.csv", "--out", "q.npz", "--max-r2-drop", "0.001"]
+    done = run("quantize", models / "float64.npz", *arguments, cwd=tmp_path)
+    assert_refused(
+        done, 2, "--max-r2-drop: 'MedHouseVal' is 4.5 in all of 1 row: R² cannot drop there", "--max-deviation"
+    )
+    assert not (tmp_path / "q.npz").exists()
+
+
 def test_a_scheme_of_which_some_bits_cannot_hold_a_model_is_not_said_to_have_none(tmp_path):
     x = np.arange(20.0)
     data = homes(tmp_path / "steep.csv", x * 1e-39, x**2)

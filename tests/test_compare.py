@@ -10,7 +10,7 @@ from cases import every
 
 from housing_np import HousingError
 from housing_np.compare import main
-from housing_np.store.comparison import CASTS, Point, comparison_figure
+from housing_np.store.comparison import CASTS, FLOATS, NEAREST, OPTIMAL, Point, comparison_figure
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,19 @@ def test_no_label_of_the_picture_lies_on_another_or_on_a_dot(schemes):
         assert box.count_overlaps(boxes) == 1 and not box.count_contains(dots), axes.texts[i].get_text()
         assert axes.get_window_extent(renderer).count_contains(box.corners()) == 4
     assert not any(text.arrow_patch for text in axes.texts)  # nothing leads from a label to its dot
+
+
+def test_where_dots_are_crowded_a_label_is_on_a_dot_before_it_is_on_another_label():
+    # The schemes of a table of 21 features: so close that some label has to be on a dot.
+    near = [(227, 23.6), (222, 56.5), (220, 210.0), (217, 310.0), (214, 388.0), (212, 808.0)]
+    best = [(227, 5.71), (222, 34.2), (220, 52.2), (217, 72.8), (214, 87.5), (212, 185.0)]
+    labels = ("per-channel, 8 bits", *(f"{bits} bits" for bits in (6, 5, 4, 3, 2)))
+    points = [Point("", NEAREST, *each, "a") for each in near]
+    points += [Point(label, OPTIMAL, *each, "a") for label, each in zip(labels, best, strict=True)]
+    points += [Point("float32", FLOATS, 92, 2e-4), Point("min-max, truncated", CASTS, 45, 6e4)]
+    axes = comparison_figure([*points, Point("integer, 8 bits", OPTIMAL, 312, 55.4, "b")], 200.0, "price").axes[0]
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert [box.count_overlaps(boxes) for box in boxes] == [1] * 9
 
 
 def test_float32_has_another_color_than_the_casts_to_uint8(schemes):

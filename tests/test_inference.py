@@ -126,6 +126,12 @@ def determined(A):
             np.full(60, 4 / 60),
             "weights count rows; these add up to 4, for 4 unknowns; multiply them, so that",
         ),
+        (
+            normal(),
+            np.arange(60) < 4,  # a mask counts rows already
+            "weights count rows; these add up to 4, for 4 unknowns; multiply them, so that they add up to the number "
+            "of rows that they stand for, or give more rows",
+        ),
         (normal(4), None, "4 rows for 4 unknowns; give more rows"),
         (normal(), np.full(60, 4.5 / 60), ""),
         (normal(), None, ""),

@@ -191,7 +191,7 @@ def _nan_reason(rows: float, rank: int, count: int) -> str:
         return f"{counted(rows, 'row')} for {counted(rank, 'unknown')}; give more rows"
     return (
         f"weights count rows; these add up to {rows:g}, for {counted(rank, 'unknown')}; multiply them, so that they "
-        "add up to the number of rows that they stand for"
+        "add up to the number of rows that they stand for, or give more rows"
     )
 
 

@@ -107,7 +107,9 @@ def _label(axes: Any, points: Sequence[Point], renderer: Any) -> None:
             label.set(ha=ha, va=va)
             label.xyann = (right * _ROOM, up * _ROOM)
             boxes.append(label.get_window_extent(renderer))
-        cost = [box.count_overlaps(covered) + (0 if _is_within(box, frame) else len(points)) for box in boxes]
+        # Labels count twice: two on each other are read worse than one on a dot.
+        taken = [*covered, *covered[len(dots) :]]
+        cost = [box.count_overlaps(taken) + (0 if _is_within(box, frame) else len(points)) for box in boxes]
         best = cost.index(min(cost))
         right, up, ha, va = _PLACES[best]
         label.set(ha=ha, va=va)
