@@ -1,5 +1,6 @@
 """Weights that are not below 0: beside scikit-learn's, and beside every choice of weights that stay 0."""
 
+import sys
 from itertools import combinations
 
 import numpy as np
@@ -108,3 +109,9 @@ def test_an_adopted_model_keeps_it():
     X, Y, _ = problem(300)
     theirs = linear_model.LinearRegression(positive=True, fit_intercept=False).fit(X, Y)
     assert_allclose(LinearRegression.of(theirs).unfitted().fit(X, Y).coef_, theirs.coef_, rtol=1e-9)
+
+
+def test_without_scipy_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    with pytest.raises(HousingError, match=r"^positive=True needs scipy: .*pip install '\.\[stats\]'"):
+        LinearRegression(positive=True).fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 4.0])

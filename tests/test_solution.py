@@ -17,12 +17,12 @@ X, Y = np.array([[0.0], [1.0], [2.0], [5.0]]), np.array([[1.0], [3.0], [6.0], [1
 FACTORS = {"double-double": doubled_factor, "double": lambda rows, intercept: shifted_factor(rows, intercept).scaled()}
 
 
-def solution(X, y, factor="double-double", fit_intercept=True, weight=None):
+def solution(X, y, factor="double-double", fit_intercept=True, weight=None, positive=False):
     varies = np.ptp(np.concatenate([X, y], axis=1), axis=0) > 0
     rows = len(X) if weight is None else float(np.sum(weight))
     weight = None if weight is None else np.asarray(weight, float)
     arguments = FACTORS[factor](Rows(X, y, weight), fit_intercept)
-    return solve(*arguments, varies, X.shape[1], rows, len(X))
+    return solve(*arguments, varies, X.shape[1], rows, len(X), positive)
 
 
 @pytest.fixture(params=FACTORS)
@@ -50,6 +50,7 @@ def test_the_sums_of_a_line(line):
 
 def test_the_statistics_of_a_line(line):
     assert_allclose(line.leverage(X), 1 / 4 + np.array([4, 1, 0, 9]) / 14, rtol=1e-14)
+    assert_array_equal(line.leverage(X[:0], line.basis(X)), line.leverage(X))
     assert_allclose(line.unit_stderr(), np.sqrt([1 / 4 + 4 / 14, 1 / 14]), rtol=1e-14)
     assert_allclose(np.abs(line.factor), [[1]], rtol=1e-14)
     assert_allclose(line.singular_values, [1], rtol=1e-14)
@@ -81,6 +82,9 @@ def test_the_mean_is_subtracted_to_all_digits():
     found = solution(np.array([[0.1], [0.2], [0.7]]), Y[:3])
     mean = sum(map(Fraction, [0.1, 0.2, 0.7])) / 3
     assert_allclose(found.centred(np.array([[mean]], float)), [[float(Fraction(float(mean)) - mean)]], rtol=1e-9)
+    of_target = solution(X[:3], np.array([[0.1], [0.2], [0.7]]))
+    residual = of_target.residual(X[1:2], np.array([[mean]], float), of_target.coef)
+    assert_allclose(residual, [[float(Fraction(float(mean)) - mean)]], rtol=1e-9)
 
 
 @pytest.mark.parametrize("factor", FACTORS)
@@ -91,7 +95,8 @@ def test_a_weight_counts_as_that_many_rows(factor):
         assert_allclose(getattr(weighted, name), getattr(repeated, name), rtol=1e-13)
     assert type(weighted.rows) is int
     assert solution(X, Y, factor, weight=[0.5, 1, 1, 1]).rows == 3.5
-    assert type(solution(X, Y, factor, weight=[2.0**60] * 4).rows) is float
+    kinds = {weight: type(solution(X, Y, factor, weight=[weight] * 4).rows) for weight in (2.0**50, 2.0**51)}
+    assert kinds == {2.0**50: int, 2.0**51: float}  # their sums are 2**52 and 2**53
 
 
 @every("factor", FACTORS)
@@ -130,6 +135,35 @@ def test_of_two_equal_columns_each_has_half_the_weight(factor):
     assert_allclose(found.leverage(np.hstack([X, X])), 1 / 4 + np.array([4, 1, 0, 9]) / 14, rtol=1e-13)
 
 
+@pytest.mark.parametrize("factor", FACTORS)
+def test_weights_of_any_size_identify_the_same(factor):
+    x = np.array([[-1.0], [0.0], [0.0], [1.0]])
+    pairs = (
+        (np.hstack([X, 0 * X + 7]), [False, True, False]),
+        (np.hstack([x, 2.0**-40 - x]), [False, False, False]),  # the mean of their sum is not 0
+        (np.hstack([X, X]), [True, False, False]),
+    )
+    for weight in (2.0**-60, 1.0, 2.0**60):
+        found = [solution(columns, Y, factor, weight=[weight] * 4).identified().tolist() for columns, _ in pairs]
+        assert found == [expected for _, expected in pairs]
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_statistics_overflow_without_a_warning(factor):
+    found = solution(X, Y, factor, weight=[2.0**-1040] * 4).unit_stderr()
+    assert_allclose(np.ldexp(found[1], -520), 14**-0.5, rtol=1e-12)
+    assert found[0] == np.inf  # it squares 2 * 2**520 / sqrt(14)
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_a_column_is_known_to_as_many_digits_as_centring_leaves(factor):
+    for mean in (3.0, 2.0**20):
+        column = mean + np.array([[-1.0], [0.0], [1.0]])
+        found = solution(np.hstack([column, column]), Y[:3], factor)
+        assert_allclose(found.tolerance, 2**0.5 * 2**-52 * np.hypot(1, 3**0.5 * mean / 2**0.5), rtol=1e-12)
+        assert solution(0 * column + mean, Y[:3], factor).tolerance == 2**-52
+
+
 def test_several_targets_are_solved_at_once():
     found = solution(X, np.hstack([Y, 3 * X + 1, 0 * X + 7]))
     assert_allclose(found.coef, [[25 / 14, 3, 0]], rtol=1e-13)
@@ -145,12 +179,30 @@ def test_of_a_constant_target_no_share_is_unexplained_or_explained():
 
 def test_an_intercept_that_is_only_rounding_is_0():
     assert solution(X, X).intercept.tolist() == [0.0]
+    columns = np.float64(np.float32(np.arange(1, 13).reshape(6, 2) ** 3 / 7))  # whose sums are exact
+    assert solution(columns, columns @ [[1.0], [1.0]]).intercept.tolist() == [0.0]
+
+
+def test_what_is_rounding_of_one_targets_intercept_is_not_of_anothers():
+    x, z = np.array([-1.0, 0, 0, 1]), np.array([0.0, 1, -1, 0])
+    # On 1 + z / 2**30 the first has the weight 2**30; the second has none.
+    found = solution(np.column_stack([x, 1 + z / 2**30]), np.column_stack([z, x + [0, 2.0**-60, 2.0**-60, 0]]))
+    assert_allclose(found.coef, [[0, 1], [2.0**30, 0]], atol=1e-15)
+    assert_allclose(found.intercept, [-(2.0**30), 2.0**-61], rtol=1e-14)
 
 
 def test_what_is_at_most_rounding_of_its_terms_is_0():
     sums, size = np.array([2.0**-80, -(2.0**-80), 2.0**-79, -(2.0**-79)]), np.ones(4)
     assert _rounded(sums, size).tolist() == [0.0, 0.0, 2.0**-79, -(2.0**-79)]
     assert _rounded(Doubled(sums), 2 * size).tolist() == [0.0] * 4
+
+
+def test_a_weight_that_is_only_rounding_is_0():
+    # Of design x = [1 + rest, 1], x is [rest, 1], and the terms of `rest` are 1 and -1.
+    design, inverse = np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([[1.0, -1.0], [0.0, 1.0]])
+    for rest, left in ((2.0**-79, 0.0), (2.0**-78, 2.0**-78)):
+        x, _ = _solved(Doubled(design), inverse, Doubled(np.ones((2, 1)), np.array([[rest], [0.0]])))
+        assert x.high.tolist() == [[left], [1.0]]
 
 
 def test_rows_behind_the_last_that_is_not_0_are_not_used():
@@ -167,7 +219,16 @@ def test_an_inverse_is_refined_to_all_digits():
     exact = inverse_of([[Fraction(v) for v in row] for row in upper])
     rough = np.linalg.inv(upper) * (1 + 1e-6)
     assert_allclose(_refined(Doubled(upper), rough), exact, rtol=1e-15)
+    assert_allclose(_refined(Doubled(np.ldexp(upper, 20)), np.ldexp(rough, -20)), np.ldexp(exact, -20), rtol=1e-15)
     assert _refined(upper, rough) is rough
+
+
+def test_refinement_that_does_not_converge_ends():
+    one, three = np.eye(1), 3 * np.eye(1)
+    assert _refined(Doubled(one), three).tolist() == [[-3.0]]  # the next step would be 12, after one of -6
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert _refined(Doubled(one), 1e200 * one).tolist() == [[1e200]]
+    assert [each.tolist() for each in _solved(one, 2 * one, one)] == [[[2.0]], [[-1.0]]]
 
 
 def inverse_of(rows):
@@ -184,15 +245,16 @@ def inverse_of(rows):
 @pytest.mark.parametrize("kind", [np.asarray, Doubled])
 def test_a_system_is_solved_by_refinement(kind):
     design = np.array([[1.0, 0.5], [0.0, 0.25]])
-    x, rest = _solved(kind(design), np.linalg.inv(design) * (1 + 1e-5), kind(np.array([[2.0], [1.0]])))
-    x, rest = (each.high if kind is Doubled else each for each in (x, rest))
-    assert_allclose(x, [[0.0], [4.0]], atol=1e-15)
-    assert_allclose(rest, [[0.0], [0.0]], atol=1e-15)
+    for unit in (1.0, 2.0**-60):
+        x, rest = _solved(kind(design), np.linalg.inv(design) * (1 + 1e-5), kind(np.array([[2.0], [1.0]]) * unit))
+        x, rest = (each.high if kind is Doubled else each for each in (x, rest))
+        assert_allclose(x / unit, [[0.0], [4.0]], atol=1e-15)
+        assert_allclose(rest / unit, [[0.0], [0.0]], atol=1e-15)
 
 
 @pytest.mark.parametrize(
     ("smallest", "rank", "distinct"),
-    [(1.0, 2, True), (1e-9, 2, True), (3e-12, 2, False), (1e-12, 1, True), (3e-13, 1, True)],
+    [(1.0, 2, True), (1e-9, 2, True), (1e-11, 2, False), (3e-12, 2, False), (1e-12, 1, True), (3e-13, 1, True)],
 )
 def test_a_singular_value_that_rounding_can_make_of_0_counts_as_0(smallest, rank, distinct):
     # A limit of 1e-12, and of ten times it for what is clear.
@@ -218,7 +280,7 @@ def test_sums_of_many_rows_round_no_more_than_2_to_the_minus_33():
 
 
 def test_in_double_double_what_depends_leaves_nothing():
-    for smallest, clear in ((1e-40, [True, True]), (1e-20, [True, False])):
+    for smallest, clear in ((1e-40, [True, True]), (2.0**-104, [True, True]), (1e-20, [True, False])):
         design = np.diag([1.0, smallest])
         assert [_pseudo_inverse(kind(design), np.zeros(2), 1e-12)[3] for kind in (np.asarray, Doubled)] == clear
 
@@ -227,3 +289,10 @@ def test_each_target_has_its_own_residual():
     # Of the squares of y Sxy = 289 and Syy = 6049.
     found = solution(X, np.hstack([Y, Y**2]))
     assert_allclose(found.residual_norm, np.sqrt([46 - 25**2 / 14, 6049 - 289**2 / 14]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("slope", [0.0, 2.0**-70])
+def test_a_weight_is_positive_however_small_it_is(slope):
+    pytest.importorskip("scipy")
+    x, y = np.array([[-1.0], [0.0], [0.0], [1.0]]), np.array([[-slope], [1.0], [-1.0], [slope]])
+    assert_allclose(solution(x, y, positive=True).coef, [[slope]], rtol=1e-14)

@@ -21,7 +21,7 @@ from .doubled import Doubled, product
 
 EPS = 2.0**-52
 MAX_SUM_ROUNDING = 2.0**-33  # relative to the largest singular value; sums of any number of rows have no more
-UNCLEAR_FACTOR = 10  # a singular value above its limit by less than this factor leaves the rank unclear
+UNCLEAR_FACTOR = 10  # a singular value above its limit by at most this factor leaves the rank unclear
 MAX_ROUNDING_SHARE = 2.0**-20  # of a vector of length 1; a larger part is never taken for rounding
 NOISE_SHARE = 2.0**-80  # of a sum's terms; a smaller sum is only their rounding in double-double
 
