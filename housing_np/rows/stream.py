@@ -121,15 +121,15 @@ class Stream:
 
     def without_missing(self, source: str, X: Floats, y: Floats) -> Block:
         """Return cells and targets without the rows that a missing one excludes, and count these by column."""
-        absent = np.column_stack([np.isnan(X), np.isnan(y)])
+        names, absent = [self.target_name], np.isnan(y)[:, np.newaxis]
+        if self.missing != "mean":  # which fills the others
+            names, absent = [*self.columns.names, *names], np.column_stack([np.isnan(X), absent])
         if not absent.any():
             return X, y
         if self.missing == "stop":
             raise self._missing_error(source)
-        if self.missing == "mean":
-            absent[:, :-1] = False  # filled
         excluded = absent.any(axis=1)
-        counts = zip((*self.columns.names, self.target_name), absent.sum(axis=0).tolist(), strict=True)
+        counts = zip(names, absent.sum(axis=0).tolist(), strict=True)
         dropped = self.dropped.setdefault(source, Skipped())
         dropped.count += int(excluded.sum())
         dropped.columns.update({name: count for name, count in counts if count})
