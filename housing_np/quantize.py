@@ -74,12 +74,10 @@ def main(arguments: Sequence[str]) -> int:
     before, *others = figures({"float": model, **named}, model, table).values()
     measured, gates = dict(zip(models, others, strict=True)), Gates(options.max_r2_drop, options.max_deviation)
     order = by_size(models, measured)
-    best = next((way for way in order if gates.hold(measured[way], before)), nearest(measured, gates))
+    holding = [way for way in order if gates.hold(measured[way], before)]
+    best = holding[0] if holding else nearest(measured, gates)
     quantized, after = models[best], measured[best]
-    found = [
-        _entry(way, models[way], measured[way], contents[way]) | {"holds": gates.hold(measured[way], before)}
-        for way in order
-    ]
+    found = [_entry(way, models[way], measured[way], contents[way]) | {"holds": way in holding} for way in order]
     name = f"nothing holds; the nearest is {best}" if options.smallest else best.scheme
     if broken := gates.failures(name, after, before, error_shares(quantized, model, rows)):
         if options.smallest:
@@ -90,7 +88,7 @@ def main(arguments: Sequence[str]) -> int:
     if is_lossy(after, before):
         better = figures(_others(model, rows, best), model, table)
         cli.notes(losses({best.scheme: after}, before, better or {best.scheme: after}))
-    file = min((way for way in order if gates.hold(measured[way], before)), key=lambda way: len(contents[way]))
+    file = min(holding, key=lambda way: len(contents[way]))
     if len(contents[file]) < len(contents[best]):
         cli.note(
             f"{best} has the fewest bytes of numbers; the smallest file is that of {file}, {len(contents[file])} bytes"

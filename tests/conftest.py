@@ -143,3 +143,12 @@ def rows(tmp_path_factory):
     np.save(folder / "rows.npy", np.rec.fromrecords(data.tolist(), names=names))
     np.save(folder / "plain.npy", table.X[::100][:200])
     return folder
+
+
+@pytest.fixture(params=["numpy", "pyarrow"])
+def engine(request, monkeypatch):
+    """Each parser of plain lines of CSV: what is read and refused is the same."""
+    if request.param == "pyarrow":
+        arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
+        monkeypatch.setattr("housing_np.rows.csv.fast_parser", lambda *_: arrow_csv.Parser())
+        monkeypatch.setattr("housing_np.rows.csv.allowed_threads", lambda: 0)

@@ -18,22 +18,11 @@ from hypothesis import strategies as st
 from reading import PLAIN, Endless, Pieces, outcome, read, refusal, stdin, told
 
 from housing_np import TableError
-from housing_np.rows import csv as csv_rows
 from housing_np.rows import open_rows
 from housing_np.rows.columns import Columns
 from housing_np.rows.rows import BLOCK_NUMBERS
 
-pytestmark = pytest.mark.matrix("engine")
-
-
-@pytest.fixture(params=["numpy", "pyarrow"], autouse=True)
-def engine(request, monkeypatch):
-    """Each parser of plain lines: what is read and refused is the same."""
-    if request.param == "pyarrow":
-        arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
-        monkeypatch.setattr(csv_rows, "fast_parser", lambda *_: arrow_csv.Parser())
-        monkeypatch.setattr(csv_rows, "allowed_threads", lambda: 0)
-    return request.param
+pytestmark = [pytest.mark.matrix("engine"), pytest.mark.usefixtures("engine")]
 
 
 CSVS = {

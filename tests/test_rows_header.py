@@ -11,23 +11,13 @@ from reading import Pieces, outcome, read, refusal
 from running import assert_refused, run
 
 from housing_np import LinearRegression, TableError, read_table, save
-from housing_np.rows import csv as csv_rows
 from housing_np.rows import open_rows
 
 NAMES = ["rooms", "age"]
 RIGHT = [[3.0, 10.0], [4.0, 5.0]]
 
 
-pytestmark = pytest.mark.matrix("engine", "chunk")
-
-
-@pytest.fixture(params=["numpy", "pyarrow"], autouse=True)
-def engine(request, monkeypatch):
-    """Each parser of plain lines: what is read and refused is the same."""
-    if request.param == "pyarrow":
-        arrow_csv = pytest.importorskip("housing_np.rows.arrow_csv")
-        monkeypatch.setattr(csv_rows, "fast_parser", lambda *_: arrow_csv.Parser())
-        monkeypatch.setattr(csv_rows, "allowed_threads", lambda: 0)
+pytestmark = [pytest.mark.matrix("engine"), pytest.mark.usefixtures("engine")]
 
 
 @pytest.fixture
