@@ -239,7 +239,7 @@ def _check_host(scope: dict[str, Any], allowed: tuple[str, ...]) -> None:
     given = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
     if _host(given) not in allowed:
         known = ", ".join(allowed)
-        raise RefusedError(421, f"Host is {given[:80]!r}: expected {known}; serve --allow-host allows others")
+        raise RefusedError(421, f"Host is {given[:80]!r}: expected {known}; the server allows no other")
 
 
 @lru_cache(64)
