@@ -88,9 +88,9 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c in "\n\r" else c.encode("unicode_escape").decode() for c in text)
 
 
-def cut(text: str) -> str:
-    """Return text as a message shows it: what is longer than a line holds is cut."""
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+def cut(text: str, length: int = _LONGEST) -> str:
+    """Return text of at most so many characters; by default as a message shows it."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def quoted(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..checks.arrays import Floats
-from ..errors import counted, extra
+from ..errors import counted, cut, extra
 from ..evaluation.sample import Sample
 from ..quantized.model import Model, QuantizedLinear, is_quantized
 from .report_text import deviation_of, number, power_of_ten, with_unit
@@ -60,7 +60,7 @@ def pictures(report: Mapping[str, Any], models: Mapping[str, Model], sample: Sam
 
     The models are by the names of their stages; ``float64`` is the one that the others deviate from.
     """
-    drawn, target = sample.least(_POINTS), _cut(with_unit(report, report["target"]["name"]), _LABEL)
+    drawn, target = sample.least(_POINTS), cut(with_unit(report, report["target"]["name"]), _LABEL)
     predicted, actual = models["float64"].predict(drawn.X), drawn.y
     of_rows = counted(sample.rows, "row")
     if len(actual) < sample.rows:
@@ -202,20 +202,16 @@ def _effects(report: Mapping[str, Any], target: str) -> Picture:
         axes.grid(axis="x")
         figure.supxlabel(f"effect on {target}", fontsize=10)
 
-    cut = f" (the {_FEATURES} largest of {len(known)})" if len(known) > _FEATURES else ""
+    largest = f" (the {_FEATURES} largest of {len(known)})" if len(known) > _FEATURES else ""
     return Picture(
         _svg("effects", draw, 1.0 + 0.36 * max(len(shown), 2)),
-        f"Effect of one standard deviation of each feature, with two standard errors{cut}",
+        f"Effect of one standard deviation of each feature, with two standard errors{largest}",
         f"Points with intervals: {'; '.join(f'{name} {number(known[name][0], 2)}' for name in shown)}.",
     )
 
 
 def _label(report: Mapping[str, Any], name: str) -> str:
-    return f"{_cut(name, _NAME)}\nper {deviation_of(report, name)}"
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    return f"{cut(name, _NAME)}\nper {deviation_of(report, name)}"
 
 
 def _write_numbers(*axes: Any) -> None:
